@@ -1,0 +1,1 @@
+//! People and programs: HTTP API, live stream and the web interface.

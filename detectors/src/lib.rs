@@ -1,0 +1,1 @@
+//! Decides: state machines over plant data, alarms, timers and the life cycle of commands.

@@ -1,0 +1,1 @@
+//! Speaks to devices, in both directions: OPC UA, Modbus TCP and MQTT.

@@ -1,0 +1,1 @@
+//! Remembers and answers: log, buffer, Parquet history, latest values, SQL, metrics.
