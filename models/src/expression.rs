@@ -1,0 +1,224 @@
+//! The expression language: one lexer, parser and typed tree; a row evaluator here, a DataFusion compiler in `andon-query`.
+
+use crate::{Quality, Timestamp, Value};
+use std::sync::Arc;
+
+/// A parsed and checked expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression {
+    /// As written.
+    pub text: Arc<str>,
+    /// The typed tree.
+    pub root: Node,
+    /// What the slots read, in slot order.
+    pub references: Vec<Reference>,
+}
+
+/// Bytes of the text a node covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// The type of an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// True, false or null.
+    Boolean,
+    /// A decimal number or null. Integers are numbers.
+    Number,
+    /// A text or null.
+    String,
+    /// Only null.
+    Null,
+}
+
+/// What a slot reads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reference {
+    /// A property of the asset itself, by key.
+    Own(Arc<str>),
+    /// A property of the parent, by key.
+    Parent(Arc<str>),
+    /// A property of all children of a hierarchy, by key.
+    Children {
+        /// The hierarchy.
+        hierarchy: Arc<str>,
+        /// The property.
+        property: Arc<str>,
+    },
+    /// A variable of the detector.
+    Variable(Arc<str>),
+    /// A flag of the detector's alarm.
+    Alarm(AlarmFlag),
+}
+
+/// What a guard may ask of its detector's alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AlarmFlag {
+    /// It is in alarm and somebody acknowledged it.
+    Acknowledged,
+    /// It is shelved.
+    Shelved,
+    /// It is suppressed by design.
+    Suppressed,
+}
+
+/// A node of the tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where it stands in the text.
+    pub span: Span,
+    /// Its type.
+    pub node_type: Type,
+    /// What it is.
+    pub kind: NodeKind,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// A constant.
+    Literal(Value),
+    /// A slot: index into [`Expression::references`].
+    Slot(usize),
+    /// `-x`, `not x`.
+    Unary(UnaryOperator, Box<Node>),
+    /// `a + b`, `a and b`, `a < b`.
+    Binary(BinaryOperator, Box<Node>, Box<Node>),
+    /// `x in (a, b)`.
+    In {
+        /// What is looked for.
+        needle: Box<Node>,
+        /// Where.
+        list: Vec<Node>,
+    },
+    /// `if(condition, a, b)`.
+    If {
+        /// The condition; null counts as false.
+        condition: Box<Node>,
+        /// When it is true.
+        then: Box<Node>,
+        /// Otherwise.
+        otherwise: Box<Node>,
+    },
+    /// A function of its arguments.
+    Call(Function, Vec<Node>),
+    /// An aggregate over the samples of a window; only in metrics. The argument reads at most one slot.
+    Aggregate(Aggregate, Box<Node>),
+}
+
+/// An operator before its operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnaryOperator {
+    /// `-`
+    Negate,
+    /// `not`, `!`
+    Not,
+}
+
+/// An operator between its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum BinaryOperator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Power,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    And,
+    Or,
+}
+
+/// Functions of single values. All are total: what has no result is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// Absolute value.
+    Abs,
+    /// Smallest integer not below.
+    Ceil,
+    /// Largest integer not above.
+    Floor,
+    /// Nearest integer, half away from zero; with a second argument, to so many decimals.
+    Round,
+    /// Square root.
+    Sqrt,
+    /// e to the power.
+    Exp,
+    /// Natural logarithm.
+    Ln,
+    /// Decimal logarithm.
+    Log10,
+    /// Least of its arguments.
+    Least,
+    /// Greatest of its arguments.
+    Greatest,
+    /// First argument that is not null.
+    Coalesce,
+    /// Whether two numbers are equal to a relative 1e-9.
+    Approx,
+}
+
+/// Aggregates over the samples of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aggregate {
+    /// Arithmetic mean.
+    Average,
+    /// Least.
+    Minimum,
+    /// Greatest.
+    Maximum,
+    /// Sum.
+    Sum,
+    /// Number of good samples; reports always.
+    Count,
+    /// Earliest sample in the window.
+    First,
+    /// Latest sample in the window.
+    Last,
+    /// Latest sample in the window, else the value carried in.
+    Latest,
+    /// Value at the start of the window, else the earliest in it.
+    Earliest,
+    /// Seconds in which the argument is true (or not 0), carried in.
+    StateTime,
+    /// What a counter gained, with its counter rule, carried in.
+    Increase,
+    /// Sample standard deviation.
+    StandardDeviation,
+    /// Mean weighted by how long each value held, carried in.
+    TimeWeightedAverage,
+}
+
+/// One slot's value for the row evaluator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotValue {
+    /// The value; `Null` when there is none.
+    pub value: Value,
+    /// Its quality.
+    pub quality: Quality,
+    /// Its time; none for constants.
+    pub time: Option<Timestamp>,
+}
+
+/// An expression that cannot be used, with the place and the way out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionError {
+    /// Where.
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; empty if there is nothing to say.
+    pub hint: String,
+}

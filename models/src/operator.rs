@@ -1,0 +1,66 @@
+//! What a person may ask of the running plant.
+
+use crate::AssetId;
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+
+/// A request with the person behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperatorRequest {
+    /// Who asks.
+    pub by: Arc<str>,
+    /// What for.
+    pub deed: OperatorDeed,
+}
+
+/// What a person may ask for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "deed", rename_all = "snake_case")]
+pub enum OperatorDeed {
+    /// Acknowledges the alarm of a detector.
+    Acknowledge {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// A note; may be empty.
+        note: Arc<str>,
+    },
+    /// Shelves the alarm of a detector for a while.
+    Shelve {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// For how long.
+        span: Duration,
+        /// Why; required.
+        note: Arc<str>,
+    },
+    /// Ends a shelving.
+    Unshelve {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+    },
+    /// Allows (`true`) or forbids (`false`) all writes to machines.
+    Arm {
+        /// Whether writes are allowed.
+        armed: bool,
+    },
+}
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OperatorRefusal {
+    /// There is no such detector.
+    #[error("there is no detector {0}")]
+    UnknownDetector(Arc<str>),
+    /// The alarm is not in a state that allows it.
+    #[error("{0}")]
+    NotNow(Arc<str>),
+    /// It could not be recorded; nothing was done.
+    #[error("not recorded, so not done: {0}")]
+    NotRecorded(Arc<str>),
+}

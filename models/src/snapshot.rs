@@ -1,0 +1,156 @@
+//! Where things stand now: what a detector keeps over a restart and what a page shows of it, and how each source is doing.
+
+use crate::{
+    AssetId, Timestamp, Value,
+    alarm::{AlarmState, Priority},
+    command::{Command, CommandState},
+    event::Explanation,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Everything a detector instance knows. Stored with each of its moves; restored without repeating an action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectorSnapshot {
+    /// The asset it watches.
+    pub asset: AssetId,
+    /// The asset's path.
+    pub asset_path: Arc<str>,
+    /// The detector model's name.
+    pub detector: Arc<str>,
+    /// Path of the active leaf. Names, never numbers: numbers move when the definition is edited.
+    pub state: Arc<str>,
+    /// When it entered that state, in event time.
+    pub since: Timestamp,
+    /// The last leaf of each group with `history: true`: group path and leaf path.
+    pub history: Vec<(Arc<str>, Arc<str>)>,
+    /// Variables by name.
+    pub variables: Vec<(Arc<str>, Value)>,
+    /// Running timers.
+    pub timers: Vec<TimerSnapshot>,
+    /// Its alarm.
+    pub alarm: AlarmSnapshot,
+    /// Commands that are not final yet, and the last final one.
+    pub commands: Vec<CommandSnapshot>,
+    /// How many commands it has ever decided: the next command's id is derived from it.
+    pub commands_decided: u64,
+    /// The last move, for the page.
+    pub last_transition: Option<LastTransition>,
+    /// How many guards failed to evaluate, and the last reason.
+    pub failures: u64,
+    /// The last failure in words; empty if none.
+    pub last_failure: Arc<str>,
+    /// The latest event time it has seen.
+    pub seen: Timestamp,
+}
+
+/// A running timer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimerSnapshot {
+    /// Path of the state it belongs to.
+    pub state: Arc<str>,
+    /// Position of its rule in that state.
+    pub rule: usize,
+    /// `after 30s`, `for 1m`, `every 10s`.
+    pub name: Arc<str>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it is due; while `paused`, as if it went on now.
+    pub due: Timestamp,
+    /// Since when it stands still, because an input is Bad or stale.
+    pub paused: Option<Timestamp>,
+}
+
+/// An alarm, as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlarmSnapshot {
+    /// Its state.
+    pub state: AlarmState,
+    /// How urgent.
+    pub priority: Priority,
+    /// When it was raised last.
+    pub since: Option<Timestamp>,
+    /// The message with its values.
+    pub message: Arc<str>,
+    /// What the operator should do.
+    pub response: Arc<str>,
+    /// Who acknowledged it; empty if nobody.
+    pub acknowledged_by: Arc<str>,
+    /// When it was acknowledged.
+    pub acknowledged_at: Option<Timestamp>,
+    /// When a shelving ends.
+    pub shelved_until: Option<Timestamp>,
+}
+
+/// A command, as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandSnapshot {
+    /// What was decided.
+    pub command: Command,
+    /// Where it stands.
+    pub state: CommandState,
+    /// Why, if it failed; empty otherwise.
+    pub reason: Arc<str>,
+}
+
+/// The last move of a detector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastTransition {
+    /// State path before.
+    pub from: Arc<str>,
+    /// State path after.
+    pub to: Arc<str>,
+    /// When.
+    pub time: Timestamp,
+    /// Why.
+    pub explanation: Explanation,
+}
+
+/// How a source is doing. Health is the age of the last value, not of the last socket event; both are here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// `opcua`, `modbus` or `mqtt`.
+    pub protocol: Arc<str>,
+    /// Where it is, without secrets.
+    pub endpoint: Arc<str>,
+    /// How its connection is.
+    pub state: ConnectionState,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// When the last value came.
+    pub last_value: Option<Timestamp>,
+    /// Tags bound to it.
+    pub tags: u32,
+    /// Values received since start.
+    pub received: u64,
+    /// Values dropped since start because a bounded queue was full.
+    pub dropped: u64,
+    /// Connections made since start.
+    pub connects: u64,
+    /// The last error and what to do about it; empty if none.
+    pub last_error: Arc<str>,
+}
+
+/// How a connection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// Trying for the first time.
+    #[default]
+    Connecting,
+    /// Values come.
+    Connected,
+    /// Lost; trying again with back-off.
+    Lost,
+    /// Refused for a reason that a person must mend (password, certificate); trying again slowly.
+    Misconfigured,
+}
+
+impl DetectorSnapshot {
+    /// The key under which it is kept: `detector/<asset id>/<detector>`.
+    pub fn key(asset: AssetId, detector: &str) -> String {
+        format!("detector/{asset}/{detector}")
+    }
+}

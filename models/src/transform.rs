@@ -1,0 +1,1 @@
+//! Transforms: values computed per sample, in event order, from the latest good values of their inputs.
