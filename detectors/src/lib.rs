@@ -1,1 +1,15 @@
-//! Decides: state machines over plant data, alarms, timers and the life cycle of commands.
+//! Decides: data in, decisions out, `now` as an argument.
+//!
+//! [`Engine::step`] takes what can happen ([`Input`]) and gives back what to do ([`Action`]); the caller stores and performs it.
+//! The same inputs always give the same actions with the same ids, so a decision can be replayed, tested and explained.
+//! Nothing here waits, reads a clock, a file or a socket, or logs.
+//!
+//! - `engine`: all detectors of a plant; routes samples to them and keeps their timers.
+//! - `detector`: one detector: guards, timers, variables, actions.
+//! - `hierarchy`: its tree of states as a statig machine.
+//! - `alarm`, `command`: the fixed life cycles, as statig machines too.
+//! - `explanation`, `message`: why it moved, and what it tells people.
+
+mod engine;
+
+pub use engine::{Action, Engine, Input};

@@ -34,6 +34,9 @@ pub struct DetectorSnapshot {
     pub commands: Vec<CommandSnapshot>,
     /// How many commands it has ever decided: the next command's id is derived from it.
     pub commands_decided: u64,
+    /// How many events it has ever recorded: the next event's id is derived from it.
+    #[serde(default)]
+    pub events_recorded: u64,
     /// The last move, for the page.
     pub last_transition: Option<LastTransition>,
     /// How many guards failed to evaluate, and the last reason.
@@ -59,6 +62,9 @@ pub struct TimerSnapshot {
     pub due: Timestamp,
     /// Since when it stands still, because an input is Bad or stale.
     pub paused: Option<Timestamp>,
+    /// Whether it has gone off already; it stays until its state is left or its guard breaks.
+    #[serde(default)]
+    pub fired: bool,
 }
 
 /// An alarm, as it stands.
@@ -66,6 +72,9 @@ pub struct TimerSnapshot {
 pub struct AlarmSnapshot {
     /// Its state.
     pub state: AlarmState,
+    /// Whether the condition is there; known also while the alarm is shelved.
+    #[serde(default)]
+    pub active: bool,
     /// How urgent.
     pub priority: Priority,
     /// When it was raised last.
