@@ -3,6 +3,21 @@
 use crate::{Quality, Timestamp, Value};
 use std::sync::Arc;
 
+mod aggregate;
+mod check;
+mod evaluate;
+mod explain;
+mod functions;
+mod lexer;
+mod names;
+mod parser;
+mod scope;
+
+pub use aggregate::{AggregateInput, aggregate};
+pub use names::nearest;
+pub use parser::{MAX_DEPTH, MAX_TEXT};
+pub use scope::{Resolved, Scope};
+
 /// A parsed and checked expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {

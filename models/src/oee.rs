@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
+mod counter;
+
 /// The `oee:` block of a model, resolved.
 #[derive(Clone, Debug)]
 pub struct OeeDefinition {
