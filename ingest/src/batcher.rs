@@ -1,0 +1,216 @@
+//! Gathers the samples of one source into deliveries: a batch closes on size or age.
+//!
+//! It is also where silence is noticed, because every sample passes here. It waits for the receiver as long as it takes; meanwhile
+//! its own bounded queue fills, and what does not fit is counted as dropped by whoever offers it. News about the connection always
+//! fits: a part of the queue is kept free for it.
+
+use crate::{
+    Delivery, Shared, SourcePlan,
+    stale::{SilenceRule, Watchdog},
+};
+use andon_models::{Sample, StatusCode, catalog::Tag, definition::SourceProtocol};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Samples of a full batch: large enough that the cost of a delivery vanishes, small enough to stay in the cache.
+const BATCH_SAMPLES: usize = 1_000;
+/// Age of a batch that is not full: short against what a person or a detector notices.
+const BATCH_AGE: Duration = Duration::from_millis(50);
+/// Messages between a protocol and its batcher; one message is one poll or one notification of at most 1,000 samples.
+const QUEUE: usize = 256;
+/// Places of the queue that samples do not take.
+const KEPT_FREE: usize = 16;
+/// How often silence is looked for.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// Shortest silence that counts for a tag without a limit of its own: longer than any hiccup of a network.
+const LEAST_SILENCE: Duration = Duration::from_secs(10);
+/// How long the last batch may wait for its receiver when the source stops.
+const LAST_BATCH: Duration = Duration::from_secs(1);
+
+/// What a protocol tells its batcher.
+enum Intake {
+    Samples(Vec<Sample>, Option<oneshot::Sender<()>>),
+    Connected,
+    Lost(StatusCode),
+    Clock(i64),
+}
+
+/// The protocol's end of the queue.
+#[derive(Clone)]
+pub(crate) struct IntakeSender {
+    queue: mpsc::Sender<Intake>,
+    shared: Arc<Shared>,
+}
+
+/// Starts the batcher of a source.
+pub(crate) fn start(
+    plan: &SourcePlan,
+    shared: Arc<Shared>,
+    deliver: mpsc::Sender<Delivery>,
+    stop: CancellationToken,
+) -> (IntakeSender, JoinHandle<()>) {
+    let (queue, incoming) = mpsc::channel(QUEUE);
+    let read = plan.tags.iter().filter(|tag| tag.read);
+    let rules = read.map(|tag| (tag.id, silence_rule(&plan.source.protocol, plan.source.every, tag)));
+    let watchdog = Watchdog::new(rules, !matches!(plan.source.protocol, SourceProtocol::Mqtt { .. }));
+    let batcher = Batcher { shared: shared.clone(), deliver, watchdog, samples: Vec::new(), receipts: Vec::new(), since: None };
+    (IntakeSender { queue, shared }, tokio::spawn(batcher.run(incoming, stop)))
+}
+
+fn silence_rule(protocol: &SourceProtocol, every: Duration, tag: &Tag) -> SilenceRule {
+    match (tag.stale, protocol) {
+        (Some(limit), _) => SilenceRule::After(limit),
+        (None, SourceProtocol::OpcUa { .. }) => SilenceRule::Never,
+        (None, SourceProtocol::Modbus { .. } | SourceProtocol::Mqtt { .. }) => SilenceRule::Usual(LEAST_SILENCE.max(every * 3)),
+    }
+}
+
+impl IntakeSender {
+    /// Hands samples in without waiting; what finds no room is counted as dropped.
+    pub fn offer(&self, samples: Vec<Sample>) {
+        if samples.is_empty() {
+            return;
+        }
+        let count = samples.len();
+        if self.queue.capacity() <= KEPT_FREE || self.queue.try_send(Intake::Samples(samples, None)).is_err() {
+            self.shared.status.dropped(count);
+        }
+    }
+
+    /// Hands samples in, waits for room; the receipt fires when they are safe on disk.
+    pub async fn send(&self, samples: Vec<Sample>, receipt: oneshot::Sender<()>) {
+        let _ = self.queue.send(Intake::Samples(samples, Some(receipt))).await;
+    }
+
+    /// The connection stands.
+    pub async fn connected(&self) {
+        let _ = self.queue.send(Intake::Connected).await;
+    }
+
+    /// The connection is gone: tags turn Bad.
+    pub async fn lost(&self, status: StatusCode) {
+        let _ = self.queue.send(Intake::Lost(status)).await;
+    }
+
+    /// The device's clock differs by so many nanoseconds (ours minus the device's).
+    pub fn clock(&self, offset: i64) {
+        // A clock reading that finds no room is followed by another.
+        let _ = self.queue.try_send(Intake::Clock(offset));
+    }
+}
+
+struct Batcher {
+    shared: Arc<Shared>,
+    deliver: mpsc::Sender<Delivery>,
+    watchdog: Watchdog,
+    samples: Vec<Sample>,
+    receipts: Vec<oneshot::Sender<()>>,
+    since: Option<Instant>,
+}
+
+impl Batcher {
+    async fn run(mut self, mut incoming: mpsc::Receiver<Intake>, stop: CancellationToken) {
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = self.since.map_or_else(Instant::now, |since| since + BATCH_AGE);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(due), if self.since.is_some() => self.flush(&stop).await,
+                message = incoming.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => break,
+                },
+                _ = watch.tick() => self.watch(),
+            }
+            if self.samples.len() >= BATCH_SAMPLES {
+                self.flush(&stop).await;
+            }
+        }
+        while let Ok(message) = incoming.try_recv() {
+            self.take(message);
+        }
+        if let Some(delivery) = self.close() {
+            let _ = tokio::time::timeout(LAST_BATCH, self.deliver.send(delivery)).await;
+        }
+    }
+
+    fn take(&mut self, message: Intake) {
+        let now = (self.shared.now)();
+        match message {
+            Intake::Samples(mut samples, receipt) => {
+                let arrived = Instant::now();
+                for sample in &mut samples {
+                    self.watchdog.seen(sample, arrived, now);
+                }
+                if !samples.is_empty() {
+                    self.shared.status.received(samples.len(), now);
+                }
+                self.add(samples);
+                if let Some(receipt) = receipt {
+                    self.since.get_or_insert_with(Instant::now);
+                    self.receipts.push(receipt);
+                }
+            }
+            Intake::Connected => self.watchdog.connected(Instant::now()),
+            Intake::Lost(status) => {
+                let made = self.watchdog.lost(status, now);
+                self.add(made);
+            }
+            Intake::Clock(offset) => self.watchdog.clock(offset),
+        }
+    }
+
+    fn watch(&mut self) {
+        let made = self.watchdog.overdue(Instant::now(), (self.shared.now)());
+        self.add(made);
+    }
+
+    fn add(&mut self, mut samples: Vec<Sample>) {
+        if !samples.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+            self.samples.append(&mut samples);
+        }
+    }
+
+    async fn flush(&mut self, stop: &CancellationToken) {
+        let Some(delivery) = self.close() else { return };
+        tokio::select! {
+            sent = self.deliver.send(delivery) => {
+                if sent.is_err() {
+                    // Nobody takes samples any more: the process is going down.
+                    stop.cancel();
+                }
+            }
+            () = async { stop.cancelled().await; tokio::time::sleep(LAST_BATCH).await } => {}
+        }
+    }
+
+    /// Takes the open batch. Receipts fire together with the delivery's own.
+    fn close(&mut self) -> Option<Delivery> {
+        self.since = None;
+        let samples = std::mem::take(&mut self.samples);
+        let receipts = std::mem::take(&mut self.receipts);
+        if samples.is_empty() {
+            // Messages without a value for us: nothing to keep, so they are done with.
+            receipts.into_iter().for_each(|receipt| _ = receipt.send(()));
+            return None;
+        }
+        let durable = (!receipts.is_empty()).then(|| {
+            let (durable, safe) = oneshot::channel();
+            tokio::spawn(async move {
+                if safe.await.is_ok() {
+                    receipts.into_iter().for_each(|receipt| _ = receipt.send(()));
+                }
+            });
+            durable
+        });
+        Some(Delivery { source: self.shared.source.name.clone(), samples, durable })
+    }
+}
