@@ -3,8 +3,14 @@
 //! Everything here is made by [`crate::plant_file`] (or an import) and only read afterwards.
 
 use crate::{
-    AssetId, ModelId, PropertyId, Value, ValueType, address::Address, alarm::Priority, calendar::ShiftCalendar,
-    detector::DetectorModel, expression::Expression, oee::OeeDefinition, window::WindowSpec,
+    AssetId, ModelId, PropertyId, Value, ValueType,
+    address::{Address, Protocol},
+    alarm::Priority,
+    calendar::ShiftCalendar,
+    detector::DetectorModel,
+    expression::Expression,
+    oee::OeeDefinition,
+    window::WindowSpec,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -343,6 +349,17 @@ pub struct Asset {
     pub attributes: Vec<(Arc<str>, Value)>,
     /// The sources in its slots: `(plc, filler2)`.
     pub slots: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl SourceProtocol {
+    /// The protocol alone.
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::OpcUa { .. } => Protocol::OpcUa,
+            Self::Modbus { .. } => Protocol::Modbus,
+            Self::Mqtt { .. } => Protocol::Mqtt,
+        }
+    }
 }
 
 impl Plant {

@@ -39,6 +39,7 @@ pub mod operator;
 pub mod plant_file;
 pub mod snapshot;
 pub mod time;
+pub mod topic;
 pub mod transform;
 pub mod value;
 pub mod window;
