@@ -1,0 +1,64 @@
+// Requests to the server. A refusal keeps the server's own words: message and way out.
+import { text } from "../text";
+
+/** What went wrong with a request, ready to be shown. */
+export class ApiError extends Error {
+  constructor(
+    /** HTTP status; 0 when there was no answer at all. */
+    readonly status: number,
+    message: string,
+    /** What to do about it; empty if nothing is known. */
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A request is given up after this long: a page that waits for ever says nothing. */
+const TIMEOUT_MS = 20_000;
+/** A query may work longer than a page load. */
+const SQL_TIMEOUT_MS = 120_000;
+
+async function request<T>(path: string, init: RequestInit = {}, timeout = TIMEOUT_MS): Promise<T> {
+  const limit = AbortSignal.timeout(timeout);
+  const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, signal, headers: { accept: "application/json", ...init.headers } });
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    throw limit.aborted
+      ? new ApiError(0, text.errors.timeout(timeout / 1000), text.errors.timeoutHint)
+      : new ApiError(0, text.errors.unreachable, text.errors.unreachableHint);
+  }
+  if (response.status === 204) return undefined as T;
+  const body: unknown = await response.json().catch(() => null);
+  if (!response.ok) {
+    const error = (body as { error?: { message?: string; hint?: string } } | null)?.error;
+    throw new ApiError(response.status, error?.message ?? text.errors.status(response.status), error?.hint ?? "");
+  }
+  if (body === null) throw new ApiError(response.status, text.errors.notJson, text.errors.notJsonHint);
+  return body as T;
+}
+
+/** Reads a resource. */
+export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>(path, { signal: signal ?? null });
+
+/** Sends a document. */
+export const post = <T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> =>
+  request<T>(
+    path,
+    {
+      method: "POST",
+      signal: signal ?? null,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    },
+    path.startsWith("/api/sql") ? SQL_TIMEOUT_MS : TIMEOUT_MS,
+  );
+
+/** The words for an error of any origin. */
+export function explain(error: unknown): { message: string; hint: string } {
+  if (error instanceof ApiError) return { message: error.message, hint: error.hint };
+  return { message: error instanceof Error ? error.message : String(error), hint: "" };
+}

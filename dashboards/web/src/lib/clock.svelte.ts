@@ -1,0 +1,37 @@
+// One clock for the page: the server's time as the heartbeat tells it, ticking by the browser's monotonic clock.
+// Ages are differences to the server's clock, so a wrong clock on a tablet ages nothing.
+
+const TICK_MS = 500;
+
+class Clock {
+  /** The server's time in epoch milliseconds; moves twice a second. */
+  now = $state(Date.now());
+  /** Milliseconds of the monotonic clock at the last tick. */
+  monotonic = $state(performance.now());
+  #offset = Date.now() - performance.now();
+  #synchronised = false;
+
+  constructor() {
+    setInterval(() => this.tick(), TICK_MS);
+  }
+
+  /** Takes the server's time from a message. Delays only ever make it look older, so the newest estimate wins slowly. */
+  synchronise(serverNow: number): void {
+    const measured = serverNow - performance.now();
+    const difference = measured - this.#offset;
+    this.#offset = !this.#synchronised || Math.abs(difference) > 2_000 || difference > 0 ? measured : this.#offset + difference * 0.1;
+    this.#synchronised = true;
+  }
+
+  /** The server's time at this very moment, without waiting for a tick. */
+  exact(): number {
+    return performance.now() + this.#offset;
+  }
+
+  private tick(): void {
+    this.monotonic = performance.now();
+    this.now = this.monotonic + this.#offset;
+  }
+}
+
+export const clock = new Clock();

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { csv, instant, measured, number, percent, precise, quality, span, unit, when, zoneName } from "./format";
+
+const plain = (text: string) => text.replace(/[\u202f\u00a0]/g, " ");
+
+describe("numbers", () => {
+  test.each([
+    [14820, undefined, "14 820"],
+    [1234.5, "double", "1235"],
+    [83.4449, "double", "83.4"],
+    [3.1, "double", "3.10"],
+    [0.1234, "double", "0.123"],
+    [0, "double", "0.00"],
+    [-12, "integer", "−12"],
+    [1_234_567.8, "double", "1 234 568"],
+    [0.00012, "double", "1.2e−4"],
+    [Number.NaN, "double", "—"],
+  ])("%d as %s reads %s", (value, type, expected) => expect(plain(number(value, type))).toBe(expected));
+
+  test("a rate stands close to its number, a unit keeps its space", () => {
+    expect(plain(measured(14820, "1/h"))).toBe("14 820/h");
+    expect(plain(measured(83.4, "°C", "double"))).toBe("83.4 °C");
+    expect(unit(null)).toBe("");
+  });
+
+  test("no value has no unit", () => {
+    expect(measured(null, "°C")).toBe("—");
+    expect(measured(true, "°C")).toBe("true");
+  });
+
+  test("percent", () => {
+    expect(plain(percent(0.634))).toBe("63 %");
+    expect(percent(null)).toBe("—");
+  });
+});
+
+describe("spans", () => {
+  test.each([
+    [400, true, "0.4 s"],
+    [12_400, true, "12 s"],
+    [192_000, false, "3 m 12 s"],
+    [60_000, false, "1 m"],
+    [10_080_000, false, "2 h 48 m"],
+    [273_600_000, false, "3 d 4 h"],
+    [-5, false, "0 s"],
+  ])("%d ms", (ms, tenths, expected) => expect(plain(span(ms, tenths))).toBe(expected));
+});
+
+describe("instants", () => {
+  const winter = Date.parse("2026-01-15T10:12:07.042Z");
+
+  test("plant time names its zone, also over daylight saving", () => {
+    expect(precise(winter, "Europe/Berlin")).toBe("11:12:07.042");
+    expect(zoneName(winter, "Europe/Berlin")).toMatch(/CET|GMT\+1/);
+    expect(zoneName(Date.parse("2026-07-15T10:00:00Z"), "Europe/Berlin")).toMatch(/CEST|GMT\+2/);
+  });
+
+  test("another day says which", () => {
+    expect(when(winter, winter + 1000, "Europe/Berlin")).toBe("11:12:07");
+    expect(when(winter, winter + 86_400_000, "Europe/Berlin")).toBe("Thu 15 Jan 11:12");
+  });
+
+  test("text and milliseconds are both understood, rubbish is none", () => {
+    expect(instant("2026-01-15T10:12:07.042Z")).toBe(winter);
+    expect(instant(winter)).toBe(winter);
+    expect(instant(null)).toBeNull();
+    expect(instant("yesterday")).toBeNull();
+  });
+});
+
+test("an unknown quality is not trusted", () => {
+  expect([quality("good"), quality(1), quality("bad"), quality("?")]).toEqual([0, 1, 2, 2]);
+});
+
+test("csv quotes what needs quotes", () => {
+  expect(csv(["a", "b"], [["x,y", null], ['say "hi"', 2]])).toBe('a,b\r\n"x,y",\r\n"say ""hi""",2\r\n');
+});

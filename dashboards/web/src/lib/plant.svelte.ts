@@ -1,0 +1,48 @@
+// What every page needs to know about the plant: name, zone, shift, alarm counts and the tree of assets.
+import { explain, get } from "./api";
+import { clock } from "./clock.svelte";
+import { live } from "./live.svelte";
+import { instant } from "./format";
+import type { AssetSummary, Plant } from "./types";
+
+const POLL_MS = 10_000;
+const SETTLE_MS = 250;
+
+class PlantState {
+  plant = $state.raw<Plant | null>(null);
+  assets = $state.raw<AssetSummary[]>([]);
+  error = $state.raw<{ message: string; hint: string } | null>(null);
+  /** The plant's zone; UTC until it is known. */
+  zone = $derived(this.plant?.time_zone ?? "UTC");
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Reads now, then on every hint and every ten seconds. */
+  start(): void {
+    void this.#read();
+    setInterval(() => void this.#read(), POLL_MS);
+    live.onHint(() => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => void this.#read(), SETTLE_MS);
+    });
+  }
+
+  /** An asset by id. */
+  asset(id: string): AssetSummary | undefined {
+    return this.assets.find((asset) => asset.id === id);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const [plant, assets] = await Promise.all([get<Plant>("/api/plant"), get<AssetSummary[]>("/api/assets")]);
+      this.plant = plant;
+      this.assets = assets;
+      this.error = null;
+      const now = instant(plant.now);
+      if (now !== null && live.lastMessage === null) clock.synchronise(now);
+    } catch (cause) {
+      this.error = explain(cause);
+    }
+  }
+}
+
+export const site = new PlantState();

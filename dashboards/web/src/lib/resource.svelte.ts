@@ -1,0 +1,90 @@
+// Data of one address, read again when something hints that it changed. Old data stays while new data is on its way.
+import { explain, get } from "./api";
+import { live, type Hint } from "./live.svelte";
+
+export interface ResourceOptions {
+  /** Hints after which to read again. */
+  hints?: readonly Hint[];
+  /** Reads again after this long without a hint. */
+  everyMs?: number;
+}
+
+/** Hints come in bursts (an alarm is three events); one read serves them all. */
+const SETTLE_MS = 250;
+
+export interface Resource<T> {
+  readonly data: T | null;
+  readonly error: { message: string; hint: string } | null;
+  readonly loading: boolean;
+  refresh(): void;
+}
+
+/** Reads `path()` for the life of the calling component, again whenever the path changes. */
+export function resource<T>(path: () => string | null, options: ResourceOptions = {}): Resource<T> {
+  let data = $state.raw<T | null>(null);
+  let error = $state.raw<{ message: string; hint: string } | null>(null);
+  let loading = $state(true);
+  let turn = $state(0);
+  let shown: string | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const refresh = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => (turn += 1), SETTLE_MS);
+  };
+
+  $effect(() => {
+    const address = path();
+    void turn;
+    // A new connection after a lost one means that anything may have happened in between.
+    void live.returns;
+    if (address !== shown) {
+      shown = address;
+      data = null;
+      error = null;
+    }
+    if (!address) {
+      loading = false;
+      return;
+    }
+    loading = true;
+    const abort = new AbortController();
+    get<T>(address, abort.signal)
+      .then((answer) => {
+        data = answer;
+        error = null;
+        loading = false;
+      })
+      .catch((cause: unknown) => {
+        if (abort.signal.aborted) return;
+        error = explain(cause);
+        loading = false;
+      });
+    return () => abort.abort();
+  });
+
+  $effect(() => {
+    const stop = live.onHint((hint) => {
+      if (options.hints?.includes(hint)) refresh();
+    });
+    const repeat = options.everyMs ? setInterval(refresh, options.everyMs) : undefined;
+    return () => {
+      stop();
+      clearInterval(repeat);
+      clearTimeout(timer);
+    };
+  });
+
+  return {
+    get data() {
+      return data;
+    },
+    get error() {
+      return error;
+    },
+    get loading() {
+      return loading;
+    },
+    refresh,
+  };
+}

@@ -1,0 +1,59 @@
+// Addresses of pages, both ways. The address is the state of a page; nothing else is.
+
+export type Route =
+  | { page: "overview" }
+  | { page: "asset"; id: string }
+  | { page: "detectors" }
+  | { page: "detector"; asset: string; detector: string }
+  | { page: "alarms" }
+  | { page: "sql" }
+  | { page: "sources" }
+  | { page: "missing" };
+
+/** The page an address means. */
+export function parse(pathname: string): Route {
+  let parts: string[];
+  try {
+    parts = pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  } catch {
+    return { page: "missing" };
+  }
+  const [head, first, second, ...rest] = parts;
+  if (rest.length > 0) return { page: "missing" };
+  if (head === undefined || (head === "overview" && first === undefined)) return { page: "overview" };
+  if (head === "assets" && first !== undefined && second === undefined) return { page: "asset", id: first };
+  if (head === "detectors" && first === undefined) return { page: "detectors" };
+  if (head === "detectors" && first !== undefined && second !== undefined)
+    return { page: "detector", asset: first, detector: second };
+  if ((head === "alarms" || head === "sql" || head === "sources") && first === undefined) return { page: head };
+  return { page: "missing" };
+}
+
+const part = encodeURIComponent;
+
+/** Addresses of the pages. */
+export const href = {
+  overview: () => "/",
+  asset: (id: string, tab?: string) => `/assets/${part(id)}${tab ? `?tab=${part(tab)}` : ""}`,
+  detectors: () => "/detectors",
+  detector: (asset: string, detector: string) => `/detectors/${part(asset)}/${part(detector)}`,
+  alarms: (view?: string, priority?: number) => {
+    const query = new URLSearchParams();
+    if (view && view !== "active") query.set("view", view);
+    if (priority) query.set("priority", String(priority));
+    return `/alarms${query.size ? `?${query}` : ""}`;
+  },
+  sql: (statement?: string) => `/sql${statement ? `?q=${part(statement)}` : ""}`,
+  sources: () => "/sources",
+};
+
+/** Changes parameters of an address; `null` takes one away. */
+export function withParameters(search: string, changes: Record<string, string | null>): string {
+  const query = new URLSearchParams(search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  return text ? `?${text}` : "";
+}
