@@ -1,9 +1,31 @@
 //! OEE by ISO 22400-2, exact: interval algebra and formulas on plain data, the same live, in a report and in a replay.
+//!
+//! Every instant of the window is exactly one of: outside the shifts, planned stop, running, stopped, unknown. Planned busy time
+//! is the shift without planned stops; what is unknown is neither running nor stopped, stays in planned busy time and shows as
+//! missing coverage. Pieces come from counters; what a counter gained is spread evenly over the time the machine worked since
+//! the reading before, so that each piece meets the ideal rate and the shift of its own time. Nothing is rounded or capped.
+//!
+//! | figure | formula |
+//! |---|---|
+//! | availability | (running + micro-stops) / planned busy time |
+//! | performance | Σ pieces / ideal rate / (running + micro-stops) |
+//! | quality rate | good pieces / all pieces |
+//! | OEE | Σ good pieces / ideal rate / planned busy time |
+//! | TEEP | OEE × planned busy time / calendar time |
 
+use crate::{Timestamp, definition::CounterRule, window::Window};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 mod counter;
+mod evaluate;
+mod pieces;
+mod result;
+mod stops;
+mod timeline;
+
+pub use evaluate::evaluate;
+pub use result::{Loss, LossClass, NoValue, OeeResult, Stop};
 
 /// The `oee:` block of a model, resolved.
 #[derive(Clone, Debug)]
@@ -42,4 +64,64 @@ pub enum OeeFigure {
     QualityRate,
     /// GQ × PRI / PBT.
     Oee,
+}
+
+/// What one window's figures are computed from.
+///
+/// Every list is in time order; values hold until the next entry. The first entries may lie at or before the start of the
+/// window (carried in). None is Bad data: nothing is known from there on.
+#[derive(Clone, Debug)]
+pub struct OeeInputs {
+    /// The window; its end may be now.
+    pub window: Window,
+    /// The parts of the window inside shifts ([`crate::calendar::ShiftCalendar::scheduled`]).
+    pub scheduled: Vec<Window>,
+    /// Whether the machine runs.
+    pub running: Vec<(Timestamp, Option<bool>)>,
+    /// Whether a stop is planned; not looked at if the definition has none.
+    pub planned_stop: Vec<(Timestamp, Option<bool>)>,
+    /// Readings of the counter of good pieces. The last Good one at or before the start is the base.
+    pub good: Vec<(Timestamp, Option<f64>)>,
+    /// Readings of the counter of bad pieces; not looked at if the definition has none.
+    pub bad: Vec<(Timestamp, Option<f64>)>,
+    /// The ideal rate in its own unit. Bad entries are left out: a rate is a setting, it holds until it is set again.
+    pub ideal_rate: Vec<(Timestamp, Option<f64>)>,
+    /// Stop reasons; an empty text is none.
+    pub reason: Vec<(Timestamp, Option<Arc<str>>)>,
+    /// How the counter of good pieces starts over.
+    pub good_rule: CounterRule,
+    /// How the counter of bad pieces starts over.
+    pub bad_rule: CounterRule,
+    /// What becomes of pieces counted by one reading on both sides of a border of the window.
+    pub lumps: Lumps,
+}
+
+/// What becomes of pieces counted by one reading that reaches over a border of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lumps {
+    /// All belong to the window the reading lies in: windows add up to the counter's gain without knowing the future.
+    #[default]
+    Inside,
+    /// They are shared by running time; the inputs reach to the first reading after the end, and `running` with them.
+    Across,
+}
+
+impl OeeInputs {
+    /// Inputs of a window in which nothing is known yet.
+    pub fn new(window: Window, scheduled: Vec<Window>) -> Self {
+        Self {
+            window,
+            scheduled,
+            running: Vec::new(),
+            planned_stop: Vec::new(),
+            good: Vec::new(),
+            bad: Vec::new(),
+            ideal_rate: Vec::new(),
+            reason: Vec::new(),
+            good_rule: CounterRule::default(),
+            bad_rule: CounterRule::default(),
+            lumps: Lumps::default(),
+        }
+    }
 }
