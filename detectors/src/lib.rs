@@ -5,11 +5,24 @@
 //! Nothing here waits, reads a clock, a file or a socket, or logs.
 //!
 //! - `engine`: all detectors of a plant; routes samples to them and keeps their timers.
-//! - `detector`: one detector: guards, timers, variables, actions.
+//! - `detector`: one detector: guards, timers, variables, actions. `program` is its model made ready to run.
 //! - `hierarchy`: its tree of states as a statig machine.
-//! - `alarm`, `command`: the fixed life cycles, as statig machines too.
+//! - `alarm`, `command`: the fixed life cycles, as statig machines too. `policy`: what may be written.
 //! - `explanation`, `message`: why it moved, and what it tells people.
 
+mod action;
+mod alarm;
+mod command;
+mod detector;
 mod engine;
+mod explanation;
+mod hierarchy;
+mod message;
+mod policy;
+mod program;
+#[cfg(test)]
+mod testing;
 
-pub use engine::{Action, Engine, Input};
+pub use action::{Action, Input};
+pub use detector::SILENCE;
+pub use engine::{Engine, LONGEST_SHELVING};

@@ -45,6 +45,9 @@ pub struct DetectorSnapshot {
     pub last_failure: Arc<str>,
     /// The latest event time it has seen.
     pub seen: Timestamp,
+    /// How far its devices' clocks lag behind the engine's, in nanoseconds; 0 while they agree well enough.
+    #[serde(default)]
+    pub behind: i64,
 }
 
 /// A running timer.

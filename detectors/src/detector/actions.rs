@@ -1,0 +1,336 @@
+//! Running actions: they only write down what is asked for; the caller performs it later.
+
+use super::{Body, Scene};
+use crate::{
+    action::Action,
+    alarm::{Hand, Moved},
+    command::{CommandLife, DEFAULT_VERIFY, SEND_WITHIN},
+    explanation,
+    message::{Filling, Template},
+    policy::{self, Desk},
+    program::{Formula, Step},
+};
+use andon_models::{
+    CommandId, EventId, Point, Tqv, Value,
+    alarm::{AlarmState, AlarmVerb},
+    command::{Command, CommandState},
+    definition::Control,
+    detector::ActionKind,
+    event::{AlarmChange, CommandChange, Event, EventBody, Notification, Publication, SystemNotice},
+};
+use std::sync::Arc;
+
+/// Most final commands a detector remembers for its rate limits over a restart.
+const REMEMBERED_COMMANDS: usize = 64;
+
+impl Scene<'_> {
+    /// Runs actions in order.
+    pub fn run(&mut self, steps: &[Step]) {
+        for step in steps {
+            if let Some(moving) = &mut self.body.moving {
+                moving.explanation.actions.push(step.text.clone());
+            }
+            self.run_one(step);
+        }
+    }
+
+    fn run_one(&mut self, step: &Step) {
+        let Self { body, desk } = self;
+        match &step.kind {
+            ActionKind::Raise => {
+                let message = body.message(desk);
+                body.raise(message);
+            }
+            ActionKind::Clear => body.clear(),
+            ActionKind::Notify { target } | ActionKind::Webhook { target } => body.notify(desk, target),
+            ActionKind::Publish { topic, .. } => body.publish(topic, step.payload.as_ref()),
+            ActionKind::Send { detector } => body.out.sends.push(detector.clone()),
+            ActionKind::Set { variable, .. } => {
+                if let (Some(line), Some(value)) = (step.variable, body.value_of(desk, step.value.as_ref())) {
+                    body.set_variable(line, variable, value);
+                }
+            }
+            ActionKind::Put { property, .. } => {
+                if let Some(value) = body.value_of(desk, step.value.as_ref()) {
+                    body.put(desk, property, value);
+                }
+            }
+            ActionKind::Write { control, .. } => {
+                let value = body.value_of(desk, step.value.as_ref()).unwrap_or(Value::Null);
+                body.write(desk, control, value);
+            }
+        }
+    }
+}
+
+impl Body {
+    fn value_of(&self, desk: &mut Desk, formula: Option<&Formula>) -> Option<Value> {
+        let formula = formula?;
+        Some(formula.expression.evaluate(self.gather(formula, &mut desk.scratch)).value)
+    }
+
+    /// Writes down an event with an id that a replay derives again.
+    pub fn record(&mut self, body: EventBody) -> EventId {
+        let position = self.out.records.len();
+        self.record_at(position, body)
+    }
+
+    /// The same, before events that were written down already.
+    pub fn record_at(&mut self, position: usize, body: EventBody) -> EventId {
+        let number = self.events_recorded;
+        self.events_recorded += 1;
+        let id =
+            EventId::from_name(&format!("{}/{}/{number}/{}", self.asset, self.program.model.name, self.instant.as_nanos()));
+        let event = Event {
+            id,
+            time: self.instant,
+            asset: Some(self.asset),
+            asset_path: self.path.clone(),
+            detector: self.program.model.name.clone(),
+            body,
+        };
+        self.out.records.insert(position, event);
+        self.out.dirty = true;
+        id
+    }
+
+    /// The detector's message with its values.
+    pub fn message(&self, desk: &Desk) -> Arc<str> {
+        if self.program.message.is_empty() {
+            return format!("{}: {}", self.program.model.name, self.state_path()).into();
+        }
+        let unit = |line: usize| explanation::unit(self, &desk.catalog, line);
+        self.fill(&self.program.message, Some(&unit))
+    }
+
+    fn fill(&self, template: &Template, unit: Option<&dyn Fn(usize) -> Arc<str>>) -> Arc<str> {
+        let state = self.state_path();
+        let filling =
+            Filling { values: &self.values, unit, asset: &self.path, detector: &self.program.model.name, state: &state };
+        template.fill(&filling).into()
+    }
+
+    fn raise(&mut self, message: Arc<str>) {
+        if let Some(moved) = self.alarm.raise(self.instant, message) {
+            self.alarm_changed(moved, AlarmVerb::Raise, &Hand::default(), "");
+        }
+        self.out.dirty = true;
+    }
+
+    fn clear(&mut self) {
+        if let Some(moved) = self.alarm.clear() {
+            self.alarm_changed(moved, AlarmVerb::Clear, &Hand::default(), "");
+        }
+        self.out.dirty = true;
+    }
+
+    /// Writes down that the alarm changed.
+    pub fn alarm_changed(&mut self, moved: Moved, verb: AlarmVerb, hand: &Hand, note: &str) {
+        let model = &self.program.model;
+        let change = AlarmChange {
+            from: moved.from,
+            state: moved.to,
+            verb,
+            priority: model.priority,
+            message: self.alarm.message(),
+            response: model.response.clone(),
+            since: self.alarm.since(),
+            by: hand.by.clone(),
+            note: note.into(),
+        };
+        self.record(EventBody::Alarm(change));
+    }
+
+    fn notify(&mut self, desk: &Desk, target: &Arc<str>) {
+        let message = self.message(desk);
+        let notification =
+            Notification { target: target.clone(), message: message.clone(), state: "requested".into(), reason: "".into() };
+        let event = self.record(EventBody::Notification(notification));
+        self.out.deferred.push(Action::Notify {
+            target: target.clone(),
+            message,
+            asset_path: self.path.clone(),
+            detector: self.program.model.name.clone(),
+            event,
+        });
+    }
+
+    fn publish(&mut self, topic: &Arc<str>, payload: Option<&Template>) {
+        let payload = payload.map_or_else(|| "".into(), |template| self.fill(template, None));
+        self.record(EventBody::Publication(Publication { topic: topic.clone(), payload: payload.clone() }));
+        self.out.deferred.push(Action::Publish { topic: topic.clone(), payload });
+    }
+
+    fn set_variable(&mut self, line: usize, name: &str, value: Value) {
+        if value == Value::Null {
+            self.fail(format!("variable {name} keeps its value: the formula has none"));
+            return;
+        }
+        if self.program.serial() {
+            self.change_variable(line, value);
+        } else {
+            self.staged.push((line, value));
+        }
+    }
+
+    fn put(&mut self, desk: &Desk, property: &str, value: Value) {
+        let series = desk.catalog.series_named(self.index, property);
+        let fitting =
+            series.and_then(|series| desk.catalog.entry(series)).map(|entry| (entry.id, value.coerce(entry.value_type)));
+        match fitting {
+            Some((series, Some(value))) if value != Value::Null => {
+                self.out.deferred.push(Action::Put(Point { series, tqv: Tqv::good(self.instant, value) }));
+            }
+            _ => self.fail(format!("nothing was put into {property}: no value, or one of another type")),
+        }
+    }
+
+    fn write(&mut self, desk: &mut Desk, name: &Arc<str>, value: Value) {
+        let catalog = desk.catalog.clone();
+        let control = catalog.plant.model_of(self.index).control(name);
+        let point = catalog.control(self.index, name);
+        let number = self.commands_decided;
+        self.commands_decided += 1;
+        self.out.dirty = true;
+        let id = CommandId::from_name(&format!("{}/{}/{number}", self.asset, self.program.model.name));
+        let (Some(control), Some(point)) = (control, point) else {
+            let reason = format!("control {name} is not bound: the asset fills no source into its slot");
+            self.command_event(id, name, "".into(), &value, CommandState::Refused, Value::Null, &reason);
+            self.fail(format!("write {name} refused: {reason}"));
+            return;
+        };
+        let Some(tag) = catalog.tag(point.tag) else { return };
+        let value = value.coerce(control.value_type).unwrap_or(Value::Null);
+        let command = Command {
+            id,
+            asset: self.asset,
+            control: name.clone(),
+            tag: point.tag,
+            series: point.series,
+            value: value.clone(),
+            decided_by: self.program.model.name.clone(),
+            decided_at: self.instant,
+            deadline: desk.now.max(self.instant) + SEND_WITHIN,
+            verify: control.verify.unwrap_or(DEFAULT_VERIFY),
+        };
+        match policy::permit(self, desk, control, tag, &value) {
+            Ok(()) => {
+                desk.count(self.asset, control, self.instant);
+                self.commands.push(CommandLife::new(command.clone()));
+                self.command_changed(desk, self.commands.len() - 1, Value::Null);
+                self.out.deferred.push(Action::Write(command));
+            }
+            Err(reason) => {
+                self.fail(format!("write {name} = {value} refused: {reason}"));
+                self.commands.push(CommandLife::refused(command, reason.into()));
+                self.command_changed(desk, self.commands.len() - 1, Value::Null);
+            }
+        }
+        self.forget_commands(desk);
+    }
+
+    /// Writes down where a command stands now.
+    pub fn command_changed(&mut self, desk: &Desk, position: usize, read_back: Value) {
+        let life = &self.commands[position];
+        let tag = desk.catalog.tag(life.command.tag);
+        let address = tag.map_or_else(String::new, |tag| format!("{} @{}", address_text(&tag.address), tag.source));
+        let (state, reason) = (life.state(), life.reason.clone());
+        let Command { id, control, value, .. } = life.command.clone();
+        self.command_event(id, &control, address, &value, state, read_back, &reason);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one per field of the event")]
+    fn command_event(
+        &mut self,
+        command: CommandId,
+        control: &Arc<str>,
+        address: String,
+        value: &Value,
+        state: CommandState,
+        read_back: Value,
+        reason: &str,
+    ) {
+        let known = self.commands.iter().find(|life| life.command.id == command);
+        let decided_at = known.map_or(self.instant, |life| life.command.decided_at);
+        self.record(EventBody::Command(CommandChange {
+            command,
+            control: control.clone(),
+            address: address.into(),
+            value: value.clone(),
+            state,
+            read_back,
+            reason: reason.into(),
+            decided_by: self.program.model.name.clone(),
+            decided_at,
+        }));
+    }
+
+    /// A write that should have worked did not: tells the log, and raises the detector's alarm if it has one.
+    pub fn escalate(&mut self, position: usize) {
+        let life = &self.commands[position];
+        let Command { control, value, .. } = &life.command;
+        let state = life.state();
+        let because = if life.reason.is_empty() { String::new() } else { format!(": {}", life.reason) };
+        let text = format!("write {control} = {value} is {state}{because}");
+        let advice = "look at the machine before anything is written again";
+        self.record(EventBody::System(SystemNotice {
+            subject: format!("{}/{control}", self.path).into(),
+            level: "error".into(),
+            message: format!("{text}; {advice}").into(),
+        }));
+        if self.program.raises {
+            self.raise(format!("{text} ({})", self.program.model.name).into());
+        }
+    }
+
+    /// Forgets commands that nothing depends on: all but unfinished ones, the last final one, and those that count for a rate.
+    pub fn forget_commands(&mut self, desk: &Desk) {
+        let model = desk.catalog.plant.model_of(self.index);
+        let now = self.instant;
+        let last = self.commands.len().saturating_sub(1);
+        let counts = |life: &CommandLife| {
+            let limit = model.control(&life.command.control).and_then(|control: &Control| control.at_most);
+            life.state() != CommandState::Refused && limit.is_some_and(|(_, span)| life.command.decided_at + span > now)
+        };
+        let mut position = 0;
+        let mut spare = self.commands.len().saturating_sub(REMEMBERED_COMMANDS);
+        self.commands.retain(|life| {
+            let final_one = life.state().is_final();
+            let keep = position == last || !final_one || (counts(life) && spare == 0);
+            if !keep {
+                spare = spare.saturating_sub(1);
+            }
+            position += 1;
+            keep
+        });
+    }
+
+    /// Brings the alarm's flags into the table; gives the lines that changed.
+    pub fn refresh_flags(&mut self) -> Vec<usize> {
+        use andon_models::expression::{AlarmFlag, Reference};
+        let state = self.alarm.state();
+        let mut changed = Vec::new();
+        for (line, entry) in self.program.table.iter().enumerate() {
+            let Reference::Alarm(flag) = entry.reference else { continue };
+            let raised = match flag {
+                AlarmFlag::Acknowledged => state == AlarmState::Acknowledged,
+                AlarmFlag::Shelved => state == AlarmState::Shelved,
+                AlarmFlag::Suppressed => state == AlarmState::Suppressed,
+            };
+            if self.values[line].value != Value::Boolean(raised) {
+                self.values[line].value = Value::Boolean(raised);
+                changed.push(line);
+            }
+        }
+        changed
+    }
+}
+
+fn address_text(address: &andon_models::address::Address) -> String {
+    use andon_models::address::Address;
+    match address {
+        Address::OpcUa(node) => node.0.to_string(),
+        Address::Modbus(point) => format!("{:?}/{}", point.table, point.register).to_lowercase(),
+        Address::Mqtt(point) => point.path.to_string(),
+    }
+}

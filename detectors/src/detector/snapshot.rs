@@ -1,0 +1,141 @@
+//! What a detector keeps over a restart, by names, and how it comes back without repeating an action.
+
+use super::{Body, Detector, Timer, attribute};
+use crate::{alarm::Alarm, command::CommandLife, hierarchy::Dispatch, policy::Desk, program::Program};
+use andon_models::{
+    Quality, SeriesId, Timestamp, Tqv,
+    detector::StateIndex,
+    expression::{Reference, SlotValue},
+    snapshot::{DetectorSnapshot, TimerSnapshot},
+};
+use std::sync::Arc;
+
+impl Body {
+    /// Everything that must survive a restart.
+    pub fn snapshot(&self) -> DetectorSnapshot {
+        let path = |id: usize| self.program.nodes[id].path.clone();
+        let variables = self.program.table.iter().zip(&self.values).filter_map(|(line, slot)| match &line.reference {
+            Reference::Variable(name) => Some((name.clone(), slot.value.clone())),
+            _ => None,
+        });
+        DetectorSnapshot {
+            asset: self.asset,
+            asset_path: self.path.clone(),
+            detector: self.program.model.name.clone(),
+            state: self.state_path(),
+            since: self.since,
+            history: self.history.iter().map(|(group, leaf)| (path(*group), path(*leaf))).collect(),
+            variables: variables.collect(),
+            timers: self.timers.iter().map(|timer| self.timer_snapshot(timer)).collect(),
+            alarm: self.alarm.snapshot(),
+            commands: self.commands.iter().map(CommandLife::snapshot).collect(),
+            commands_decided: self.commands_decided,
+            events_recorded: self.events_recorded,
+            last_transition: self.last_transition.clone(),
+            failures: self.failures,
+            last_failure: self.last_failure.clone(),
+            seen: self.seen,
+            behind: self.behind,
+        }
+    }
+
+    fn timer_snapshot(&self, timer: &Timer) -> TimerSnapshot {
+        TimerSnapshot {
+            state: self.program.nodes[timer.node].path.clone(),
+            rule: timer.rule,
+            name: self.timer_name(timer),
+            started: timer.started,
+            due: timer.due,
+            paused: timer.paused,
+            fired: timer.fired,
+        }
+    }
+
+    /// Takes the newest values from before the restart. Attributes stay what the plant file says.
+    pub fn seed(&mut self, catalog: &andon_models::catalog::Catalog, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
+        for line in 0..self.series.len() {
+            let Some(series) = self.series[line] else { continue };
+            if attribute(catalog, series).is_some() {
+                continue;
+            }
+            if let Some(tqv) = latest(series) {
+                self.newest = self.newest.max(tqv.time);
+                self.seen = self.seen.max(tqv.time);
+                self.learn(line, &tqv);
+            }
+        }
+    }
+
+    fn restore(&mut self, snapshot: DetectorSnapshot) -> Option<usize> {
+        let program = self.program.clone();
+        for (line, slot) in program.table.iter().zip(&mut self.values) {
+            let Reference::Variable(name) = &line.reference else { continue };
+            if let Some((_, value)) = snapshot.variables.iter().find(|(variable, _)| variable == name) {
+                *slot = SlotValue { value: value.clone(), quality: Quality::Good, time: None };
+            }
+        }
+        let state = |path: &str| program.model.state_at(path).map(|StateIndex(id)| id);
+        let leaf = state(&snapshot.state).map(|id| program.first_leaf(id));
+        let history = snapshot.history.iter().filter_map(|(group, leaf)| {
+            let leaf = state(leaf).filter(|leaf| program.nodes[*leaf].is_leaf())?;
+            Some((state(group)?, leaf))
+        });
+        self.history = history.collect();
+        self.alarm = Alarm::restore(snapshot.alarm, program.model.priority, program.model.response.clone());
+        self.commands = snapshot.commands.into_iter().map(CommandLife::restore).collect();
+        self.commands_decided = snapshot.commands_decided;
+        self.events_recorded = snapshot.events_recorded;
+        self.last_transition = snapshot.last_transition;
+        self.failures = snapshot.failures;
+        self.last_failure = snapshot.last_failure;
+        self.seen = self.seen.max(snapshot.seen);
+        self.behind = snapshot.behind;
+        self.since = snapshot.since;
+        self.instant = self.seen;
+        self.refresh_flags();
+        match leaf {
+            Some(leaf) => self.timers = timers(&program, leaf, &snapshot.timers, snapshot.since),
+            None => self.lost_state = snapshot.state,
+        }
+        leaf
+    }
+}
+
+/// The timers of the active states: those that ran go on, those that an edited model adds count from when the state was entered.
+fn timers(program: &Program, leaf: usize, kept: &[TimerSnapshot], since: Timestamp) -> Vec<Timer> {
+    let mut timers = Vec::new();
+    let mut next = Some(&program.nodes[leaf]);
+    while let Some(node) = next {
+        for (position, rule) in node.rules.iter().enumerate() {
+            let name: Arc<str> = rule.timer_name();
+            let ran = kept.iter().find(|timer| timer.state == node.path && timer.rule == position && timer.name == name);
+            let timer = Timer { node: node.id, rule: position, started: since, due: since, paused: None, fired: false };
+            match (ran, rule.hold, rule.every.or(rule.after)) {
+                (Some(ran), ..) => {
+                    timers.push(Timer { started: ran.started, due: ran.due, paused: ran.paused, fired: ran.fired, ..timer });
+                }
+                (None, None, Some(span)) => timers.push(Timer { due: since + span, ..timer }),
+                (None, ..) => {}
+            }
+        }
+        next = node.parent.as_ref();
+    }
+    timers
+}
+
+impl Detector {
+    /// Puts it back to where it stood, without repeating an action. A state that is gone from the model leaves it unstarted.
+    pub fn restore(&mut self, desk: &mut Desk, snapshot: DetectorSnapshot) {
+        for life in &snapshot.commands {
+            let model = desk.catalog.plant.model_of(self.body.index);
+            let control = model.control(&life.command.control).cloned();
+            if let Some(control) = control.filter(|_| life.state != andon_models::command::CommandState::Refused) {
+                desk.count(self.body.asset, &control, life.command.decided_at);
+            }
+        }
+        let Some(leaf) = self.body.restore(snapshot) else { return };
+        self.body.restoring = true;
+        self.handle(desk, Dispatch::Enter(leaf));
+        self.body.restoring = false;
+    }
+}

@@ -1,0 +1,159 @@
+//! The timers of a detector: `after`, `for` and `every`, in event time.
+
+use super::Body;
+use crate::{
+    explanation::Truth,
+    policy::Desk,
+    program::{Node, Rule},
+};
+use andon_models::{Quality, Timestamp, Value, detector::OnBad, event::ExplainedTimer, expression::SlotValue};
+use std::{sync::Arc, time::Duration};
+
+/// A running or finished timer of one rule in an active state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Timer {
+    pub node: usize,
+    pub rule: usize,
+    pub started: Timestamp,
+    pub due: Timestamp,
+    pub paused: Option<Timestamp>,
+    pub fired: bool,
+}
+
+impl Timer {
+    /// When it goes off; none while it stands still or after it did.
+    pub fn pending(&self) -> Option<Timestamp> {
+        (!self.fired && self.paused.is_none()).then_some(self.due)
+    }
+}
+
+impl Body {
+    /// The next timer to go off at or before an instant: by deadline, then by name.
+    pub fn next_timer(&self, limit: Timestamp) -> Option<(Timestamp, usize, usize)> {
+        let due = self.timers.iter().filter_map(|timer| Some((timer.pending().filter(|due| *due <= limit)?, timer)));
+        let first = due.min_by(|(due, timer), (other_due, other)| {
+            due.cmp(other_due).then_with(|| self.timer_name(timer).cmp(&self.timer_name(other)))
+        });
+        first.map(|(due, timer)| (due, timer.node, timer.rule))
+    }
+
+    /// When the first timer goes off.
+    pub fn first_due(&self) -> Option<Timestamp> {
+        self.timers.iter().filter_map(Timer::pending).min()
+    }
+
+    /// The name of a timer as pages show it.
+    pub fn timer_name(&self, timer: &Timer) -> Arc<str> {
+        self.program.nodes[timer.node].rules[timer.rule].timer_name()
+    }
+
+    /// Starts the timers of a state that was just entered.
+    pub fn start_timers(&mut self, desk: &mut Desk, node: &Node) {
+        for (position, rule) in node.rules.iter().enumerate() {
+            match (rule.hold, rule.every.or(rule.after)) {
+                (Some(_), _) if rule.limited => {}
+                (Some(_), _) => self.update_hold(desk, node.id, position, rule),
+                (None, Some(span)) => self.start_timer(node.id, position, span),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn start_timer(&mut self, node: usize, rule: usize, span: Duration) {
+        let started = self.instant;
+        self.timers.push(Timer { node, rule, started, due: started + span, paused: None, fired: false });
+        self.out.dirty = true;
+    }
+
+    /// Starts, breaks, pauses or resumes a `for`.
+    pub fn update_hold(&mut self, desk: &mut Desk, node: usize, position: usize, rule: &Rule) {
+        let Some(span) = rule.hold else { return };
+        let truth = self.hold_truth(desk, rule);
+        let running = self.timers.iter().position(|timer| timer.node == node && timer.rule == position);
+        match (truth, running) {
+            (Truth::Holds, None) => self.start_timer(node, position, span),
+            (Truth::Holds, Some(running)) => {
+                let timer = &mut self.timers[running];
+                if let Some(paused) = timer.paused.take() {
+                    timer.due = timer.due + self.instant.since(paused);
+                    self.out.dirty = true;
+                }
+            }
+            (Truth::Fails, Some(running)) => self.drop_timer(running),
+            (Truth::Unknown, Some(running)) => match rule.on_bad {
+                OnBad::Pause => {
+                    let timer = &mut self.timers[running];
+                    if timer.paused.is_none() && !timer.fired {
+                        timer.paused = Some(self.instant);
+                        self.out.dirty = true;
+                    }
+                }
+                OnBad::Reset => self.drop_timer(running),
+                OnBad::Ignore => {}
+            },
+            (Truth::Fails | Truth::Unknown, None) => {}
+        }
+    }
+
+    fn drop_timer(&mut self, position: usize) {
+        self.timers.remove(position);
+        self.out.dirty = true;
+    }
+
+    fn hold_truth(&self, desk: &mut Desk, rule: &Rule) -> Truth {
+        let Some(formula) = &rule.when else { return Truth::Holds };
+        self.gather(formula, &mut desk.scratch);
+        if rule.on_bad == OnBad::Ignore {
+            for (slot, line) in desk.scratch.iter_mut().zip(&formula.lines) {
+                if let Some(good) = self.last_good(*line).filter(|_| slot.quality != Quality::Good) {
+                    *slot = good;
+                }
+            }
+        }
+        Truth::of(&formula.expression.evaluate(&desk.scratch))
+    }
+
+    fn last_good(&self, line: usize) -> Option<SlotValue> {
+        self.good.get(line).filter(|slot| slot.value != Value::Null).cloned()
+    }
+
+    /// Notes that a timer went off: `every` starts over, the others are done. Says what ran; none if the timer is gone.
+    pub fn went_off(&mut self, node: usize, rule: usize) -> Option<ExplainedTimer> {
+        let every = self.program.nodes[node].rules[rule].every.filter(|every| !every.is_zero());
+        let position = self.timers.iter().position(|timer| timer.node == node && timer.rule == rule)?;
+        let name = self.timer_name(&self.timers[position]);
+        let timer = &mut self.timers[position];
+        let explained = ExplainedTimer { name, started: timer.started, due: timer.due };
+        match every {
+            Some(every) => {
+                timer.started = timer.due;
+                timer.due = timer.due + every;
+            }
+            None => timer.fired = true,
+        }
+        self.out.dirty = true;
+        Some(explained)
+    }
+
+    /// Whether the `after` of a rule has passed; true for rules without one.
+    pub fn after_passed(&self, node: usize, position: usize, rule: &Rule) -> bool {
+        let done = |timer: &Timer| timer.node == node && timer.rule == position && timer.fired;
+        rule.after.is_none() || self.timers.iter().any(done)
+    }
+
+    /// Lets `every` timers that are overdue skip to their next beat after an instant.
+    pub fn skip_beats(&mut self, limit: Timestamp) {
+        for timer in &mut self.timers {
+            let Some(every) = self.program.nodes[timer.node].rules[timer.rule].every.filter(|every| !every.is_zero()) else {
+                continue;
+            };
+            let behind = limit.since(timer.due).as_nanos();
+            if timer.pending().is_some_and(|due| due <= limit) {
+                let beats = u64::try_from(behind / every.as_nanos() + 1).unwrap_or(u64::MAX);
+                let skip = every.as_nanos().saturating_mul(u128::from(beats));
+                timer.due = timer.due + Duration::from_nanos(u64::try_from(skip).unwrap_or(u64::MAX));
+                timer.started = timer.due - every;
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a detector moved: the rule, everything its guard read, and every step of its evaluation.
+
+use crate::{
+    detector::Body,
+    policy::Desk,
+    program::{Formula, Rule},
+};
+use andon_models::{
+    Quality, Value,
+    catalog::Catalog,
+    definition::{PropertyKind, SourceProtocol},
+    event::{ExplainedInput, ExplainedStep, ExplainedTimer, Explanation},
+    expression::{Reference, SlotValue},
+};
+use std::sync::Arc;
+
+/// Explains a rule that fires now. Actions are added while they run.
+pub(crate) fn explain(
+    body: &Body,
+    desk: &mut Desk,
+    state: &Arc<str>,
+    rule: &Rule,
+    trigger: Arc<str>,
+    timer: Option<ExplainedTimer>,
+) -> Explanation {
+    let (inputs, steps) = match &rule.when {
+        Some(formula) => (inputs(body, &desk.catalog, formula), steps(body, desk, formula)),
+        None => (Vec::new(), Vec::new()),
+    };
+    Explanation { trigger, state: state.clone(), rule: rule.text.clone(), inputs, steps, timer, actions: Vec::new() }
+}
+
+/// Everything a formula reads, as it stands.
+fn inputs(body: &Body, catalog: &Catalog, formula: &Formula) -> Vec<ExplainedInput> {
+    formula.lines.iter().map(|line| input(body, catalog, *line)).collect()
+}
+
+fn input(body: &Body, catalog: &Catalog, line: usize) -> ExplainedInput {
+    let slot = &body.values[line];
+    ExplainedInput {
+        name: body.program.table[line].name.clone(),
+        value: slot.value.clone(),
+        unit: unit(body, catalog, line),
+        time: slot.time,
+        quality: slot.quality,
+        source: source(body, catalog, line),
+    }
+}
+
+fn steps(body: &Body, desk: &mut Desk, formula: &Formula) -> Vec<ExplainedStep> {
+    let slots = body.gather(formula, &mut desk.scratch);
+    formula.expression.explain(slots).1
+}
+
+/// The unit of what a line reads; empty if none.
+pub(crate) fn unit(body: &Body, catalog: &Catalog, line: usize) -> Arc<str> {
+    let property = body.series[line].and_then(|series| catalog.property(series));
+    property.map_or_else(|| "".into(), |property| property.unit.clone())
+}
+
+fn source(body: &Body, catalog: &Catalog, line: usize) -> Arc<str> {
+    match body.program.table[line].reference {
+        Reference::Variable(_) => return "variable".into(),
+        Reference::Alarm(_) => return "alarm".into(),
+        Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => {}
+    }
+    let Some(series) = body.series[line] else { return "".into() };
+    match catalog.property(series).map(|property| &property.kind) {
+        Some(PropertyKind::Attribute { .. }) => "attribute".into(),
+        Some(PropertyKind::Transform { .. }) => "transform".into(),
+        Some(PropertyKind::Metric { .. }) => "metric".into(),
+        Some(PropertyKind::Measurement { .. }) | None => device(catalog, series),
+    }
+}
+
+fn device(catalog: &Catalog, series: andon_models::SeriesId) -> Arc<str> {
+    let tag = catalog.entry(series).and_then(|entry| entry.tag).and_then(|tag| catalog.tag(tag));
+    let Some(source) = tag.and_then(|tag| catalog.plant.source(&tag.source)) else { return "pushed".into() };
+    let protocol = match source.protocol {
+        SourceProtocol::OpcUa { .. } => "opcua",
+        SourceProtocol::Modbus { .. } => "modbus",
+        SourceProtocol::Mqtt { .. } => "mqtt",
+    };
+    format!("{protocol}:{}", source.name).into()
+}
+
+/// What became of a guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Truth {
+    Holds,
+    Fails,
+    /// Some input is not good, and the others do not decide.
+    Unknown,
+}
+
+impl Truth {
+    /// Reads a guard's result.
+    pub fn of(result: &SlotValue) -> Self {
+        match (&result.value, result.quality) {
+            (Value::Boolean(true), Quality::Good) => Self::Holds,
+            (Value::Boolean(true) | Value::Null, Quality::Uncertain | Quality::Bad) => Self::Unknown,
+            _ => Self::Fails,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What may be written: the rules that need nothing but the plant and the values at hand.
+//!
+//! A write is refused unless the engine is armed, the source and the control allow it, the value is on the list and in range,
+//! the rate is kept, and the interlock holds on fresh and good values. Every refusal says which rule and why.
+
+use crate::{detector::Body, explanation::Truth};
+use andon_models::{
+    AssetId, Quality, Timestamp, Value,
+    catalog::{Catalog, Tag},
+    definition::Control,
+    expression::{Reference, SlotValue},
+    time::format_duration,
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Most commands of the whole plant per minute. A plant file that wants more is running wild; the engine disarms itself.
+pub(crate) const COMMANDS_PER_MINUTE: usize = 60;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What all detectors of an engine share while they run.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub catalog: Arc<Catalog>,
+    /// Whether anything may be written.
+    pub armed: bool,
+    /// Whether the engine disarmed itself in this step.
+    pub tripped: bool,
+    /// The caller's time of this step.
+    pub now: Timestamp,
+    /// Slots of the formula under evaluation; kept to save allocations.
+    pub scratch: Vec<SlotValue>,
+    decided: HashMap<(AssetId, Arc<str>), VecDeque<Timestamp>>,
+    minute: VecDeque<Timestamp>,
+}
+
+impl Desk {
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Self {
+            catalog,
+            armed: true,
+            tripped: false,
+            now: Timestamp::MIN,
+            scratch: Vec::new(),
+            decided: HashMap::new(),
+            minute: VecDeque::new(),
+        }
+    }
+
+    /// Counts a command against the rates, also one from before a restart.
+    pub fn count(&mut self, asset: AssetId, control: &Control, time: Timestamp) {
+        let times = self.decided.entry((asset, control.name.clone())).or_default();
+        times.insert(times.partition_point(|earlier| *earlier <= time), time);
+        // More than the limit are never needed to know that it is reached.
+        let most = control.at_most.map_or(0, |(most, _)| most as usize);
+        while times.len() > most {
+            times.pop_front();
+        }
+    }
+
+    fn too_many_in_a_minute(&mut self) -> bool {
+        while self.minute.front().is_some_and(|time| *time + MINUTE <= self.now) {
+            self.minute.pop_front();
+        }
+        if self.minute.len() >= COMMANDS_PER_MINUTE {
+            return true;
+        }
+        self.minute.push_back(self.now);
+        false
+    }
+
+    fn rate_exceeded(&self, asset: AssetId, control: &Control, now: Timestamp) -> Option<String> {
+        let (most, span) = control.at_most?;
+        let times = self.decided.get(&(asset, control.name.clone()));
+        let recent = times.map_or(0, |times| times.iter().filter(|time| **time + span > now).count());
+        (recent >= most as usize).then(|| {
+            format!("at most {most} per {} are allowed, and {recent} were decided in that time", format_duration(span))
+        })
+    }
+}
+
+/// Says why a value may not be written now.
+///
+/// # Errors
+/// The first rule that forbids it, in words.
+pub(crate) fn permit(body: &Body, desk: &mut Desk, control: &Control, tag: &Tag, value: &Value) -> Result<(), String> {
+    if !desk.armed {
+        return Err("writes are disarmed".into());
+    }
+    if !desk.catalog.plant.source(&tag.source).is_some_and(|source| source.writes_allowed) {
+        return Err(format!("source {} does not allow writes (`writes: allow` in the plant file)", tag.source));
+    }
+    check_value(control, value)?;
+    if let Some(reason) = desk.rate_exceeded(body.asset, control, body.instant) {
+        return Err(reason);
+    }
+    interlock(body, desk, control)?;
+    if desk.too_many_in_a_minute() {
+        desk.armed = false;
+        desk.tripped = true;
+        return Err(format!("more than {COMMANDS_PER_MINUTE} commands in a minute: writes are now disarmed"));
+    }
+    Ok(())
+}
+
+fn check_value(control: &Control, value: &Value) -> Result<(), String> {
+    let unit = if control.unit.is_empty() { String::new() } else { format!(" {}", control.unit) };
+    if *value == Value::Null {
+        return Err("there is no value to write".into());
+    }
+    if !control.allow.is_empty() {
+        let allowed = |allowed: &Value| allowed.clone().coerce(control.value_type).as_ref() == Some(value);
+        if !control.allow.iter().any(allowed) {
+            let list: Vec<String> = control.allow.iter().map(Value::to_string).collect();
+            return Err(format!("{value}{unit} is not on the list of allowed values ({})", list.join(", ")));
+        }
+    }
+    let Some(number) = value.as_f64() else { return Ok(()) };
+    if let Some(min) = control.min.filter(|min| number < *min) {
+        return Err(format!("{value}{unit} is below the lowest allowed value {min}{unit}"));
+    }
+    if let Some(max) = control.max.filter(|max| number > *max) {
+        return Err(format!("{value}{unit} is above the highest allowed value {max}{unit}"));
+    }
+    Ok(())
+}
+
+/// Whether the interlock of a control holds on fresh and good values.
+///
+/// # Errors
+/// Why it does not.
+pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Result<(), String> {
+    let Some((_, formula)) = body.program.interlocks.iter().find(|(name, _)| *name == control.name) else {
+        return match &control.interlock {
+            // Compiled together with the write action; a control without one has no interlock.
+            Some(interlock) => Err(format!("the interlock `{}` is not known here", interlock.text)),
+            None => Ok(()),
+        };
+    };
+    for line in &formula.lines {
+        if let Some(doubt) = doubt(body, &desk.catalog, *line) {
+            return Err(format!("interlock `{}`: {} is {doubt}", formula.expression.text, body.program.table[*line].name));
+        }
+    }
+    let slots = body.gather(formula, &mut desk.scratch);
+    match Truth::of(&formula.expression.evaluate(slots)) {
+        Truth::Holds => Ok(()),
+        Truth::Fails | Truth::Unknown => Err(format!("interlock `{}` does not hold", formula.expression.text)),
+    }
+}
+
+/// Why a value must not drive a write; none if it may.
+fn doubt(body: &Body, catalog: &Catalog, line: usize) -> Option<String> {
+    let slot = &body.values[line];
+    if matches!(body.program.table[line].reference, Reference::Variable(_) | Reference::Alarm(_)) {
+        return None;
+    }
+    if slot.quality != Quality::Good {
+        return Some(if slot.value == Value::Null && slot.time.is_none() {
+            "not known yet".into()
+        } else {
+            slot.quality.to_string()
+        });
+    }
+    let stale = body.series[line].and_then(|series| catalog.property(series)).and_then(|property| property.stale);
+    let age = body.instant.since(slot.time?);
+    stale
+        .filter(|stale| age > *stale)
+        .map(|stale| format!("stale: {} old, {} are allowed", format_duration(age), format_duration(stale)))
+}

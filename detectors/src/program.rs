@@ -1,0 +1,308 @@
+//! A detector model made ready to run: one shared tree of nodes, and one table of everything its formulas read.
+//!
+//! Each instance holds one value per line of the table; a formula names its values by line. So a sample is routed by
+//! number, and nothing is looked up by name while samples flow.
+
+use crate::message::Template;
+use andon_models::{
+    definition::{ModelIndex, Plant},
+    detector::{ActionKind, DetectorModel, Evaluation, OnBad, State},
+    expression::{AlarmFlag, Expression, Reference},
+    time::format_duration,
+};
+use std::{sync::Arc, time::Duration};
+
+/// A runnable detector model, shared by all its instances.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub model: Arc<DetectorModel>,
+    pub nodes: Vec<Arc<Node>>,
+    /// Everything any formula, message or interlock reads.
+    pub table: Vec<Line>,
+    /// Message of the alarm and of notifications.
+    pub message: Template,
+    /// Interlocks of the controls it writes.
+    pub interlocks: Vec<(Arc<str>, Formula)>,
+    /// Whether some rule counts on the last good values.
+    pub remembers_good: bool,
+    /// Whether any action raises the alarm.
+    pub raises: bool,
+}
+
+/// One thing that is read.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub reference: Reference,
+    pub name: Arc<str>,
+}
+
+/// A state with everything it does.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub id: usize,
+    pub path: Arc<str>,
+    pub parent: Option<Arc<Node>>,
+    pub initial: Option<usize>,
+    pub history: bool,
+    pub enter: Vec<Step>,
+    pub exit: Vec<Step>,
+    pub rules: Vec<Rule>,
+}
+
+/// A rule with its formulas.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub text: Arc<str>,
+    pub when: Option<Formula>,
+    pub hold: Option<Duration>,
+    pub on_bad: OnBad,
+    pub after: Option<Duration>,
+    pub every: Option<Duration>,
+    /// The lines whose change sets it off.
+    pub listens: Vec<usize>,
+    /// The only message that sets it off.
+    pub message: Option<Arc<str>>,
+    /// Whether `on` limits it.
+    pub limited: bool,
+    /// The state to go to as written.
+    pub target: Option<usize>,
+    pub actions: Vec<Step>,
+}
+
+/// An action with its formula or texts.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub text: Arc<str>,
+    pub kind: ActionKind,
+    /// The value of `write`, `set` and `put`.
+    pub value: Option<Formula>,
+    /// The payload of `publish`.
+    pub payload: Option<Template>,
+    /// The line of the variable of `set`.
+    pub variable: Option<usize>,
+}
+
+/// An expression with the table lines of its slots.
+#[derive(Debug)]
+pub(crate) struct Formula {
+    pub expression: Arc<Expression>,
+    pub lines: Vec<usize>,
+}
+
+impl Program {
+    /// Compiles a detector of an asset model.
+    pub fn compile(plant: &Plant, asset_model: ModelIndex, model: &Arc<DetectorModel>) -> Self {
+        let mut compiler = Compiler { plant, asset_model, model, table: Vec::new(), interlocks: Vec::new() };
+        for (name, _) in &model.variables {
+            compiler.line(&Reference::Variable(name.clone()));
+        }
+        let message = compiler.template(&model.message);
+        let mut nodes: Vec<Arc<Node>> = Vec::with_capacity(model.states.len());
+        for (id, state) in model.states.iter().enumerate() {
+            let parent = state.parent.and_then(|parent| nodes.get(parent.0)).cloned();
+            nodes.push(Arc::new(compiler.node(id, state, parent)));
+        }
+        let remembers_good = model.states.iter().flat_map(|state| &state.rules).any(|rule| rule.on_bad == OnBad::Ignore);
+        let steps = |node: &Arc<Node>| node.steps().any(|step| matches!(step.kind, ActionKind::Raise));
+        let raises = nodes.iter().any(steps);
+        Self {
+            model: model.clone(),
+            nodes,
+            table: compiler.table,
+            message,
+            interlocks: compiler.interlocks,
+            remembers_good,
+            raises,
+        }
+    }
+
+    /// Whether each action is visible to the next rule.
+    pub fn serial(&self) -> bool {
+        self.model.evaluation == Evaluation::Serial
+    }
+
+    /// The node of a leaf, initial groups followed.
+    pub fn first_leaf(&self, mut id: usize) -> usize {
+        while let Some(initial) = self.nodes[id].initial {
+            id = initial;
+        }
+        id
+    }
+}
+
+impl Node {
+    /// Whether it has no children.
+    pub fn is_leaf(&self) -> bool {
+        self.initial.is_none()
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.enter.iter().chain(&self.exit).chain(self.rules.iter().flat_map(|rule| &rule.actions))
+    }
+}
+
+impl Rule {
+    /// The name of its timer as pages show it; a rule has at most one.
+    pub fn timer_name(&self) -> Arc<str> {
+        match (self.hold, self.every, self.after) {
+            (Some(span), ..) => format!("for {}", format_duration(span)).into(),
+            (None, Some(span), _) => format!("every {}", format_duration(span)).into(),
+            (None, None, Some(span)) => format!("after {}", format_duration(span)).into(),
+            (None, None, None) => "".into(),
+        }
+    }
+
+    /// Whether it does more than change variables and values.
+    pub fn reaches_out(&self) -> bool {
+        self.actions.iter().any(|step| !matches!(step.kind, ActionKind::Set { .. } | ActionKind::Put { .. }))
+    }
+}
+
+struct Compiler<'a> {
+    plant: &'a Plant,
+    asset_model: ModelIndex,
+    model: &'a DetectorModel,
+    table: Vec<Line>,
+    interlocks: Vec<(Arc<str>, Formula)>,
+}
+
+impl Compiler<'_> {
+    fn node(&mut self, id: usize, state: &State, parent: Option<Arc<Node>>) -> Node {
+        Node {
+            id,
+            path: state.path.clone(),
+            parent,
+            initial: state.initial.map(|child| child.0),
+            history: state.history,
+            enter: self.steps(&state.enter),
+            exit: self.steps(&state.exit),
+            rules: state.rules.iter().map(|rule| self.rule(rule)).collect(),
+        }
+    }
+
+    fn rule(&mut self, rule: &andon_models::detector::Rule) -> Rule {
+        let when = rule.when.as_ref().map(|expression| self.formula(expression));
+        let on_line = rule.on.as_ref().and_then(|name| self.named(name));
+        let listens = match (&rule.on, &when) {
+            (Some(_), _) => on_line.into_iter().collect(),
+            (None, Some(formula)) => self.listens(formula),
+            (None, None) => Vec::new(),
+        };
+        Rule {
+            text: rule.text.clone(),
+            when,
+            hold: rule.hold,
+            on_bad: rule.on_bad,
+            after: rule.after,
+            every: rule.every,
+            listens,
+            message: rule.on.clone().filter(|_| on_line.is_none()),
+            limited: rule.on.is_some(),
+            target: rule.to_written.or(rule.to).map(|state| state.0),
+            actions: self.steps(&rule.actions),
+        }
+    }
+
+    /// Properties and alarm flags set a guard off; variables do so only where a guard reads nothing else, so that a rule that
+    /// counts does not set itself off again.
+    fn listens(&self, formula: &Formula) -> Vec<usize> {
+        let outside = |line: &&usize| !matches!(self.table[**line].reference, Reference::Variable(_));
+        let lines: Vec<usize> = formula.lines.iter().filter(outside).copied().collect();
+        if lines.is_empty() { formula.lines.clone() } else { lines }
+    }
+
+    fn steps(&mut self, actions: &[andon_models::detector::Action]) -> Vec<Step> {
+        actions.iter().map(|action| self.step(action)).collect()
+    }
+
+    fn step(&mut self, action: &andon_models::detector::Action) -> Step {
+        let mut step =
+            Step { text: action.text.clone(), kind: action.kind.clone(), value: None, payload: None, variable: None };
+        match &action.kind {
+            ActionKind::Write { control, value } => {
+                step.value = Some(self.formula(value));
+                self.interlock(control);
+            }
+            ActionKind::Put { value, .. } => step.value = Some(self.formula(value)),
+            ActionKind::Set { variable, value } => {
+                step.value = Some(self.formula(value));
+                step.variable = Some(self.line(&Reference::Variable(variable.clone())));
+            }
+            ActionKind::Publish { payload, .. } => step.payload = Some(self.template(payload)),
+            ActionKind::Raise
+            | ActionKind::Clear
+            | ActionKind::Notify { .. }
+            | ActionKind::Send { .. }
+            | ActionKind::Webhook { .. } => {}
+        }
+        step
+    }
+
+    fn interlock(&mut self, control: &Arc<str>) {
+        if self.interlocks.iter().any(|(name, _)| name == control) {
+            return;
+        }
+        let definition = self.plant.models[self.asset_model.0].control(control);
+        if let Some(interlock) = definition.and_then(|control| control.interlock.clone()) {
+            let formula = self.formula(&interlock);
+            self.interlocks.push((control.clone(), formula));
+        }
+    }
+
+    fn formula(&mut self, expression: &Arc<Expression>) -> Formula {
+        let lines = expression.references.iter().map(|reference| self.line(reference)).collect();
+        Formula { expression: expression.clone(), lines }
+    }
+
+    fn template(&mut self, text: &str) -> Template {
+        Template::parse(text, &mut |name| self.named(name))
+    }
+
+    /// The line of a name as a person writes it: a variable, a property, `parent.x`, a property of the parent, an alarm flag.
+    fn named(&mut self, name: &str) -> Option<usize> {
+        let reference = self.reference(name)?;
+        Some(self.line(&reference))
+    }
+
+    fn reference(&self, name: &str) -> Option<Reference> {
+        if let Some((variable, _)) = self.model.variables.iter().find(|(variable, _)| &**variable == name) {
+            return Some(Reference::Variable(variable.clone()));
+        }
+        let models = &self.plant.models;
+        let model = &models[self.asset_model.0];
+        if let Some(property) = model.property(name) {
+            return Some(Reference::Own(model.properties[property.0].key.clone()));
+        }
+        let bare = name.strip_prefix("parent.").unwrap_or(name);
+        let parents =
+            models.iter().filter(|parent| parent.hierarchies.iter().any(|link| link.models.contains(&self.asset_model)));
+        if let Some(key) = parents.filter_map(|parent| Some(&parent.properties[parent.property(bare)?.0].key)).next() {
+            return Some(Reference::Parent(key.clone()));
+        }
+        match name {
+            "acknowledged" => Some(Reference::Alarm(AlarmFlag::Acknowledged)),
+            "shelved" => Some(Reference::Alarm(AlarmFlag::Shelved)),
+            "suppressed" => Some(Reference::Alarm(AlarmFlag::Suppressed)),
+            _ => None,
+        }
+    }
+
+    fn line(&mut self, reference: &Reference) -> usize {
+        if let Some(position) = self.table.iter().position(|line| line.reference == *reference) {
+            return position;
+        }
+        self.table.push(Line { reference: reference.clone(), name: name_of(reference) });
+        self.table.len() - 1
+    }
+}
+
+fn name_of(reference: &Reference) -> Arc<str> {
+    match reference {
+        Reference::Own(name) | Reference::Variable(name) => name.clone(),
+        Reference::Parent(name) => format!("parent.{name}").into(),
+        Reference::Children { hierarchy, property } => format!("{hierarchy}.{property}").into(),
+        Reference::Alarm(AlarmFlag::Acknowledged) => "acknowledged".into(),
+        Reference::Alarm(AlarmFlag::Shelved) => "shelved".into(),
+        Reference::Alarm(AlarmFlag::Suppressed) => "suppressed".into(),
+    }
+}
