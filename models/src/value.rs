@@ -4,6 +4,9 @@ use crate::{SeriesId, TagId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
+/// The first number beyond the whole ones an integer holds.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// One value of a property.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -62,6 +65,8 @@ impl StatusCode {
     pub const DEVICE_FAILURE: Self = Self(0x808B_0000);
     /// The value could not be decoded (OPC UA BadDecodingError).
     pub const DECODING_ERROR: Self = Self(0x8007_0000);
+    /// A computation had no result (OPC UA BadNoData).
+    pub const NO_DATA: Self = Self(0x809B_0000);
     /// The last value is too old (OPC UA UncertainLastUsableValue).
     pub const STALE: Self = Self(0x4090_0000);
     /// The value is outside its engineering range (OPC UA UncertainEngineeringUnitsExceeded).
@@ -157,8 +162,7 @@ impl Value {
             (Self::Null, _) => Some(Self::Null),
             (Self::Double(number), ValueType::Integer) => {
                 // 2^63 as a double is exact; the range check keeps the cast exact as well.
-                let whole =
-                    number.fract() == 0.0 && (-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&number);
+                let whole = number.fract() == 0.0 && (-TWO_TO_63..TWO_TO_63).contains(&number);
                 whole.then_some(Self::Integer(number as i64))
             }
             (Self::Integer(number), ValueType::Double) => Some(Self::Double(number as f64)),

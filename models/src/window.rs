@@ -133,7 +133,7 @@ struct Tumbling {
 impl Tumbling {
     fn new(every: Duration, offset: Duration) -> Self {
         let every = every.max(SHORTEST);
-        let whole_weeks = every.as_nanos() % Duration::from_secs(WEEK_SECONDS).as_nanos() == 0;
+        let whole_weeks = every.as_nanos().is_multiple_of(Duration::from_secs(WEEK_SECONDS).as_nanos());
         let anchor = if whole_weeks { MONDAY } else { Duration::ZERO };
         let nanos = |span: Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::from(i64::MAX));
         Self { every: nanos(every), offset: nanos(offset) + nanos(anchor) }

@@ -18,10 +18,8 @@ pub fn evaluate(definition: &OeeDefinition, inputs: &OeeInputs) -> OeeResult {
     let stops = stops::stops(definition, inputs, &segments);
     let rates = pieces::rates(definition, inputs);
     let good = pieces::count(&inputs.good, inputs.good_rule, inputs, &segments, &rates);
-    let bad = match definition.bad {
-        Some(_) => Some(pieces::count(&inputs.bad, inputs.bad_rule, inputs, &segments, &rates)),
-        None => None,
-    };
+    let bad = definition.bad.is_some();
+    let bad = bad.then(|| pieces::count(&inputs.bad, inputs.bad_rule, inputs, &segments, &rates));
 
     let time = |class: Class| -> Duration {
         let parts = segments.iter().filter(|segment| segment.class == class);

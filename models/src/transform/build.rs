@@ -1,0 +1,93 @@
+//! From a catalog to transforms in the order of their dependencies.
+
+use super::{Derived, Input, Transforms, Work};
+use crate::{
+    SeriesId, Timestamp, Tqv, Value,
+    catalog::{Catalog, SeriesEntry},
+    definition::PropertyKind,
+};
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+/// Prepares all transforms of a catalog.
+pub(super) fn build(catalog: &Catalog) -> Transforms {
+    let mut transforms =
+        Transforms { positions: Default::default(), inputs: Vec::new(), derived: Vec::new(), work: Work::default() };
+    for entry in catalog.series() {
+        let Some(property) = catalog.property(entry.id) else { continue };
+        let PropertyKind::Transform { expression } = &property.kind else { continue };
+        let slots = expression.references.iter().map(|reference| {
+            let series = catalog.resolve(entry.asset, reference);
+            series.first().map(|series| transforms.input(*series, catalog))
+        });
+        let slots: Vec<Option<usize>> = slots.collect();
+        let output = transforms.input(entry.id, catalog);
+        transforms.derived.push(Derived { expression: expression.clone(), value_type: property.value_type, slots, output });
+    }
+    transforms.sort();
+    transforms.work.is_due = vec![false; transforms.derived.len()];
+    transforms
+}
+
+impl Transforms {
+    fn input(&mut self, series: SeriesId, catalog: &Catalog) -> usize {
+        if let Some(position) = self.positions.get(&series) {
+            return *position;
+        }
+        let attribute = catalog.entry(series).and_then(|entry| attribute(entry, catalog));
+        let constant = attribute.is_some();
+        let newest = attribute.map(|value| Tqv::good(Timestamp::MIN, value));
+        self.inputs.push(Input { series, newest, previous: None, late: None, constant, readers: Vec::new() });
+        self.positions.insert(series, self.inputs.len() - 1);
+        self.inputs.len() - 1
+    }
+
+    /// Puts every transform after those it reads, and leaves out circles, which the plant file's checks refuse anyway.
+    fn sort(&mut self) {
+        let mut writers: Vec<Option<usize>> = vec![None; self.inputs.len()];
+        for (index, derived) in self.derived.iter().enumerate() {
+            writers[derived.output] = Some(index);
+        }
+        let reads = |derived: &Derived| {
+            let mut reads: Vec<usize> = derived.slots.iter().flatten().filter_map(|position| writers[*position]).collect();
+            reads.sort_unstable();
+            reads.dedup();
+            reads
+        };
+        let reads: Vec<Vec<usize>> = self.derived.iter().map(reads).collect();
+        let mut waiting: Vec<usize> = reads.iter().map(Vec::len).collect();
+        let mut ready: BinaryHeap<Reverse<usize>> =
+            (0..waiting.len()).filter(|index| waiting[*index] == 0).map(Reverse).collect();
+        let mut read_by: Vec<Vec<usize>> = vec![Vec::new(); reads.len()];
+        for (index, reads) in reads.iter().enumerate() {
+            reads.iter().for_each(|read| read_by[*read].push(index));
+        }
+        let mut sorted = Vec::with_capacity(self.derived.len());
+        while let Some(Reverse(index)) = ready.pop() {
+            sorted.push(self.derived[index].clone());
+            for reader in &read_by[index] {
+                waiting[*reader] -= 1;
+                if waiting[*reader] == 0 {
+                    ready.push(Reverse(*reader));
+                }
+            }
+        }
+        for (index, derived) in sorted.iter().enumerate() {
+            for position in derived.slots.iter().flatten() {
+                let readers = &mut self.inputs[*position].readers;
+                if readers.last() != Some(&index) {
+                    readers.push(index);
+                }
+            }
+        }
+        self.derived = sorted;
+    }
+}
+
+/// The value of an attribute; none if the series is something else.
+fn attribute(entry: &SeriesEntry, catalog: &Catalog) -> Option<Value> {
+    let property = catalog.property(entry.id)?;
+    let PropertyKind::Attribute { default } = &property.kind else { return None };
+    let own = catalog.plant.assets[entry.asset.0].attributes.iter().find(|(name, _)| *name == property.name);
+    let value = own.map_or(default, |(_, value)| value).clone();
+    Some(value.coerce(property.value_type).unwrap_or(Value::Null))
+}
