@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn starts_over_after_a_success() {
         let mut backoff = Backoff::default();
-        (0..10).for_each(|_| drop(backoff.next(0.5)));
+        (0..10).for_each(|_| _ = backoff.next(0.5));
         backoff.reset();
         assert_eq!(backoff.next(0.5), FIRST);
     }

@@ -22,7 +22,7 @@ fn scaled(raw: Value, scaling: &Scaling, value_type: ValueType) -> Value {
     let plain = scaling.scale == 1.0 && scaling.offset == 0.0;
     match raw {
         Value::Integer(_) | Value::Double(_) if !plain => {
-            let number = raw.as_f64().unwrap_or(f64::NAN).mul_add(scaling.scale, scaling.offset);
+            let number = raw.as_f64().unwrap_or(f64::NAN) * scaling.scale + scaling.offset;
             // A scaled integer is whole up to the rounding of the factor.
             Value::from(if value_type == ValueType::Integer { number.round() } else { number })
         }

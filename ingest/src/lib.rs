@@ -18,6 +18,8 @@ mod mqtt;
 mod opcua;
 mod stale;
 mod status;
+#[cfg(test)]
+mod testing;
 
 pub use error::IngestError;
 
@@ -207,7 +209,7 @@ impl TagName {
     pub(crate) fn of(tag: &Tag) -> Self {
         Self(match &tag.address {
             Address::OpcUa(node) => node.0.clone(),
-            Address::Modbus(point) => modbus::describe(point).into(),
+            Address::Modbus(point) => point.to_string().into(),
             Address::Mqtt(point) => match &point.topic {
                 Some(topic) => format!("{topic}#{}", point.path).into(),
                 None => point.path.clone(),
