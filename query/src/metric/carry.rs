@@ -1,0 +1,73 @@
+//! The last value of each series before the first window: what is carried in.
+
+use super::{
+    inputs::Inputs,
+    rows::{Row, Rows, columns},
+};
+use crate::error::QueryError;
+use andon_models::{SeriesId, Timestamp};
+use datafusion::{
+    catalog::TableProvider,
+    functions_aggregate::expr_fn::last_value,
+    prelude::{Expr, SessionContext, col, lit},
+    scalar::ScalarValue,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How far back is looked, one step after the other, each only for the series not found yet. A state that has not changed for
+/// longer than the last step counts as unknown: the cost of a window must not grow with the history.
+const LOOK_BACK: [Duration; 3] =
+    [Duration::from_secs(3_600), Duration::from_secs(86_400), Duration::from_secs(45 * 86_400)];
+
+/// The last row at or before an instant, of every series that has one.
+pub async fn values_before(
+    session: &SessionContext,
+    points: &Arc<dyn TableProvider>,
+    inputs: &Inputs,
+    at: Timestamp,
+) -> Result<HashMap<SeriesId, Row>, QueryError> {
+    let mut found = HashMap::new();
+    let mut missing: HashSet<SeriesId> = inputs.feeds.keys().copied().collect();
+    let mut to = at;
+    for span in LOOK_BACK {
+        if missing.is_empty() {
+            break;
+        }
+        let from = at - span;
+        let order = || vec![col("time").sort(true, true), col("nanos").sort(true, true)];
+        let last = |name: &str| last_value(col(name), order()).alias(name);
+        let batches = session
+            .read_table(points.clone())?
+            .filter(of_series(&missing).and(between(from, to)))?
+            .select(columns())?
+            .aggregate(vec![col("series")], ["time", "nanos", "number", "text"].map(last).to_vec())?
+            .collect()
+            .await?;
+        for batch in &batches {
+            let rows = Rows::new(batch)?;
+            for row in 0..rows.len() {
+                let series = SeriesId(rows.series(row));
+                missing.remove(&series);
+                found.insert(series, rows.row(row));
+            }
+        }
+        to = from;
+    }
+    Ok(found)
+}
+
+/// Rows of these series.
+pub fn of_series<'a>(series: impl IntoIterator<Item = &'a SeriesId>) -> Expr {
+    col("series").in_list(series.into_iter().map(|series| lit(series.0.cast_signed())).collect(), false)
+}
+
+/// Rows after `from`, up to and with `to`. Whole microseconds: callers sort out the rest.
+pub fn between(from: Timestamp, to: Timestamp) -> Expr {
+    let instant = |time: Timestamp| lit(ScalarValue::TimestampMicrosecond(Some(time.as_micros()), Some("UTC".into())));
+    let after = if from.as_nanos() % 1_000 == 0 { col("time").gt(instant(from)) } else { col("time").gt_eq(instant(from)) };
+    after.and(col("time").lt_eq(instant(to)))
+}

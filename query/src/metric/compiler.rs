@@ -1,0 +1,289 @@
+//! The DataFusion compiler of the expression language: metrics become aggregates over windowed rows and a projection.
+//!
+//! Division by zero, overflow and what is not finite have no value, as in the row evaluator.
+
+use super::collect::{self, Rule};
+use crate::error::QueryError;
+use andon_models::{
+    Value,
+    catalog::Catalog,
+    definition::{AssetModel, CounterRule, MetricFormula, ModelIndex, PropertyKind},
+    expression::{Aggregate, BinaryOperator, Expression, Function, Node, NodeKind, Reference, Type, UnaryOperator},
+    window::WindowSpec,
+};
+use arrow::datatypes::DataType;
+use datafusion::{
+    functions::{core::expr_fn as core, math::expr_fn as math},
+    functions_aggregate::expr_fn as aggregates,
+    logical_expr::{ExprFunctionExt, cast, in_list, not, when},
+    prelude::{Expr, col, lit},
+    scalar::ScalarValue,
+};
+use std::{collections::HashMap, sync::Arc};
+
+/// Two numbers closer than this, relative to the larger, are `approx` equal.
+const RELATIVE_TOLERANCE: f64 = 1e-9;
+
+/// The metrics of one model and window kind, compiled.
+pub struct Compiled {
+    /// What each slot reads, for every asset.
+    pub slots: Vec<Reference>,
+    /// The aggregates, by asset and window.
+    pub aggregates: Vec<Expr>,
+    /// Each metric's key, and what it makes of the aggregates.
+    pub outputs: Vec<(Arc<str>, Expr)>,
+}
+
+/// Compiles all metrics of a model whose window is `spec`.
+pub fn compile(catalog: &Arc<Catalog>, model: ModelIndex, spec: &WindowSpec) -> Result<Compiled, QueryError> {
+    let mut compiler = Compiler {
+        catalog,
+        model: &catalog.plant.models[model.0],
+        model_index: model,
+        spec,
+        slots: Vec::new(),
+        aggregates: Vec::new(),
+        done: HashMap::new(),
+        oee: false,
+    };
+    let mut outputs = Vec::new();
+    for property in &compiler.model.properties {
+        if matches!(&property.kind, PropertyKind::Metric { window, .. } if window == spec) {
+            outputs.push((property.key.clone(), compiler.metric(&property.key)?));
+        }
+    }
+    Ok(Compiled { slots: compiler.slots, aggregates: compiler.aggregates, outputs })
+}
+
+struct Compiler<'a> {
+    catalog: &'a Arc<Catalog>,
+    model: &'a AssetModel,
+    model_index: ModelIndex,
+    spec: &'a WindowSpec,
+    slots: Vec<Reference>,
+    aggregates: Vec<Expr>,
+    /// Metrics compiled already, by key: metrics on metrics of the same window take the other's expression.
+    done: HashMap<Arc<str>, Expr>,
+    oee: bool,
+}
+
+impl Compiler<'_> {
+    fn metric(&mut self, key: &Arc<str>) -> Result<Expr, QueryError> {
+        if let Some(done) = self.done.get(key) {
+            return Ok(done.clone());
+        }
+        let index = self.model.property(key).ok_or_else(|| QueryError::Internal(format!("no metric {key}")))?;
+        let PropertyKind::Metric { formula, .. } = &self.model.properties[index.0].kind else {
+            return Err(QueryError::Internal(format!("{key} is no metric")));
+        };
+        let expression = match formula {
+            MetricFormula::Expression(expression) => self.node(expression, &expression.root)?,
+            MetricFormula::Oee(figure) => core::get_field(self.oee(), collect::figure_name(*figure)),
+        };
+        self.done.insert(key.clone(), expression.clone());
+        Ok(expression)
+    }
+
+    /// The struct of OEE figures, aggregated once for all metrics that show a part of it.
+    fn oee(&mut self) -> Expr {
+        if let (false, Some(definition)) = (self.oee, &self.model.oee) {
+            self.oee = true;
+            let roles = super::oee::references(definition).map(|(role, reference)| (role, self.slot(&reference))).collect();
+            let rule = collect::oee(self.catalog.clone(), self.model_index, roles);
+            let arguments = ["slot", "at", "start", "end", "number", "text"].map(col).to_vec();
+            self.aggregates.push(rule.call(arguments).alias("oee"));
+        }
+        col("oee")
+    }
+
+    fn slot(&mut self, reference: &Reference) -> i32 {
+        let position = self.slots.iter().position(|known| known == reference).unwrap_or_else(|| {
+            self.slots.push(reference.clone());
+            self.slots.len() - 1
+        });
+        i32::try_from(position).unwrap_or(i32::MAX)
+    }
+
+    /// What a node makes of the aggregates.
+    fn node(&mut self, expression: &Expression, node: &Node) -> Result<Expr, QueryError> {
+        match &node.kind {
+            NodeKind::Slot(slot) => match self.same_window(&expression.references[*slot]) {
+                Some(key) => self.metric(&key),
+                None => self.aggregate(expression, Aggregate::Latest, node),
+            },
+            NodeKind::Aggregate(aggregate, argument) => self.aggregate(expression, *aggregate, argument),
+            _ => combine(node, &mut |operand| self.node(expression, operand)),
+        }
+    }
+
+    /// The key of a metric of this very model and window that a reference means.
+    fn same_window(&self, reference: &Reference) -> Option<Arc<str>> {
+        let Reference::Own(key) = reference else { return None };
+        let property = &self.model.properties[self.model.property(key)?.0];
+        matches!(&property.kind, PropertyKind::Metric { window, .. } if window == self.spec).then(|| property.key.clone())
+    }
+
+    fn aggregate(&mut self, expression: &Expression, aggregate: Aggregate, argument: &Node) -> Result<Expr, QueryError> {
+        let mut read = Vec::new();
+        argument.collect_slots(&mut read);
+        let reference = read.first().map(|slot| expression.references[*slot].clone());
+        let reference = reference.ok_or_else(|| QueryError::Internal(format!("`{}` aggregates nothing", expression.text)))?;
+        if self.same_window(&reference).is_some() {
+            // One value in the window, and it is the window's own.
+            return self.node(expression, argument);
+        }
+        let slot = self.slot(&reference);
+        let value = row_value(argument)?;
+        let here = col("slot").eq(lit(slot));
+        let inside = here.clone().and(not(col("carried")));
+        let number = || as_number(value.clone(), argument.node_type);
+        let name = format!("a{}", self.aggregates.len());
+        let native = match aggregate {
+            Aggregate::Average => Some(aggregates::avg(number())),
+            Aggregate::Minimum => Some(aggregates::min(number())),
+            Aggregate::Maximum => Some(aggregates::max(number())),
+            Aggregate::Sum => Some(aggregates::sum(number())),
+            Aggregate::Count => Some(aggregates::count(value.clone())),
+            Aggregate::StandardDeviation => Some(aggregates::stddev(number())),
+            _ => None,
+        };
+        let call = match native {
+            Some(native) => native.filter(inside).build()?,
+            None => {
+                let rule = Rule { aggregate, counter: self.counter(&reference), value_type: argument.node_type };
+                let keeps_type = matches!(aggregate, Aggregate::First | Aggregate::Last | Aggregate::Latest | Aggregate::Earliest);
+                let value = if keeps_type { value } else { number() };
+                let arguments = vec![col("series"), col("at"), col("start"), col("end"), value];
+                collect::rule(name.clone(), rule).call(arguments).filter(here).build()?
+            }
+        };
+        self.aggregates.push(call.alias(&name));
+        let result = col(name);
+        Ok(if aggregate == Aggregate::Count { cast(result, DataType::Float64) } else { result })
+    }
+
+    fn counter(&self, reference: &Reference) -> CounterRule {
+        let models = &self.catalog.plant.models;
+        let property = match reference {
+            Reference::Own(key) => self.model.property(key).map(|index| &self.model.properties[index.0]),
+            Reference::Children { hierarchy, property } => {
+                let hierarchy = self.model.hierarchies.iter().find(|known| known.name == *hierarchy);
+                let child = hierarchy.and_then(|hierarchy| hierarchy.models.first()).map(|child| &models[child.0]);
+                child.and_then(|child| Some(&child.properties[child.property(property)?.0]))
+            }
+            _ => None,
+        };
+        match property.map(|property| &property.kind) {
+            Some(PropertyKind::Measurement { counter: Some(counter), .. }) => *counter,
+            _ => CounterRule::default(),
+        }
+    }
+}
+
+/// The argument of an aggregate, over one windowed row.
+fn row_value(node: &Node) -> Result<Expr, QueryError> {
+    match &node.kind {
+        NodeKind::Slot(_) => Ok(match node.node_type {
+            Type::String => col("text"),
+            Type::Boolean => col("number").not_eq(lit(0.0)),
+            Type::Number | Type::Null => col("number"),
+        }),
+        NodeKind::Aggregate(..) => Err(QueryError::Internal("an aggregate within an aggregate".into())),
+        _ => combine(node, &mut row_value),
+    }
+}
+
+fn as_number(expression: Expr, node_type: Type) -> Expr {
+    match node_type {
+        Type::Boolean => cast(cast(expression, DataType::Int8), DataType::Float64),
+        _ => expression,
+    }
+}
+
+/// Everything but slots and aggregates: constants, operators and functions over compiled operands.
+fn combine(node: &Node, operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryError>) -> Result<Expr, QueryError> {
+    Ok(match &node.kind {
+        NodeKind::Literal(value) => literal(value, node.node_type),
+        NodeKind::Unary(UnaryOperator::Negate, inner) => -operand(inner)?,
+        NodeKind::Unary(UnaryOperator::Not, inner) => not(operand(inner)?),
+        NodeKind::Binary(operator, left, right) => binary(*operator, operand(left)?, operand(right)?)?,
+        NodeKind::In { needle, list } => {
+            let list = list.iter().map(&mut *operand).collect::<Result<_, _>>()?;
+            in_list(operand(needle)?, list, false)
+        }
+        NodeKind::If { condition, then, otherwise } => when(operand(condition)?, operand(then)?).otherwise(operand(otherwise)?)?,
+        NodeKind::Call(function, arguments) => {
+            call(*function, arguments.iter().map(operand).collect::<Result<_, _>>()?)?
+        }
+        NodeKind::Slot(_) | NodeKind::Aggregate(..) => return Err(QueryError::Internal("a leaf has no operands".into())),
+    })
+}
+
+fn literal(value: &Value, node_type: Type) -> Expr {
+    match value {
+        Value::Boolean(truth) => lit(*truth),
+        Value::Integer(number) => lit(*number as f64),
+        Value::Double(number) => lit(*number),
+        Value::String(text) => lit(&**text),
+        Value::Null => lit(match node_type {
+            Type::Boolean => ScalarValue::Boolean(None),
+            Type::String => ScalarValue::Utf8(None),
+            Type::Number | Type::Null => ScalarValue::Float64(None),
+        }),
+    }
+}
+
+fn binary(operator: BinaryOperator, left: Expr, right: Expr) -> Result<Expr, QueryError> {
+    Ok(match operator {
+        BinaryOperator::Add => finite(left + right)?,
+        BinaryOperator::Subtract => finite(left - right)?,
+        BinaryOperator::Multiply => finite(left * right)?,
+        BinaryOperator::Divide => finite(left / right)?,
+        BinaryOperator::Remainder => finite(left % right)?,
+        BinaryOperator::Power => finite(math::power(left, right))?,
+        BinaryOperator::Equal => left.eq(right),
+        BinaryOperator::NotEqual => left.not_eq(right),
+        BinaryOperator::Less => left.lt(right),
+        BinaryOperator::LessOrEqual => left.lt_eq(right),
+        BinaryOperator::Greater => left.gt(right),
+        BinaryOperator::GreaterOrEqual => left.gt_eq(right),
+        BinaryOperator::And => left.and(right),
+        BinaryOperator::Or => left.or(right),
+    })
+}
+
+fn call(function: Function, arguments: Vec<Expr>) -> Result<Expr, QueryError> {
+    let first = || arguments.first().cloned().unwrap_or_else(|| lit(ScalarValue::Float64(None)));
+    Ok(match function {
+        Function::Abs => math::abs(first()),
+        Function::Ceil => math::ceil(first()),
+        Function::Floor => math::floor(first()),
+        Function::Round if arguments.len() > 1 => {
+            math::round(vec![first(), cast(arguments[1].clone(), DataType::Int32)])
+        }
+        Function::Round => math::round(vec![first()]),
+        Function::Sqrt => finite(math::sqrt(first()))?,
+        Function::Exp => finite(math::exp(first()))?,
+        Function::Ln => finite(math::ln(first()))?,
+        Function::Log10 => finite(math::log10(first()))?,
+        Function::Least => unless_null(&arguments, core::least(arguments.clone()))?,
+        Function::Greatest => unless_null(&arguments, core::greatest(arguments.clone()))?,
+        Function::Coalesce => core::coalesce(arguments),
+        Function::Approx => {
+            let [left, right] = [first(), arguments.get(1).cloned().unwrap_or_else(first)];
+            let larger = core::greatest(vec![math::abs(left.clone()), math::abs(right.clone())]);
+            math::abs(left - right).lt_eq(larger * lit(RELATIVE_TOLERANCE))
+        }
+    })
+}
+
+/// Null for what is not finite; `NaN` compares greater than every number.
+fn finite(number: Expr) -> Result<Expr, QueryError> {
+    Ok(when(math::abs(number.clone()).lt_eq(lit(f64::MAX)), number).end()?)
+}
+
+/// SQL's `least` and `greatest` skip nulls; the language's do not.
+fn unless_null(arguments: &[Expr], result: Expr) -> Result<Expr, QueryError> {
+    let known = arguments.iter().cloned().map(Expr::is_not_null).reduce(Expr::and).unwrap_or_else(|| lit(true));
+    Ok(when(known, result).end()?)
+}

@@ -1,0 +1,34 @@
+//! Which series feed which input of which asset.
+
+use andon_models::{SeriesId, catalog::Catalog, definition::AssetIndex, expression::Reference};
+use std::collections::BTreeMap;
+
+/// The inputs of one plan: a slot is one reference of the model's metrics, numbered across all of them.
+pub struct Inputs {
+    /// Every series that is read, and the assets (by position) and slots it feeds.
+    pub feeds: BTreeMap<SeriesId, Vec<Feed>>,
+}
+
+/// One place a series goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Position among the assets of the model.
+    pub asset: i32,
+    /// Number of the slot.
+    pub slot: i32,
+}
+
+impl Inputs {
+    /// Resolves every slot for every asset.
+    pub fn new(catalog: &Catalog, assets: &[AssetIndex], slots: &[Reference]) -> Self {
+        let mut feeds: BTreeMap<SeriesId, Vec<Feed>> = BTreeMap::new();
+        for (asset, index) in (0..).zip(assets) {
+            for (slot, reference) in (0..).zip(slots) {
+                for series in catalog.resolve(*index, reference) {
+                    feeds.entry(series).or_default().push(Feed { asset, slot });
+                }
+            }
+        }
+        Self { feeds }
+    }
+}
