@@ -548,12 +548,23 @@ impl Scene<'_> {
             return Outcome::Handled;
         };
         self.body.rule_actions = Some((node.clone(), position));
-        if target == node.id && !node.is_leaf() {
-            // A group that goes to itself is left and entered; statig alone would stay inside.
+        if let Some(group) = self.around(target) {
+            // Everything inside is left first, and for a rule of the group itself the group too; statig alone would stay inside
+            // whatever the old and the new leaf share.
             self.body.reenter = Some(target);
-            return Outcome::Transition(Leaf::Between(node.parent.clone()));
+            let stays = if target == node.id { group.parent.clone() } else { Some(group) };
+            return Outcome::Transition(Leaf::Between(stays));
         }
         Outcome::Transition(self.leaf_of(target))
+    }
+
+    /// A state if it is a group around the active leaf.
+    fn around(&self, id: usize) -> Option<Arc<Node>> {
+        let mut next = self.body.program.nodes[self.body.leaf?].parent.as_ref();
+        while let Some(group) = next.filter(|group| group.id != id) {
+            next = group.parent.as_ref();
+        }
+        next.cloned()
     }
 
     /// The slot of the leaf that entering a state leads to.

@@ -204,6 +204,13 @@ impl Engine {
         }
     }
 
+    /// Makes the next step of one instance panic.
+    #[cfg(test)]
+    pub(crate) fn poison(&mut self, asset: AssetId, detector: &str) {
+        let number = self.by_name[&(asset, Arc::from(detector))];
+        self.instances[number as usize].detector.body.values.clear();
+    }
+
     fn samples(&mut self, points: &[Point], actions: &mut Vec<Action>) {
         let mut sorted = std::mem::take(&mut self.sorted);
         sorted.clear();

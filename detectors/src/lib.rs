@@ -21,6 +21,8 @@ mod message;
 mod policy;
 mod program;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod testing;
 
 pub use action::{Action, Input};

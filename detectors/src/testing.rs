@@ -166,7 +166,6 @@ fn declare(model: &mut DetectorModel, line: &str) {
         path => {
             let parent =
                 path.rsplit_once('/').map(|(parent, _)| model.state_at(parent).expect("groups stand before their states"));
-            let index = StateIndex(model.states.len());
             let name = path.rsplit('/').next().unwrap();
             model.states.push(detector::State {
                 name: name.into(),

@@ -120,6 +120,7 @@ fn timers(program: &Program, leaf: usize, kept: &[TimerSnapshot], since: Timesta
         }
         next = node.parent.as_ref();
     }
+    timers.sort_by_key(|timer| (timer.node, timer.rule));
     timers
 }
 

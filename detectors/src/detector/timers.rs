@@ -61,7 +61,9 @@ impl Body {
 
     fn start_timer(&mut self, node: usize, rule: usize, span: Duration) {
         let started = self.instant;
-        self.timers.push(Timer { node, rule, started, due: started + span, paused: None, fired: false });
+        // In one fixed order, so that a restored detector is the same to the last byte.
+        let position = self.timers.partition_point(|timer| (timer.node, timer.rule) < (node, rule));
+        self.timers.insert(position, Timer { node, rule, started, due: started + span, paused: None, fired: false });
         self.out.dirty = true;
     }
 

@@ -1,0 +1,8 @@
+//! Whole stories: a model and a script in, everything asked for out.
+
+mod hierarchy;
+mod restart;
+mod rules;
+mod story;
+mod timers;
+mod writes;

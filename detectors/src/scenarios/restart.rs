@@ -1,0 +1,163 @@
+//! A restart is no restart: with the last kept snapshots and the newest values, everything goes on as if nothing had happened.
+
+use super::story::OVERHEAT;
+use crate::testing::{Stage, assert_same, detector, words};
+use andon_models::Timestamp;
+use proptest::prelude::*;
+
+#[test]
+fn a_restart_repeats_no_action_and_loses_no_timer() {
+    let mut stage = Stage::new(OVERHEAT);
+    stage.play("1 running true\n3 temp 83.5\n33 time");
+    assert_same(&words(&stage.restart(Timestamp::from_seconds(100), None)), "");
+    assert_eq!(stage.state(), "hot/alarm");
+    let played = stage.play("332 time\n333 time");
+    assert!(played.starts_with("5m33s hot/alarm -> hot/tripped (timer after 5m)"), "{played}");
+}
+
+#[test]
+fn what_fell_due_while_it_was_down_happens_at_its_own_time() {
+    let mut stage = Stage::new(OVERHEAT);
+    stage.play("1 running true\n3 temp 83.5");
+    stage.restart(Timestamp::from_seconds(500), None);
+    let played = stage.play("500 time");
+    let moves: Vec<_> = played.lines().filter(|line| line.contains("->") && line.contains("timer")).collect();
+    assert_eq!(moves.len(), 2);
+    assert!(moves[0].starts_with("33s hot/warming -> hot/alarm"), "{played}");
+    assert!(moves[1].starts_with("5m33s hot/alarm -> hot/tripped"), "{played}");
+}
+
+#[test]
+fn an_unfinished_command_is_known_after_a_restart() {
+    let mut stage = Stage::new(OVERHEAT);
+    stage.play("1 running true\n3 temp 83.5\n33 time\n333 time\n333.1 sent");
+    let before = stage.engine.unfinished_commands();
+    stage.restart(Timestamp::from_seconds(334), None);
+    assert_eq!(stage.engine.unfinished_commands(), before);
+    assert_same(&stage.play("335 verified"), "5m35s command stop_request = true verified\n> put true at 5m35s");
+    assert!(stage.engine.unfinished_commands().is_empty());
+}
+
+#[test]
+fn an_edited_model_keeps_its_state_where_the_state_still_exists() {
+    let mut stage = Stage::new(OVERHEAT);
+    stage.play("1 running true\n3 temp 83.5\n33 time");
+    // A state is added in front, so that all numbers move, and the dwell time changes: the new timer counts from the entry.
+    let edited = format!(
+        "standby\n  go when running to normal\n{}",
+        OVERHEAT
+            .trim_start_matches('\n')
+            .replace("after 5m", "after 2m")
+            .replace("    normal", "normal")
+            .replace("\n    ", "\n")
+    );
+    let actions = stage.restart(Timestamp::from_seconds(100), Some(vec![detector("overheat", &edited)]));
+    assert_same(&words(&actions), "");
+    assert_eq!(stage.state(), "hot/alarm");
+    assert!(stage.play("152 time\n153 time").starts_with("2m33s hot/alarm -> hot/tripped (timer after 2m)"));
+}
+
+#[test]
+fn an_edited_model_without_the_state_starts_over_and_says_so() {
+    let mut stage = Stage::new(OVERHEAT);
+    stage.play("1 running true\n3 temp 83.5\n33 time");
+    let actions = stage
+        .restart(Timestamp::from_seconds(100), Some(vec![detector("overheat", "quiet\n  go when temp > 200 to loud\nloud")]));
+    assert_same(&words(&actions), "1m40s hot/alarm -> quiet (start)");
+    assert_eq!(stage.play("101 acknowledge"), "1m41s alarm acknowledge: unacknowledged -> acknowledged by kim");
+}
+
+/// A model with a bit of everything that a snapshot must carry.
+const EVERYTHING: &str = "
+    variables n=0
+    calm
+      exit set n = n + 1
+      go when temp > 50 for 4s to busy
+      go when running to busy
+    busy initial one history
+      enter raise
+      exit clear
+      go when temp < 20 for 3s to calm
+      go when pressure > 7 to busy
+      go every 5s do publish beat {n}
+    busy/one
+      go after 3s when count > 2 to busy/two
+      go when n >= 4 to busy/three
+    busy/two
+      enter write stop_request = true
+      go when acknowledged to busy/three
+      go when count < 2 for 2s bad reset to busy/one
+    busy/three
+      enter set n = 0
+      go after 6s to calm
+";
+
+#[derive(Clone, Debug)]
+enum Move {
+    Line(&'static str),
+    Temp(Option<i32>),
+    Pressure(Option<i32>),
+    Count(Option<i32>),
+}
+
+fn moves() -> impl Strategy<Value = Vec<(u64, Move)>> {
+    let sample = |range: std::ops::Range<i32>| prop::option::weighted(0.85, range);
+    let one = prop_oneof![
+        4 => sample(0..100).prop_map(Move::Temp),
+        1 => sample(0..10).prop_map(Move::Pressure),
+        2 => sample(0..5).prop_map(Move::Count),
+        2 => prop::sample::select(vec!["running true", "running false", "running bad"]).prop_map(Move::Line),
+        2 => Just(Move::Line("time")),
+        1 => prop::sample::select(vec!["acknowledge", "shelve 5s note", "unshelve"]).prop_map(Move::Line),
+    ];
+    prop::collection::vec((prop::sample::select(vec![0, 100, 700, 1_000, 2_500, 9_000]), one), 1..60)
+}
+
+fn script(moves: &[(u64, Move)]) -> Vec<String> {
+    let mut millis = 0;
+    let number = |value: &Option<i32>| value.map_or("bad".to_owned(), |value| value.to_string());
+    let line = |(wait, deed): &(u64, Move)| {
+        millis += wait;
+        let deed = match deed {
+            Move::Line(line) => (*line).to_owned(),
+            Move::Temp(value) => format!("temp {}", number(value)),
+            Move::Pressure(value) => format!("pressure {}", number(value)),
+            Move::Count(value) => format!("count {}", number(value)),
+        };
+        format!("{}.{:03} {deed}", millis / 1_000, millis % 1_000)
+    };
+    moves.iter().map(line).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn restart_is_no_restart(moves in moves(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..4)) {
+        let script = script(&moves);
+        let cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(script.len())).collect();
+        let (mut steady, mut restarted) = (Stage::new(EVERYTHING), Stage::new(EVERYTHING));
+        for (position, line) in script.iter().enumerate() {
+            if cuts.contains(&position) {
+                prop_assert!(restarted.restart(Timestamp::EPOCH, None).is_empty(), "a restart asked for something");
+            }
+            // Events with their ids, snapshots, commands: everything is the same.
+            prop_assert_eq!(steady.act(line), restarted.act(line), "after {}", line);
+        }
+    }
+
+    #[test]
+    fn the_same_inputs_give_the_same_ids(moves in moves()) {
+        let play = || {
+            let mut stage = Stage::new(EVERYTHING);
+            script(&moves).iter().flat_map(|line| stage.act(line)).collect::<Vec<_>>()
+        };
+        let actions = play();
+        prop_assert_eq!(&actions, &play());
+        let mut ids: Vec<_> = actions.iter().filter_map(|action| if let crate::Action::Record(event) = action { Some(event.id) } else { None }).collect();
+        let all = ids.len();
+        ids.sort();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), all, "no id is given twice");
+    }
+}
