@@ -237,3 +237,6 @@ pub struct ExpressionError {
     /// What to do; empty if there is nothing to say.
     pub hint: String,
 }
+
+#[cfg(test)]
+mod tests;
