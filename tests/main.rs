@@ -1,1 +1,3 @@
+//! End-to-end stories and the promises of the house, in one binary.
 
+mod tidy;

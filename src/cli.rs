@@ -1,0 +1,68 @@
+//! The command line.
+
+mod check;
+mod demo;
+mod query;
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Open, self-hosted industrial analytics and events.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Examples:\n  andon demo                                   a simulated bottling plant, in one minute\n  \
+                  andon check plant.yaml                       check a plant file\n  \
+                  andon run plant.yaml --data ./data           run it\n  \
+                  andon query \"SELECT * FROM alarms LIMIT 10\"  ask the running plant"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a simulated bottling plant on real protocols, with seven days of history.
+    Demo(demo::Demo),
+    /// Runs a plant file.
+    Run(run::Run),
+    /// Checks a plant file; exit code 1 if it has errors.
+    Check(check::Check),
+    /// Asks SQL, of a running Andon or of a data folder.
+    Query(query::Query),
+    /// Prints the JSON Schema of the plant file, for editors.
+    Schema,
+}
+
+impl Cli {
+    /// Runs the chosen command to its end.
+    pub fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Demo(demo) => demo.run(),
+            Command::Run(run) => run.run(),
+            Command::Check(check) => check.run(),
+            Command::Query(query) => query.run(),
+            Command::Schema => print_schema(),
+        };
+        result.unwrap_or_else(|error| {
+            eprintln!("andon: {error:#}");
+            ExitCode::FAILURE
+        })
+    }
+}
+
+fn print_schema() -> anyhow::Result<ExitCode> {
+    println!("{}", serde_json::to_string_pretty(&andon_models::plant_file::schema())?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the runtime that everything asynchronous of one command lives in.
+fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let output = runtime.block_on(future);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    Ok(output)
+}

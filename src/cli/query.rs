@@ -1,0 +1,145 @@
+//! `andon query`: SQL from the command line, of a running Andon or of a data folder.
+
+use super::block_on;
+use andon_query::{Historian, SqlAnswer, SqlLimits};
+use anyhow::{Context, bail};
+use serde_json::Value;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Arguments of `andon query`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  andon query \"SELECT * FROM asset\"\n  \
+                  andon query \"SELECT time, asset, fill_temp FROM filler ORDER BY time DESC LIMIT 10\"\n  \
+                  andon query --data ./data -o csv \"SELECT * FROM alarms\" > alarms.csv"
+)]
+pub struct Query {
+    /// The statement; it can only read.
+    sql: String,
+    /// A running Andon.
+    #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL", conflicts_with = "data")]
+    url: String,
+    /// A data folder, read without a running Andon.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// How the answer is printed.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Output {
+    Table,
+    Csv,
+    Json,
+}
+
+impl Query {
+    /// Asks and prints.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let answer = block_on(async {
+            match &self.data {
+                Some(data) => ask_folder(data, &self.sql).await,
+                None => ask_server(&self.url, &self.sql).await,
+            }
+        })??;
+        let mut out = std::io::stdout().lock();
+        let printed = match self.output {
+            Output::Table => print_table(&mut out, &answer),
+            Output::Csv => print_csv(&mut out, &answer),
+            Output::Json => print_json(&mut out, &answer),
+        };
+        match printed {
+            // `andon query … | head` is no error.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            printed => printed?,
+        }
+        if answer.truncated {
+            eprintln!("… and more: only the first {} rows are shown; add a LIMIT or a WHERE", answer.rows.len());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn ask_folder(data: &Path, sql: &str) -> anyhow::Result<SqlAnswer> {
+    let historian = Historian::open_read_only(data).await.with_context(|| format!("cannot read {}", data.display()))?;
+    Ok(historian.sql(sql, SqlLimits::default()).await?)
+}
+
+async fn ask_server(url: &str, sql: &str) -> anyhow::Result<SqlAnswer> {
+    let endpoint = format!("{}/api/sql", url.trim_end_matches('/'));
+    let response = reqwest::Client::new()
+        .post(&endpoint)
+        .json(&serde_json::json!({ "sql": sql }))
+        .send()
+        .await
+        .with_context(|| format!("nothing answers at {url}; is Andon running there? Choose another --url, or --data for a folder"))?;
+    let ok = response.status().is_success();
+    let body: Value = response.json().await.with_context(|| format!("{endpoint} did not answer with JSON; is that an Andon?"))?;
+    if !ok {
+        let text = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
+        let (message, hint) = (text("message"), text("hint"));
+        bail!("{message}{}{hint}", if hint.is_empty() { "" } else { "\n  " });
+    }
+    Ok(serde_json::from_value(body)?)
+}
+
+fn print_table(out: &mut impl Write, answer: &SqlAnswer) -> std::io::Result<()> {
+    let header: Vec<String> = answer.columns.iter().map(|column| column.name.clone()).collect();
+    let rows: Vec<Vec<String>> = answer.rows.iter().map(|row| row.iter().map(text).collect()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let numeric: Vec<bool> = (0..header.len()).map(|column| is_numeric(answer, column)).collect();
+    let mut line = |cells: &[String]| {
+        let mut text = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            let pad = " ".repeat(widths[column] - cell.chars().count());
+            let (before, after) = if numeric[column] { (pad.as_str(), "") } else { ("", pad.as_str()) };
+            text.push_str(&format!("{}{before}{cell}{after}", if column == 0 { "" } else { "  " }));
+        }
+        writeln!(out, "{}", text.trim_end())
+    };
+    line(&header)?;
+    line(&widths.iter().map(|width| "─".repeat(*width)).collect::<Vec<_>>())?;
+    rows.iter().try_for_each(|row| line(row))?;
+    writeln!(out, "({} {})", rows.len(), if rows.len() == 1 { "row" } else { "rows" })
+}
+
+fn is_numeric(answer: &SqlAnswer, column: usize) -> bool {
+    answer.rows.iter().map(|row| &row[column]).all(|cell| cell.is_number() || cell.is_null())
+}
+
+fn print_csv(out: &mut impl Write, answer: &SqlAnswer) -> std::io::Result<()> {
+    let quote = |cell: String| {
+        let quoted = cell.contains([',', '"', '\n', '\r']);
+        if quoted { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    };
+    let mut line = |cells: Vec<String>| writeln!(out, "{}", cells.into_iter().map(quote).collect::<Vec<_>>().join(","));
+    line(answer.columns.iter().map(|column| column.name.clone()).collect())?;
+    answer.rows.iter().try_for_each(|row| line(row.iter().map(|cell| if cell.is_null() { String::new() } else { text(cell) }).collect()))
+}
+
+/// One array of objects, an object per line.
+fn print_json(out: &mut impl Write, answer: &SqlAnswer) -> std::io::Result<()> {
+    write!(out, "[")?;
+    for (index, row) in answer.rows.iter().enumerate() {
+        let names = answer.columns.iter().map(|column| column.name.clone());
+        let object: serde_json::Map<String, Value> = names.zip(row.iter().cloned()).collect();
+        write!(out, "{}{}", if index == 0 { "" } else { ",\n " }, Value::Object(object))?;
+    }
+    writeln!(out, "]")
+}
+
+fn text(cell: &Value) -> String {
+    match cell {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,73 @@
+//! `andon run`: runs a plant file until Ctrl+C.
+
+use super::{block_on, check};
+use crate::service::{self, clock, telemetry};
+use andon_dashboards::AppInfo;
+use anyhow::{Context, ensure};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use tokio::net::TcpListener;
+
+/// Arguments of `andon run`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  andon run plant.yaml\n  andon run plant/ --data /var/lib/andon --listen 127.0.0.1:9090\n\n\
+                  Ctrl+C stops it cleanly. Without users and TLS it listens on loopback only."
+)]
+pub struct Run {
+    /// A plant file, or a folder of them.
+    plant: PathBuf,
+    /// Where history and definitions are kept.
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// Address of the web interface and the API.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+}
+
+impl Run {
+    /// Runs until Ctrl+C or SIGTERM.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        telemetry::log_to_stderr("info");
+        let checked = check::load(&self.plant)?;
+        checked.print();
+        let Some(plant) = checked.loaded.plant else { return Ok(ExitCode::FAILURE) };
+        ensure!(
+            self.listen.ip().is_loopback(),
+            "{} is not a loopback address; without users and TLS Andon listens on loopback only (put a proxy with log-in before it)",
+            self.listen,
+        );
+        block_on(async {
+            let now = clock::system();
+            let listener =
+                TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
+            let address = listener.local_addr()?;
+            let opened = service::open(plant, &checked.files, self.data, &now).await?;
+            let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into() };
+            let mut running = service::start(opened, listener, info, now).await?;
+            eprintln!("Andon runs at http://{address}/  (Ctrl+C stops it)");
+            tokio::select! {
+                () = stop_signal() => {}
+                failed = running.server_failed() => failed?,
+            }
+            eprintln!("stopping …");
+            running.stop().await?;
+            Ok(ExitCode::SUCCESS)
+        })?
+    }
+}
+
+/// Resolves at Ctrl+C or, where it exists, SIGTERM.
+pub async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

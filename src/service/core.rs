@@ -1,0 +1,234 @@
+//! The one owner of changing state, without waiting: samples in, a log record and effects out.
+//!
+//! The live loop ([`super::pipeline`]) and the fast production of history ([`super::history`]) drive the same core.
+
+use andon_detectors::{Action, Engine, Input};
+use andon_models::{
+    EventId, Point, Sample, SeriesId, Timestamp, Tqv,
+    catalog::Catalog,
+    command::Command,
+    definition::PropertyKind,
+    event::Event,
+    operator::{OperatorRefusal, OperatorRequest},
+    snapshot::DetectorSnapshot,
+    transform::Transforms,
+};
+use andon_query::Batch;
+use std::{collections::HashMap, sync::Arc};
+
+/// Rounds in which values put by detectors may set off further detectors; a longer chain waits for the next step.
+const MAX_PUT_ROUNDS: usize = 4;
+
+/// Everything that changes while a plant runs.
+pub struct Core {
+    catalog: Arc<Catalog>,
+    transforms: Transforms,
+    engine: Engine,
+}
+
+/// What one input led to.
+#[derive(Default)]
+pub struct Step {
+    /// One log record: samples, derived samples, events and snapshots, together or not at all.
+    pub batch: Batch,
+    /// What to do in the world, in order, once the record is on disk.
+    pub effects: Vec<Effect>,
+    /// The detectors that moved, as they stand now.
+    pub moved: Vec<DetectorSnapshot>,
+    /// Why an operator's request was not done.
+    pub refusal: Option<OperatorRefusal>,
+}
+
+/// Something to do in the world.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Write to a machine.
+    Write(Command),
+    /// Tell somebody.
+    Notify(Notice),
+    /// Publish a message.
+    Publish {
+        /// The topic.
+        topic: Arc<str>,
+        /// The payload.
+        payload: Arc<str>,
+    },
+}
+
+/// One notification to deliver.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// The target's name in the plant file.
+    pub target: Arc<str>,
+    /// The text.
+    pub message: Arc<str>,
+    /// The asset it is about.
+    pub asset_path: Arc<str>,
+    /// The detector it comes from.
+    pub detector: Arc<str>,
+    /// The event behind it: a receiver can recognise a repetition.
+    pub event: EventId,
+}
+
+impl Core {
+    /// A core without memory; see [`Core::restore`].
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Self { transforms: Transforms::new(&catalog), engine: Engine::new(catalog.clone()), catalog }
+    }
+
+    /// Takes over from an earlier run: detector snapshots as kept, newest values as stored. Repeats no action.
+    pub fn restore(&mut self, kept: &HashMap<String, Vec<u8>>, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
+        self.transforms.seed(latest);
+        let mut snapshots = Vec::new();
+        for (key, document) in kept.iter().filter(|(key, _)| key.starts_with("detector/")) {
+            match serde_json::from_slice::<DetectorSnapshot>(document) {
+                Ok(snapshot) => snapshots.push(snapshot),
+                Err(error) => tracing::error!(key, %error, "a detector's snapshot cannot be read; it starts anew"),
+            }
+        }
+        self.engine.restore(snapshots, latest);
+    }
+
+    /// Starts what is new: attributes whose value is not stored yet, and detectors without a snapshot.
+    pub fn start(&mut self, now: Timestamp, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Step {
+        let points = self.changed_attributes(now, latest);
+        let mut step = self.points(now, points);
+        let actions = self.engine.start(now);
+        self.perform(actions, &mut step);
+        step
+    }
+
+    /// The plant it runs.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Takes samples from collectors. `now` is the wall clock (or its stand-in in fast time).
+    pub fn samples(&mut self, now: Timestamp, samples: &[Sample]) -> Step {
+        let catalog = &self.catalog;
+        let mut points = Vec::with_capacity(samples.len() * 2);
+        points.extend(samples.iter().filter_map(|sample| {
+            let tag = catalog.tag(sample.tag)?;
+            Some(Point { series: tag.series, tqv: sample.tqv.clone() })
+        }));
+        self.transforms.apply(&mut points);
+        self.points(now, points)
+    }
+
+    /// Takes computed points: closed or recomputed metrics.
+    pub fn points(&mut self, now: Timestamp, points: Vec<Point>) -> Step {
+        let mut step = Step::default();
+        if !points.is_empty() {
+            let actions = self.engine.step(now, Input::Samples(&points));
+            step.batch.points = points;
+            self.perform(actions, &mut step);
+        }
+        step
+    }
+
+    /// Lets time pass, so that silence can trip a timer.
+    pub fn time(&mut self, now: Timestamp) -> Step {
+        self.decide(now, Input::Time)
+    }
+
+    /// Takes an operator's request.
+    pub fn operator(&mut self, now: Timestamp, request: &OperatorRequest) -> Step {
+        self.decide(now, Input::Operator(request))
+    }
+
+    /// Takes any other input of the detectors.
+    pub fn decide(&mut self, now: Timestamp, input: Input<'_>) -> Step {
+        let mut step = Step::default();
+        let actions = self.engine.step(now, input);
+        self.perform(actions, &mut step);
+        step
+    }
+
+    /// When the next timer is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.engine.next_due()
+    }
+
+    /// Every detector as it stands.
+    pub fn snapshots(&self) -> Vec<DetectorSnapshot> {
+        self.engine.snapshots()
+    }
+
+    /// Commands that an earlier run left open.
+    pub fn unfinished_commands(&self) -> Vec<Command> {
+        self.engine.unfinished_commands()
+    }
+
+    /// Sorts actions into the record and the effects; values put by detectors run through transforms and detectors again.
+    fn perform(&mut self, actions: Vec<Action>, step: &mut Step) {
+        let mut actions = actions;
+        for _ in 0..MAX_PUT_ROUNDS {
+            let mut put = Vec::new();
+            for action in actions {
+                match action {
+                    Action::Record(event) => step.batch.events.push(event),
+                    Action::Keep(snapshot) => step.keep(snapshot),
+                    Action::Write(command) => step.effects.push(Effect::Write(command)),
+                    Action::Notify { target, message, asset_path, detector, event } => {
+                        step.effects.push(Effect::Notify(Notice { target, message, asset_path, detector, event }));
+                    }
+                    Action::Publish { topic, payload } => step.effects.push(Effect::Publish { topic, payload }),
+                    Action::Put(point) => put.push(point),
+                    Action::Refuse(refusal) => step.refusal = Some(refusal),
+                }
+            }
+            if put.is_empty() {
+                return;
+            }
+            self.transforms.apply(&mut put);
+            let newest = put.iter().map(|point| point.tqv.time).max().unwrap_or_default();
+            actions = self.engine.step(newest, Input::Samples(&put));
+            step.batch.points.extend(put);
+        }
+        tracing::warn!(rounds = MAX_PUT_ROUNDS, "detectors that put values set each other off; the rest was dropped");
+    }
+
+    fn changed_attributes(&self, now: Timestamp, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Vec<Point> {
+        let mut points = Vec::new();
+        for entry in self.catalog.series() {
+            let Some(property) = self.catalog.property(entry.id) else { continue };
+            let PropertyKind::Attribute { default } = &property.kind else { continue };
+            let asset = &self.catalog.plant.assets[entry.asset.0];
+            let own = asset.attributes.iter().find(|(name, _)| *name == property.name).map(|(_, value)| value);
+            let value = own.unwrap_or(default).clone();
+            if value.value_type().is_some() && latest(entry.id).is_none_or(|stored| stored.value != value) {
+                points.push(Point { series: entry.id, tqv: Tqv::good(now, value) });
+            }
+        }
+        points
+    }
+}
+
+impl Step {
+    /// Adds an event that no detector decided.
+    pub fn record(event: Event) -> Self {
+        Self { batch: Batch { events: vec![event], ..Batch::default() }, ..Self::default() }
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        let Batch { points, events, keep, .. } = &self.batch;
+        points.is_empty() && events.is_empty() && keep.is_empty() && self.effects.is_empty() && self.refusal.is_none()
+    }
+
+    /// Joins a later step: one record, effects in order.
+    pub fn extend(&mut self, later: Self) {
+        self.batch.points.extend(later.batch.points);
+        self.batch.events.extend(later.batch.events);
+        self.batch.keep.extend(later.batch.keep);
+        self.effects.extend(later.effects);
+        self.moved.extend(later.moved);
+    }
+
+    fn keep(&mut self, snapshot: DetectorSnapshot) {
+        let key = DetectorSnapshot::key(snapshot.asset, &snapshot.detector);
+        let document = serde_json::to_vec(&snapshot).expect("a snapshot is plain data");
+        self.batch.keep.push((key, document));
+        self.moved.push(snapshot);
+    }
+}

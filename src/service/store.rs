@@ -1,0 +1,107 @@
+//! The definition store: SQLite with the definitions and their versions, and the series directory that keeps history readable.
+
+use andon_models::{AssetId, PropertyId, SeriesId, Timestamp, catalog::SeriesDirectory};
+use anyhow::Context;
+use rusqlite::{Connection, params};
+use std::path::Path;
+
+/// Each entry moves the database one version on; entries are never edited, only added.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE definition (version INTEGER PRIMARY KEY, at TEXT NOT NULL, files TEXT NOT NULL);
+    CREATE TABLE series (id INTEGER PRIMARY KEY, asset TEXT NOT NULL, property TEXT NOT NULL, UNIQUE (asset, property));
+"];
+
+/// The definition store of one data folder.
+pub struct Store {
+    connection: Connection,
+}
+
+impl Store {
+    /// Opens or makes `andon.db` in a data folder and brings it to the current version.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not a database, or was written by a newer Andon.
+    pub fn open(data: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+        let path = data.join("andon.db");
+        let connection = Connection::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        anyhow::ensure!(version <= MIGRATIONS.len(), "{} was written by a newer Andon; use that one", path.display());
+        for (done, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+            connection.execute_batch(&format!("BEGIN; {migration} PRAGMA user_version = {}; COMMIT;", done + 1))?;
+        }
+        Ok(Self { connection })
+    }
+
+    /// Keeps a definition as a new version, if it differs from the last one. Returns the version that holds now.
+    pub fn keep_definition(&self, at: Timestamp, files: &[(String, String)]) -> anyhow::Result<i64> {
+        let text = serde_json::to_string(files)?;
+        let last = self.connection.query_row("SELECT version, files FROM definition ORDER BY version DESC LIMIT 1", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        });
+        match last {
+            Ok((version, stored)) if stored == text => return Ok(version),
+            Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.connection.execute("INSERT INTO definition (at, files) VALUES (?1, ?2)", params![at.to_string(), text])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Reads the series directory.
+    pub fn series_directory(&self) -> anyhow::Result<SeriesDirectory> {
+        let mut statement = self.connection.prepare("SELECT asset, property, id FROM series")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+        let mut entries = Vec::new();
+        for row in rows {
+            let (asset, property, id) = row?;
+            entries.push((asset.parse::<AssetId>()?, property.parse::<PropertyId>()?, SeriesId(id)));
+        }
+        Ok(SeriesDirectory::restore(entries))
+    }
+
+    /// Keeps the numbers of new series, in one transaction.
+    pub fn keep_series(&mut self, directory: &SeriesDirectory) -> anyhow::Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut insert = transaction.prepare("INSERT OR IGNORE INTO series (id, asset, property) VALUES (?1, ?2, ?3)")?;
+            for (asset, property, series) in directory.entries() {
+                insert.execute(params![series.0, asset.to_string(), property.to_string()])?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_keep_their_numbers_over_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (asset, property) = (AssetId::from_name("a"), PropertyId::from_name("p"));
+        let number = {
+            let mut store = Store::open(folder.path()).unwrap();
+            let mut directory = store.series_directory().unwrap();
+            directory.number(AssetId::from_name("other"), property);
+            let number = directory.number(asset, property);
+            store.keep_series(&directory).unwrap();
+            number
+        };
+        let mut directory = Store::open(folder.path()).unwrap().series_directory().unwrap();
+        assert_eq!(directory.number(asset, property), number);
+        assert_ne!(directory.number(AssetId::from_name("new"), property), number);
+    }
+
+    #[test]
+    fn an_unchanged_definition_is_no_new_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let file = |text: &str| vec![("plant.yaml".to_owned(), text.to_owned())];
+        let versions = ["a", "a", "b"].map(|text| store.keep_definition(Timestamp::EPOCH, &file(text)).unwrap());
+        assert_eq!(versions, [1, 1, 2]);
+    }
+}
