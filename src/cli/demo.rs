@@ -1,0 +1,189 @@
+//! `andon demo`: a simulated bottling plant on real protocol servers, run like any plant.
+
+mod plant;
+
+use self::plant::DemoPlant;
+use super::{block_on, run::stop_signal};
+use crate::service::{self, Opened, clock, history, telemetry};
+use andon_dashboards::AppInfo;
+use andon_fixtures::{BOTTLING, DemoServers, Simulation};
+use andon_models::{Timestamp, plant_file, time::parse_duration};
+use anyhow::{Context, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::net::TcpListener;
+
+/// Ports tried after the one asked for, before the system chooses one.
+const NEXT_PORTS: u16 = 9;
+/// Longest history that is made at start.
+const MAX_HISTORY: Duration = Duration::from_secs(60 * 86_400);
+
+/// Arguments of `andon demo`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  andon demo\n  andon demo --calm --keep ./demo        nothing goes wrong, and the data stays\n  \
+                  andon demo --speed 10 --seed 7         ten times as fast, another plant\n\n\
+                  Loopback only, no log-in. Ctrl+C stops it cleanly."
+)]
+pub struct Demo {
+    /// Address of the web interface and the API; if it is taken, the next free port.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Keeps the data in this folder; otherwise it is deleted at the end.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Chooses the plant's chances; the same seed gives the same plant.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many times faster than real time the plant lives.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// Leaves out the scripted incidents.
+    #[arg(long)]
+    calm: bool,
+    /// How much history is made at start.
+    #[arg(long, default_value = "7d", value_parser = span, conflicts_with = "no_history")]
+    history: Duration,
+    /// Starts with an empty history.
+    #[arg(long)]
+    no_history: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if (0.1..=100.0).contains(&speed) { Ok(speed) } else { Err("the speed lies between 0.1 and 100".into()) }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    parse_duration(text).filter(|span| *span <= MAX_HISTORY).ok_or_else(|| format!("`{text}` is no span up to 60d; write 7d or 12h"))
+}
+
+impl Demo {
+    /// Runs until Ctrl+C.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        telemetry::log_to_stderr("warn");
+        ensure!(self.listen.ip().is_loopback(), "the demo has no log-in, so it listens on loopback only, not on {}", self.listen);
+        // A temporary folder lives as long as this value.
+        let temporary = if self.keep.is_none() { Some(tempfile::Builder::new().prefix("andon-demo-").tempdir()?) } else { None };
+        let data = match (&self.keep, &temporary) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(folder)) => folder.path().to_owned(),
+            (None, None) => unreachable!("without --keep there is a temporary folder"),
+        };
+        block_on(self.live(&data))??;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn live(&self, data: &Path) -> anyhow::Result<()> {
+        let now = clock::system();
+        let (listener, address) = listen(self.listen).await?;
+        let span = if self.no_history { Duration::ZERO } else { self.history };
+        let from = now() - span;
+        let simulation = Arc::new(Mutex::new(Simulation::new(self.seed, from, self.calm)));
+        let servers = DemoServers::start(simulation.clone(), self.speed).await.context("cannot start the simulated devices")?;
+        let files = plant_files(&servers);
+        let loaded = plant_file::load(&files, &|_| None);
+        let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
+        let mut opened = service::open(plant, &files, data.to_owned(), &now).await?;
+        if !span.is_zero() {
+            self.make_history(&mut opened, &simulation, from, &now).await?;
+        }
+        let started = now();
+        {
+            let mut simulation = simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))?;
+            simulation.advance(started);
+            if !self.calm {
+                simulation.schedule_incidents(started);
+            }
+        }
+        servers.run();
+        let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into() };
+        let mut running = service::start(opened, listener, info, now.clone()).await?;
+        self.introduce(address, data);
+        tokio::select! {
+            () = stop_signal() => {}
+            failed = running.server_failed() => failed?,
+        }
+        println!("\nstopping …");
+        running.stop().await?;
+        servers.stop().await;
+        Ok(())
+    }
+
+    async fn make_history(
+        &self,
+        opened: &mut Opened,
+        simulation: &Arc<Mutex<Simulation>>,
+        from: Timestamp,
+        now: &clock::Now,
+    ) -> anyhow::Result<()> {
+        let until = now();
+        let bar = ProgressBar::new(until.since(from).as_secs());
+        let style = "making {msg} of history  [{bar:40}] {percent} %  {elapsed}";
+        bar.set_style(ProgressStyle::with_template(style)?.progress_chars("━╸ "));
+        bar.set_message(andon_models::time::format_duration(Duration::from_secs(self.history.as_secs())));
+        let mut plant = DemoPlant::new(&opened.catalog, simulation.clone());
+        let points = history::produce(opened, &mut plant, from, until, |at| bar.set_position(at.since(from).as_secs())).await?;
+        // What passed while the history was made is caught up before the plant goes live.
+        opened.historian.flush().await?;
+        bar.finish_and_clear();
+        println!("{points} points of history in {:.1} s", bar.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn introduce(&self, address: SocketAddr, data: &Path) {
+        println!("\n  Bottling North is running:  http://{address}/\n");
+        println!("  Ask it:  andon query --url http://{address} \"SELECT * FROM alarms ORDER BY time DESC LIMIT 5\"");
+        match &self.keep {
+            Some(_) => println!("  Its data stays in {} (Parquet in history/, for any tool)", data.display()),
+            None => println!("  Its data is in {} until you stop it (--keep DIR keeps it)", data.display()),
+        }
+        if !self.calm {
+            println!("\n  What happens next, counted from now{}:", if self.speed == 1.0 { "" } else { " in plant time" });
+            for (at, what) in INCIDENTS {
+                println!("    {at:>8}  {what}");
+            }
+        }
+        println!("\n  Ctrl+C stops it.");
+    }
+}
+
+/// The script of the incidents, in the words of the terminal; `fixtures` plays it.
+const INCIDENTS: [(&str, &str); 6] = [
+    ("+25 s", "Filler 2 runs hot; its detector `overheat` starts warming"),
+    ("+1 min", "the alarm is raised"),
+    ("+1:15 min", "nobody acknowledged: the stop request is written to the machine and read back"),
+    ("+2 min", "a labeller chatters"),
+    ("+3 min", "a Modbus device drops for 40 s and comes back"),
+    ("+4 min", "a changeover begins"),
+];
+
+/// The plant file with the addresses of the servers written in.
+fn plant_files(servers: &DemoServers) -> Vec<(String, String)> {
+    let mut text = BOTTLING.to_owned();
+    for (name, value) in servers.variables() {
+        text = text.replace(&format!("${name}"), &value);
+    }
+    vec![("bottling.yaml".to_owned(), text)]
+}
+
+/// Binds the address asked for, else one of the next ports, else any.
+async fn listen(asked: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let next = (1..=NEXT_PORTS).filter_map(|step| asked.port().checked_add(step).filter(|_| asked.port() != 0));
+    for port in [asked.port()].into_iter().chain(next).chain([0]) {
+        if let Ok(listener) = TcpListener::bind(SocketAddr::new(asked.ip(), port)).await {
+            let address = listener.local_addr()?;
+            if port != asked.port() {
+                println!("{asked} is taken; using {address}");
+            }
+            return Ok((listener, address));
+        }
+    }
+    anyhow::bail!("cannot listen on {} at any port", asked.ip())
+}
