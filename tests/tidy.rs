@@ -41,7 +41,12 @@ fn show(path: &Path) -> String {
 /// The crates of ours that a crate depends on, in tests too.
 fn dependencies(folder: &str) -> BTreeSet<String> {
     let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
-    CRATES.iter().filter(|name| manifest.contains(&format!("andon-{name}"))).filter(|name| **name != folder).map(|name| (*name).to_owned()).collect()
+    CRATES
+        .iter()
+        .filter(|name| manifest.contains(&format!("andon-{name}")))
+        .filter(|name| **name != folder)
+        .map(|name| (*name).to_owned())
+        .collect()
 }
 
 #[test]
@@ -63,7 +68,18 @@ fn crates_import_only_what_the_map_allows() {
 
 #[test]
 fn the_thinking_crates_stay_pure() {
-    let banned = ["tokio", "async fn", "std::fs", "std::net", "std::thread", "SystemTime", "Instant::now", "tracing::", "datafusion", "println!"];
+    let banned = [
+        "tokio",
+        "async fn",
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "SystemTime",
+        "Instant::now",
+        "tracing::",
+        "datafusion",
+        "println!",
+    ];
     for path in ["models/src", "detectors/src"].iter().flat_map(|folder| files(&root().join(folder), &["rs"])) {
         let text = fs::read_to_string(&path).unwrap();
         for word in banned {
@@ -121,7 +137,9 @@ fn every_action_and_input_of_detectors_occurs_in_a_scenario() {
     let tests: String = files(&root().join("detectors"), &["rs"])
         .into_iter()
         .map(|path| fs::read_to_string(&path).unwrap())
-        .filter_map(|text| text.find("#[cfg(test)]").map(|start| text[start..].to_owned()).or_else(|| text.contains("#[test]").then_some(text)))
+        .filter_map(|text| {
+            text.find("#[cfg(test)]").map(|start| text[start..].to_owned()).or_else(|| text.contains("#[test]").then_some(text))
+        })
         .collect();
     for (kind, start) in [("Action", "pub enum Action {"), ("Input", "pub enum Input<'a> {")] {
         let body = text.split(start).nth(1).unwrap_or_else(|| panic!("detectors define {kind}"));
@@ -135,7 +153,17 @@ fn every_action_and_input_of_detectors_occurs_in_a_scenario() {
 
 #[test]
 fn the_repository_holds_what_a_newcomer_looks_for() {
-    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "deny.toml", "clippy.toml", "rustfmt.toml", "Cargo.lock"] {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "deny.toml",
+        "clippy.toml",
+        "rustfmt.toml",
+        "Cargo.lock",
+    ] {
         assert!(root().join(name).exists(), "{name} is missing");
     }
 }

@@ -89,4 +89,3 @@ fn summary(path: &Path, loaded: &Loaded) -> String {
         None => format!("{}: {errors} errors, {warnings} warnings", path.display()),
     }
 }
-

@@ -6,8 +6,11 @@ use self::plant::DemoPlant;
 use super::{block_on, run::stop_signal};
 use crate::service::{self, Opened, clock, history, telemetry};
 use andon_dashboards::AppInfo;
-use andon_fixtures::{BOTTLING, DemoServers, Simulation};
-use andon_models::{Timestamp, plant_file, time::parse_duration};
+use andon_fixtures::{BOTTLING, PreparedServers, Simulation};
+use andon_models::{
+    Timestamp, plant_file,
+    time::{format_duration, parse_duration},
+};
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -61,16 +64,23 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    parse_duration(text).filter(|span| *span <= MAX_HISTORY).ok_or_else(|| format!("`{text}` is no span up to 60d; write 7d or 12h"))
+    parse_duration(text)
+        .filter(|span| *span <= MAX_HISTORY)
+        .ok_or_else(|| format!("`{text}` is no span up to 60d; write 7d or 12h"))
 }
 
 impl Demo {
     /// Runs until Ctrl+C.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::log_to_stderr("warn");
-        ensure!(self.listen.ip().is_loopback(), "the demo has no log-in, so it listens on loopback only, not on {}", self.listen);
+        ensure!(
+            self.listen.ip().is_loopback(),
+            "the demo has no log-in, so it listens on loopback only, not on {}",
+            self.listen
+        );
         // A temporary folder lives as long as this value.
-        let temporary = if self.keep.is_none() { Some(tempfile::Builder::new().prefix("andon-demo-").tempdir()?) } else { None };
+        let temporary =
+            if self.keep.is_none() { Some(tempfile::Builder::new().prefix("andon-demo-").tempdir()?) } else { None };
         let data = match (&self.keep, &temporary) {
             (Some(folder), _) => folder.clone(),
             (None, Some(folder)) => folder.path().to_owned(),
@@ -81,28 +91,24 @@ impl Demo {
     }
 
     async fn live(&self, data: &Path) -> anyhow::Result<()> {
-        let now = clock::system();
+        let now = clock::faster(self.speed);
         let (listener, address) = listen(self.listen).await?;
         let span = if self.no_history { Duration::ZERO } else { self.history };
         let from = now() - span;
         let simulation = Arc::new(Mutex::new(Simulation::new(self.seed, from, self.calm)));
-        let servers = DemoServers::start(simulation.clone(), self.speed).await.context("cannot start the simulated devices")?;
-        let files = plant_files(&servers);
-        let loaded = plant_file::load(&files, &|_| None);
+        let servers =
+            PreparedServers::new(simulation.clone(), now.clone()).await.context("cannot start the simulated devices")?;
+        let files = vec![("bottling.yaml".to_owned(), BOTTLING.to_owned())];
+        let loaded = plant_file::load(&files, &|name| servers.variable(name));
         let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
         let mut opened = service::open(plant, &files, data.to_owned(), &now).await?;
         if !span.is_zero() {
             self.make_history(&mut opened, &simulation, from, &now).await?;
         }
-        let started = now();
-        {
-            let mut simulation = simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))?;
-            simulation.advance(started);
-            if !self.calm {
-                simulation.schedule_incidents(started);
-            }
+        if !self.calm {
+            simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))?.schedule_incidents(now());
         }
-        servers.run();
+        let servers = servers.go_live();
         let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into() };
         let mut running = service::start(opened, listener, info, now.clone()).await?;
         self.introduce(address, data);
@@ -123,17 +129,12 @@ impl Demo {
         from: Timestamp,
         now: &clock::Now,
     ) -> anyhow::Result<()> {
-        let until = now();
-        let bar = ProgressBar::new(until.since(from).as_secs());
-        let style = "making {msg} of history  [{bar:40}] {percent} %  {elapsed}";
-        bar.set_style(ProgressStyle::with_template(style)?.progress_chars("━╸ "));
-        bar.set_message(andon_models::time::format_duration(Duration::from_secs(self.history.as_secs())));
+        let bar = ProgressBar::new(now().since(from).as_secs());
+        bar.set_style(ProgressStyle::with_template("making history  [{bar:40}] {percent} %  {elapsed}")?.progress_chars("━╸ "));
         let mut plant = DemoPlant::new(&opened.catalog, simulation.clone());
-        let points = history::produce(opened, &mut plant, from, until, |at| bar.set_position(at.since(from).as_secs())).await?;
-        // What passed while the history was made is caught up before the plant goes live.
-        opened.historian.flush().await?;
+        let points = history::produce(opened, &mut plant, from, now, |at| bar.set_position(at.since(from).as_secs())).await?;
         bar.finish_and_clear();
-        println!("{points} points of history in {:.1} s", bar.elapsed().as_secs_f64());
+        println!("{} of history: {points} points in {:.1} s", format_duration(self.history), bar.elapsed().as_secs_f64());
         Ok(())
     }
 
@@ -163,15 +164,6 @@ const INCIDENTS: [(&str, &str); 6] = [
     ("+3 min", "a Modbus device drops for 40 s and comes back"),
     ("+4 min", "a changeover begins"),
 ];
-
-/// The plant file with the addresses of the servers written in.
-fn plant_files(servers: &DemoServers) -> Vec<(String, String)> {
-    let mut text = BOTTLING.to_owned();
-    for (name, value) in servers.variables() {
-        text = text.replace(&format!("${name}"), &value);
-    }
-    vec![("bottling.yaml".to_owned(), text)]
-}
 
 /// Binds the address asked for, else one of the next ports, else any.
 async fn listen(asked: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -12,11 +12,9 @@ use std::{
 
 /// Arguments of `andon query`.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  andon query \"SELECT * FROM asset\"\n  \
+#[command(after_help = "Examples:\n  andon query \"SELECT * FROM asset\"\n  \
                   andon query \"SELECT time, asset, fill_temp FROM filler ORDER BY time DESC LIMIT 10\"\n  \
-                  andon query --data ./data -o csv \"SELECT * FROM alarms\" > alarms.csv"
-)]
+                  andon query --data ./data -o csv \"SELECT * FROM alarms\" > alarms.csv")]
 pub struct Query {
     /// The statement; it can only read.
     sql: String,
@@ -72,14 +70,13 @@ async fn ask_folder(data: &Path, sql: &str) -> anyhow::Result<SqlAnswer> {
 
 async fn ask_server(url: &str, sql: &str) -> anyhow::Result<SqlAnswer> {
     let endpoint = format!("{}/api/sql", url.trim_end_matches('/'));
-    let response = reqwest::Client::new()
-        .post(&endpoint)
-        .json(&serde_json::json!({ "sql": sql }))
-        .send()
-        .await
-        .with_context(|| format!("nothing answers at {url}; is Andon running there? Choose another --url, or --data for a folder"))?;
+    let response =
+        reqwest::Client::new().post(&endpoint).json(&serde_json::json!({ "sql": sql })).send().await.with_context(|| {
+            format!("nothing answers at {url}; is Andon running there? Choose another --url, or --data for a folder")
+        })?;
     let ok = response.status().is_success();
-    let body: Value = response.json().await.with_context(|| format!("{endpoint} did not answer with JSON; is that an Andon?"))?;
+    let body: Value =
+        response.json().await.with_context(|| format!("{endpoint} did not answer with JSON; is that an Andon?"))?;
     if !ok {
         let text = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
         let (message, hint) = (text("message"), text("hint"));
@@ -123,7 +120,10 @@ fn print_csv(out: &mut impl Write, answer: &SqlAnswer) -> std::io::Result<()> {
     };
     let mut line = |cells: Vec<String>| writeln!(out, "{}", cells.into_iter().map(quote).collect::<Vec<_>>().join(","));
     line(answer.columns.iter().map(|column| column.name.clone()).collect())?;
-    answer.rows.iter().try_for_each(|row| line(row.iter().map(|cell| if cell.is_null() { String::new() } else { text(cell) }).collect()))
+    answer
+        .rows
+        .iter()
+        .try_for_each(|row| line(row.iter().map(|cell| if cell.is_null() { String::new() } else { text(cell) }).collect()))
 }
 
 /// One array of objects, an object per line.

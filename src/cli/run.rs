@@ -38,8 +38,9 @@ impl Run {
         );
         block_on(async {
             let now = clock::system();
-            let listener =
-                TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
+            let listener = TcpListener::bind(self.listen)
+                .await
+                .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
             let address = listener.local_addr()?;
             let opened = service::open(plant, &checked.files, self.data, &now).await?;
             let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into() };

@@ -137,7 +137,8 @@ impl Worker {
                 });
             }
             Effect::Write(command) => {
-                let outcome = outcome(&command, CommandState::Failed, "it could not be recorded, so it was not sent", &world.now);
+                let outcome =
+                    outcome(&command, CommandState::Failed, "it could not be recorded, so it was not sent", &world.now);
                 self.world.under_way.spawn(async move { world.report(Message::Outcome(outcome)).await });
             }
             Effect::Notify(notice) if recorded => {

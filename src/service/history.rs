@@ -2,6 +2,7 @@
 
 use super::{
     Opened,
+    clock::Now,
     core::{Core, Effect, Step},
     effects::outcome,
     schedule::{CLOSED_KEY, Schedule},
@@ -26,20 +27,21 @@ pub trait FastPlant {
     fn write(&mut self, tag: TagId, value: &Value) -> Result<(), String>;
 }
 
-/// Runs a plant from `from` to `until` and stores everything as if it had been collected. `progress` hears the instant reached.
+/// Runs a plant from `from` until it has caught up with the clock and stores everything as if it had been collected. `progress`
+/// hears the instant reached. Returns the number of points stored.
 pub async fn produce(
     opened: &mut Opened,
     plant: &mut impl FastPlant,
     from: Timestamp,
-    until: Timestamp,
+    clock: &Now,
     mut progress: impl FnMut(Timestamp),
 ) -> anyhow::Result<u64> {
     let historian = opened.historian.clone();
     let mut writer = Writer { historian: historian.clone(), record: Step::default(), pending: VecDeque::new(), points: 0 };
     writer.take(opened.core.start(from, &|series| historian.latest(series))).await?;
     let (mut now, mut changes) = (from, Vec::new());
-    while now < until {
-        now = (now + STEP).min(until);
+    while now + STEP <= clock() {
+        now = now + STEP;
         changes.clear();
         plant.advance(now, &mut changes);
         let mut step = opened.core.samples(now, &changes);
@@ -49,7 +51,8 @@ pub async fn produce(
         progress(now);
     }
     writer.finish().await?;
-    writer.points += compute(opened, from, until).await?;
+    writer.points += compute(opened, from, now).await?;
+    historian.flush().await?;
     Ok(writer.points)
 }
 
@@ -62,7 +65,7 @@ fn perform(core: &mut Core, plant: &mut impl FastPlant, now: Timestamp, step: &m
             Ok(()) => (CommandState::Verified, String::new()),
             Err(reason) => (CommandState::Failed, reason),
         };
-        let clock: super::clock::Now = Arc::new(move || now);
+        let clock: Now = Arc::new(move || now);
         let mut outcome = outcome(&command, state, &reason, &clock);
         if state == CommandState::Verified {
             outcome.read_back = command.value.clone();

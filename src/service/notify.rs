@@ -32,7 +32,9 @@ impl Notifier {
         tracing::info!(target = %notice.target, asset = %notice.asset_path, detector = %notice.detector, "notification: {}", notice.message);
         match &target.channel {
             NotifyChannel::Log => Ok(()),
-            NotifyChannel::Email { address } => anyhow::bail!("no mail server is configured, so {address} got nothing; use a webhook"),
+            NotifyChannel::Email { address } => {
+                anyhow::bail!("no mail server is configured, so {address} got nothing; use a webhook")
+            }
             NotifyChannel::Webhook { url } => self.post(&url.0, notice).await,
         }
     }

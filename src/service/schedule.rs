@@ -63,7 +63,8 @@ impl Schedule {
     /// closed up to `from`.
     pub fn new(catalog: Arc<Catalog>, from: Timestamp, kept: Option<&Vec<u8>>) -> Self {
         let order = order(&catalog);
-        let kept: HashMap<String, Timestamp> = kept.and_then(|document| serde_json::from_slice(document).ok()).unwrap_or_default();
+        let kept: HashMap<String, Timestamp> =
+            kept.and_then(|document| serde_json::from_slice(document).ok()).unwrap_or_default();
         let border = |spec: &WindowSpec| kept.get(&spec.name()).copied().unwrap_or(from);
         let closed: HashMap<_, _> = order.iter().map(|(_, spec)| (spec.clone(), border(spec))).collect();
         let latest_closed = closed.values().copied().max().unwrap_or(from);

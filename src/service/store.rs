@@ -38,9 +38,10 @@ impl Store {
     /// Keeps a definition as a new version, if it differs from the last one. Returns the version that holds now.
     pub fn keep_definition(&self, at: Timestamp, files: &[(String, String)]) -> anyhow::Result<i64> {
         let text = serde_json::to_string(files)?;
-        let last = self.connection.query_row("SELECT version, files FROM definition ORDER BY version DESC LIMIT 1", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-        });
+        let last =
+            self.connection.query_row("SELECT version, files FROM definition ORDER BY version DESC LIMIT 1", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            });
         match last {
             Ok((version, stored)) if stored == text => return Ok(version),
             Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => {}

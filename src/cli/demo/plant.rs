@@ -2,13 +2,16 @@
 
 use crate::service::history::{FastPlant, sample};
 use andon_fixtures::Simulation;
-use andon_models::{Sample, TagId, Timestamp, Value, catalog::Catalog};
+use andon_models::{
+    Sample, TagId, Timestamp, Value,
+    catalog::{Catalog, Tag},
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
-/// Joins the simulation's points with the catalog's tags, by source and address.
+/// Joins the simulation's points with the catalog's tags, by asset and property.
 pub struct DemoPlant {
     simulation: Arc<Mutex<Simulation>>,
     tag_of_point: Vec<Option<TagId>>,
@@ -19,23 +22,26 @@ pub struct DemoPlant {
 impl DemoPlant {
     /// Binds every point that the plant file names.
     pub fn new(catalog: &Catalog, simulation: Arc<Mutex<Simulation>>) -> Self {
-        let tags: HashMap<(String, String), (TagId, bool)> = catalog
-            .tags()
-            .iter()
-            .map(|tag| ((tag.source.to_string(), simulated_address(catalog, tag)), (tag.id, tag.read)))
-            .collect();
         let (mut tag_of_point, mut point_of_tag) = (Vec::new(), HashMap::new());
         if let Ok(simulation) = simulation.lock() {
             for (index, point) in simulation.points().iter().enumerate() {
-                let bound = tags.get(&(point.source.to_string(), point.address.clone()));
-                tag_of_point.push(bound.filter(|(_, read)| *read).map(|(tag, _)| *tag));
-                if let Some((tag, _)) = bound {
-                    point_of_tag.insert(*tag, index);
+                let tag = tag_of(catalog, &point.asset, point.property);
+                tag_of_point.push(tag.filter(|tag| tag.read).map(|tag| tag.id));
+                if let Some(tag) = tag {
+                    point_of_tag.insert(tag.id, index);
                 }
             }
         }
         Self { simulation, tag_of_point, point_of_tag, changes: Vec::new() }
     }
+}
+
+/// The tag of a property or a control.
+fn tag_of<'c>(catalog: &'c Catalog, asset: &str, property: &str) -> Option<&'c Tag> {
+    let asset = catalog.plant.asset_at(asset)?;
+    let series =
+        catalog.series_named(asset, property).or_else(|| catalog.control(asset, property).map(|point| point.series))?;
+    catalog.tag(catalog.entry(series)?.tag?)
 }
 
 impl FastPlant for DemoPlant {
@@ -44,7 +50,8 @@ impl FastPlant for DemoPlant {
         simulation.advance(to);
         self.changes.clear();
         simulation.changed(&mut self.changes);
-        let bound = self.changes.drain(..).filter_map(|(point, time, value)| Some(sample(self.tag_of_point[point]?, time, value)));
+        let bound =
+            self.changes.drain(..).filter_map(|(point, time, value)| Some(sample(self.tag_of_point[point]?, time, value)));
         changes.extend(bound);
     }
 
