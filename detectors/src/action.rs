@@ -27,6 +27,7 @@ pub enum Input<'a> {
 /// Everything detectors may ask for. Whoever performs it stores all `Record` and `Keep` of one step durably first,
 /// then does the rest in order.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "actions are rare beside samples, and live for one step")]
 pub enum Action {
     /// Store an event.
     Record(Event),

@@ -69,6 +69,8 @@ pub(crate) struct Body {
     pub path: Arc<str>,
     /// The series behind each table line.
     pub series: Vec<Option<SeriesId>>,
+    /// Table lines with a sample of this instant.
+    pub fresh: Vec<usize>,
     /// What formulas see, by table line.
     pub values: Vec<SlotValue>,
     /// The last good values, where some rule counts on them.
@@ -158,17 +160,23 @@ impl Detector {
         self.dispatch(desk, Dispatch::Enter(initial));
     }
 
-    /// Takes a sample, or puts it aside until its turn.
-    pub fn sample(&mut self, desk: &mut Desk, line: usize, tqv: &Tqv) {
+    /// Takes samples in order of time, or puts them aside until their turn.
+    pub fn samples<'a>(&mut self, desk: &mut Desk, samples: impl Iterator<Item = (usize, &'a Tqv)>) {
         let lateness = self.body.program.model.lateness;
         if lateness.is_zero() {
-            self.take(desk, line, tqv);
+            let mut samples = samples.peekable();
+            while let Some((line, first)) = samples.next() {
+                let together = std::iter::from_fn(|| samples.next_if(|(_, tqv)| tqv.time == first.time));
+                self.take(desk, first.time, std::iter::once((line, first)).chain(together));
+            }
             return;
         }
         let body = &mut self.body;
-        let position = body.waiting.partition_point(|(time, ..)| *time <= tqv.time);
-        body.waiting.insert(position, (tqv.time, line, tqv.clone()));
-        let newest = body.waiting.last().map_or(tqv.time, |(time, ..)| *time).max(body.newest);
+        for (line, tqv) in samples {
+            let position = body.waiting.partition_point(|(time, ..)| *time <= tqv.time);
+            body.waiting.insert(position, (tqv.time, line, tqv.clone()));
+        }
+        let newest = body.waiting.last().map_or(body.newest, |(time, ..)| *time).max(body.newest);
         self.release(desk, newest - lateness);
     }
 
@@ -177,23 +185,33 @@ impl Detector {
         let overflow = self.body.waiting.len().saturating_sub(MOST_WAITING);
         let ready = self.body.waiting.partition_point(|(time, ..)| *time <= limit).max(overflow);
         let samples: Vec<_> = self.body.waiting.drain(..ready).collect();
-        for (_, line, tqv) in &samples {
-            self.take(desk, *line, tqv);
+        for together in samples.chunk_by(|left, right| left.0 == right.0) {
+            self.take(desk, together[0].0, together.iter().map(|(_, line, tqv)| (*line, tqv)));
         }
     }
 
-    fn take(&mut self, desk: &mut Desk, line: usize, tqv: &Tqv) {
-        if self.body.values[line].time.is_some_and(|known| tqv.time < known) {
-            return; // late: it goes to history and moves no state
+    /// Takes samples of one instant together, so that no guard sees one new and the other old.
+    fn take<'a>(&mut self, desk: &mut Desk, time: Timestamp, samples: impl Iterator<Item = (usize, &'a Tqv)>) {
+        let mut reached = None;
+        for (line, tqv) in samples {
+            if self.body.values[line].time.is_some_and(|known| time < known) {
+                continue; // late: it goes to history and moves no state
+            }
+            if reached.is_none() {
+                let instant = self.body.event_time(time, desk.now).max(self.body.seen);
+                self.run_timers(desk, instant);
+                self.body.be_at(instant);
+                reached = Some(instant);
+            }
+            self.body.learn(line, tqv);
+            self.body.fresh.push(line);
         }
-        let instant = self.body.event_time(tqv.time, desk.now).max(self.body.seen);
-        self.run_timers(desk, instant);
-        self.body.be_at(instant);
-        self.body.learn(line, tqv);
+        let Some(instant) = reached else { return };
         if self.body.leaf.is_some() {
-            self.dispatch(desk, Dispatch::Input(Trigger::Sample(line)));
-            self.run_timers(desk, instant);
+            self.dispatch(desk, Dispatch::Input(Trigger::Samples));
         }
+        self.body.fresh.clear();
+        self.run_timers(desk, instant);
     }
 
     /// Takes an input that another detector of the asset sent.
@@ -353,6 +371,7 @@ impl Body {
             index,
             path: asset.path.clone(),
             series,
+            fresh: Vec::new(),
             values,
             good,
             leaf: None,
@@ -388,6 +407,15 @@ impl Body {
         scratch.clear();
         scratch.extend(formula.lines.iter().map(|line| self.values[*line].clone()));
         scratch
+    }
+
+    /// Whether a rule listens to a trigger.
+    fn hears(&self, rule: &Rule, trigger: &Trigger) -> bool {
+        match trigger {
+            Trigger::Samples => self.fresh.iter().any(|line| rule.listens.contains(line)),
+            Trigger::Changed(lines) => lines.iter().any(|line| rule.listens.contains(line)),
+            Trigger::Message(name) => rule.message.as_ref() == Some(name),
+        }
     }
 
     /// The path of the active leaf; empty before the start.
@@ -480,7 +508,7 @@ impl Scene<'_> {
             Dispatch::Input(trigger) => {
                 for (position, rule) in node.rules.iter().enumerate() {
                     if self.answers(node, position, rule, trigger) && self.holds(rule, trigger) {
-                        let cause = self.cause(trigger);
+                        let cause = self.cause(rule, trigger);
                         return self.fire(node, position, cause, None);
                     }
                 }
@@ -508,13 +536,13 @@ impl Scene<'_> {
         if rule.hold.is_some() || rule.every.is_some() || (rule.after.is_some() && rule.when.is_none() && !rule.limited) {
             return false; // only its timer sets it off
         }
-        hears(rule, trigger) && self.body.after_passed(node.id, position, rule)
+        self.body.hears(rule, trigger) && self.body.after_passed(node.id, position, rule)
     }
 
     fn holds(&mut self, rule: &Rule, trigger: &Trigger) -> bool {
         match (&rule.when, trigger) {
             (Some(formula), _) => self.evaluates(formula),
-            (None, Trigger::Sample(line)) => self.body.values[*line].quality == Quality::Good,
+            (None, Trigger::Samples) => rule.listens.iter().all(|line| self.body.values[*line].quality == Quality::Good),
             (None, Trigger::Changed(_) | Trigger::Message(_)) => true,
         }
     }
@@ -524,16 +552,18 @@ impl Scene<'_> {
     }
 
     /// A trigger in words.
-    fn cause(&self, trigger: &Trigger) -> Arc<str> {
-        let table = &self.body.program.table;
-        match trigger {
-            Trigger::Sample(line) => format!("input {}", table[*line].name).into(),
-            Trigger::Message(name) => format!("message {name}").into(),
-            Trigger::Changed(lines) => match lines.first().map(|line| &table[*line]) {
-                Some(line) if matches!(line.reference, Reference::Variable(_)) => format!("variable {}", line.name).into(),
-                Some(line) => line.name.clone(),
-                None => "".into(),
-            },
+    fn cause(&self, rule: &Rule, trigger: &Trigger) -> Arc<str> {
+        let lines = match trigger {
+            Trigger::Samples => &self.body.fresh,
+            Trigger::Changed(lines) => lines,
+            Trigger::Message(name) => return format!("message {name}").into(),
+        };
+        let Some(line) = lines.iter().find(|line| rule.listens.contains(line)) else { return "".into() };
+        let line = &self.body.program.table[*line];
+        match line.reference {
+            Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => format!("input {}", line.name).into(),
+            Reference::Variable(_) => format!("variable {}", line.name).into(),
+            Reference::Alarm(_) => line.name.clone(),
         }
     }
 
@@ -610,24 +640,17 @@ impl Scene<'_> {
 
     /// Starts, breaks, pauses and resumes every `for` that a trigger concerns, whichever rule wins afterwards.
     fn update_holds(&mut self, trigger: &Trigger) {
-        let mut next = self.body.leaf.map(|leaf| self.body.program.nodes[leaf].clone());
+        let Some(leaf) = self.body.leaf.filter(|_| self.body.program.holds) else { return };
+        let program = self.body.program.clone();
+        let mut next = Some(&program.nodes[leaf]);
         while let Some(node) = next {
             for (position, rule) in node.rules.iter().enumerate() {
-                if rule.hold.is_some() && hears(rule, trigger) {
+                if rule.hold.is_some() && self.body.hears(rule, trigger) {
                     self.body.update_hold(self.desk, node.id, position, rule);
                 }
             }
-            next = node.parent.clone();
+            next = node.parent.as_ref();
         }
-    }
-}
-
-/// Whether a rule listens to a trigger.
-fn hears(rule: &Rule, trigger: &Trigger) -> bool {
-    match trigger {
-        Trigger::Sample(line) => rule.listens.contains(line),
-        Trigger::Changed(lines) => lines.iter().any(|line| rule.listens.contains(line)),
-        Trigger::Message(name) => rule.message.as_ref() == Some(name),
     }
 }
 

@@ -226,9 +226,7 @@ impl Engine {
         sorted.sort_by_key(|routed| (routed.instance, routed.time));
         for group in sorted.chunk_by(|left, right| left.instance == right.instance) {
             self.run(group[0].instance, actions, |detector, desk| {
-                for routed in group {
-                    detector.sample(desk, routed.line as usize, &points[routed.point as usize].tqv);
-                }
+                detector.samples(desk, group.iter().map(|routed| (routed.line as usize, &points[routed.point as usize].tqv)));
             });
         }
         self.sorted = sorted;

@@ -31,8 +31,8 @@ pub(crate) enum Dispatch {
 /// What may set a rule off.
 #[derive(Clone, Debug)]
 pub(crate) enum Trigger {
-    /// A sample of one table line.
-    Sample(usize),
+    /// Samples of one instant; [`Body::fresh`](crate::detector::Body::fresh) has their table lines.
+    Samples,
     /// Variables or alarm flags changed by an earlier action.
     Changed(Vec<usize>),
     /// Another detector sent an input of this name.

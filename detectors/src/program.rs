@@ -25,6 +25,8 @@ pub(crate) struct Program {
     pub interlocks: Vec<(Arc<str>, Formula)>,
     /// Whether some rule counts on the last good values.
     pub remembers_good: bool,
+    /// Whether some rule has a `for`.
+    pub holds: bool,
     /// Whether any action raises the alarm.
     pub raises: bool,
 }
@@ -103,6 +105,7 @@ impl Program {
             nodes.push(Arc::new(compiler.node(id, state, parent)));
         }
         let remembers_good = model.states.iter().flat_map(|state| &state.rules).any(|rule| rule.on_bad == OnBad::Ignore);
+        let holds = model.states.iter().flat_map(|state| &state.rules).any(|rule| rule.hold.is_some());
         let steps = |node: &Arc<Node>| node.steps().any(|step| matches!(step.kind, ActionKind::Raise));
         let raises = nodes.iter().any(steps);
         Self {
@@ -112,6 +115,7 @@ impl Program {
             message,
             interlocks: compiler.interlocks,
             remembers_good,
+            holds,
             raises,
         }
     }

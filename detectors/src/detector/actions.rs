@@ -233,7 +233,7 @@ impl Body {
     pub fn command_changed(&mut self, desk: &Desk, position: usize, read_back: Value) {
         let life = &self.commands[position];
         let tag = desk.catalog.tag(life.command.tag);
-        let address = tag.map_or_else(String::new, |tag| format!("{} @{}", address_text(&tag.address), tag.source));
+        let address = tag.map_or_else(String::new, |tag| format!("{} @{}", tag.address, tag.source));
         let (state, reason) = (life.state(), life.reason.clone());
         let Command { id, control, value, .. } = life.command.clone();
         self.command_event(id, &control, address, &value, state, read_back, &reason);
@@ -323,14 +323,5 @@ impl Body {
             }
         }
         changed
-    }
-}
-
-fn address_text(address: &andon_models::address::Address) -> String {
-    use andon_models::address::Address;
-    match address {
-        Address::OpcUa(node) => node.0.to_string(),
-        Address::Modbus(point) => format!("{:?}/{}", point.table, point.register).to_lowercase(),
-        Address::Mqtt(point) => point.path.to_string(),
     }
 }

@@ -131,6 +131,16 @@ fn samples_of_one_batch_are_taken_in_order_of_time() {
 }
 
 #[test]
+fn samples_of_one_instant_are_seen_together() {
+    let mut stage =
+        Stage::new("a\n  go when temp > 50 and not running to wrong\n  go when temp > 50 and running to right\nwrong\nright");
+    stage.play("1 running false\n2 temp 40");
+    let now = Timestamp::from_seconds(3);
+    let points = [stage.point("temp", "60", now), stage.point("running", "true", now)];
+    assert_same(&words(&stage.samples(now, &points)), "3s a -> right (input temp)");
+}
+
+#[test]
 fn a_detector_sends_another_one_an_input() {
     let sender = detector("sender", "a\n  go when count == 1 do send receiver");
     let receiver = detector("receiver", "x\n  go on sender to y\ny");
@@ -219,7 +229,7 @@ fn a_detector_that_panics_is_taken_out_of_service_alone() {
     stage.engine.poison(stage.asset(), "fragile");
     let played = stage.act("1 temp 60");
     let [Action::Record(notice), Action::Record(moved), Action::Keep(_)] = &played[..] else { panic!("{played:?}") };
-    assert!(matches!(&notice.body, EventBody::System(notice) if &*notice.subject == format!("{PATH}/fragile")));
+    assert!(matches!(&notice.body, EventBody::System(notice) if *notice.subject == format!("{PATH}/fragile")));
     assert_eq!(&*moved.detector, "sound");
     assert_same(&stage.play("2 temp 40\n3 time"), "");
 }
