@@ -122,7 +122,8 @@ pub enum NodeKind {
     },
     /// A function of its arguments.
     Call(Function, Vec<Node>),
-    /// An aggregate over the samples of a window; only in metrics. The argument reads at most one slot.
+    /// An aggregate over the samples of a window; only in metrics. The argument reads exactly one slot. If that is a property of
+    /// all children, their samples are pooled; what is carried in or held is followed child by child.
     Aggregate(Aggregate, Box<Node>),
 }
 

@@ -42,12 +42,8 @@ pub fn aggregate(aggregate: Aggregate, input: AggregateInput<'_>) -> Value {
         Aggregate::Average => mean(numbers()).map_or(Value::Null, |(mean, _)| Value::from(mean)),
         Aggregate::StandardDeviation => deviation(numbers()).map_or(Value::Null, Value::from),
         Aggregate::Increase => increase(input, begin, end).map_or(Value::Null, Value::from),
-        Aggregate::StateTime => {
-            held(input, |value| f64::from(u8::from(value != 0.0))).map_or(Value::Null, |(seconds, _)| Value::from(seconds))
-        }
-        Aggregate::TimeWeightedAverage => {
-            held(input, |value| value).map_or(Value::Null, |(weighted, known)| Value::from(weighted / known))
-        }
+        Aggregate::StateTime => state_time(input).map_or(Value::Null, Value::from),
+        Aggregate::TimeWeightedAverage => time_weighted_average(input).map_or(Value::Null, Value::from),
     }
 }
 
@@ -72,45 +68,49 @@ fn deviation(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     (count > 1.0).then(|| (squares / (count - 1.0)).sqrt())
 }
 
-/// What the counter gained since the reading carried in, or since the first one inside when there is none.
+/// What the counter gained since the reading carried in, or since the first one inside when there is none. None when it is Bad
+/// from the start to the end.
 fn increase(input: AggregateInput<'_>, begin: usize, end: usize) -> Option<f64> {
-    let readings =
-        |range: &'_ [(Timestamp, Value)]| -> Vec<f64> { range.iter().filter_map(|(_, value)| value.as_f64()).collect() };
-    let mut last = readings(&input.samples[..begin]).last().copied();
-    let inside = &input.samples[begin.min(end)..end];
-    let mut gained = last.map(|_| 0.0);
-    // Nothing but Bad readings since the one carried in: what was gained is not known.
-    let only_bad = !inside.is_empty() && inside.iter().all(|(_, value)| value.as_f64().is_none());
-    if only_bad {
-        return None;
-    }
-    for reading in readings(inside) {
-        let Some(before) = last else {
-            last = Some(reading);
-            gained = Some(0.0);
-            continue;
-        };
-        if let Some(gain) = input.counter.gain(before, reading) {
-            gained = gained.map(|sum| sum + gain);
-            last = Some(reading);
+    let carried = &input.samples[..begin];
+    let mut before = carried.iter().rev().find_map(|(_, value)| value.as_f64());
+    let mut gained = carried.last().and_then(|(_, value)| value.as_f64()).map(|_| 0.0);
+    for reading in input.samples[begin.min(end)..end].iter().filter_map(|(_, value)| value.as_f64()) {
+        let gain = before.map_or(Some(0.0), |before| input.counter.gain(before, reading));
+        if let Some(gain) = gain {
+            gained = Some(gained.unwrap_or(0.0) + gain);
+            before = Some(reading);
         }
     }
     gained
 }
 
-/// The sum of `weight(value) × seconds held`, and the seconds in which a value was known; none when that is no time at all.
-fn held(input: AggregateInput<'_>, weight: impl Fn(f64) -> f64) -> Option<(f64, f64)> {
-    let Window { start, end } = input.window;
-    let (mut weighted, mut known) = (0.0, 0_u128);
-    for (index, (time, value)) in input.samples.iter().enumerate() {
-        let next = input.samples.get(index + 1).map_or(end, |(next, _)| *next);
-        let span = next.min(end).since((*time).max(start)).as_nanos();
-        if let Some(number) = value.as_f64().filter(|_| span > 0) {
-            weighted += weight(number) * (span as f64 / 1e9);
-            known += span;
-        }
+/// Seconds in which the value is not 0; none when no value is known at any time. Exact to the nanosecond.
+fn state_time(input: AggregateInput<'_>) -> Option<f64> {
+    let (mut known, mut true_for) = (0, 0);
+    for (number, nanos) in spans(input) {
+        known += nanos;
+        true_for += if number == 0.0 { 0 } else { nanos };
     }
-    (known > 0).then(|| (weighted, known as f64 / 1e9))
+    (known > 0).then(|| true_for as f64 / 1e9)
+}
+
+fn time_weighted_average(input: AggregateInput<'_>) -> Option<f64> {
+    let (mut known, mut weighted) = (0, 0.0);
+    for (number, nanos) in spans(input) {
+        known += nanos;
+        weighted += number * nanos as f64;
+    }
+    (known > 0).then(|| weighted / known as f64)
+}
+
+/// Each known value with the nanoseconds of the window it held.
+fn spans(input: AggregateInput<'_>) -> impl Iterator<Item = (f64, u128)> + '_ {
+    let AggregateInput { window, samples, .. } = input;
+    samples.iter().enumerate().filter_map(move |(index, (time, value))| {
+        let next = samples.get(index + 1).map_or(window.end, |(next, _)| *next);
+        let held = Window { start: *time, end: next }.intersection(&window)?;
+        Some((value.as_f64()?, held.span().as_nanos()))
+    })
 }
 
 #[cfg(test)]
@@ -196,5 +196,18 @@ mod tests {
         assert_eq!(run(Aggregate::Increase, window, &samples, CounterRule::Reset), 14.0.into());
         assert_eq!(run(Aggregate::Increase, window, &samples, CounterRule::Rollover(65_536.0)), 16.0.into());
         assert_eq!(run(Aggregate::Increase, window, &samples, CounterRule::Monotonic), 4.0.into());
+    }
+
+    #[test]
+    fn a_counter_that_was_lost_is_followed_from_its_last_good_reading() {
+        let window = Window { start: at(1, 0), end: at(2, 0) };
+        let check = |samples: &[(i64, Value)], expected: Value| {
+            let samples: Vec<_> = samples.iter().map(|(s, value)| (at(0, *s), value.clone())).collect();
+            assert_eq!(run(Aggregate::Increase, window, &samples, CounterRule::Reset), expected, "{samples:?}");
+        };
+        check(&[(10, 5.0.into()), (50, Value::Null), (70, 9.0.into())], 4.0.into());
+        check(&[(10, 5.0.into()), (50, Value::Null)], Value::Null);
+        check(&[(10, 5.0.into()), (70, Value::Null)], 0.0.into());
+        check(&[(50, Value::Null), (70, 9.0.into())], 0.0.into());
     }
 }

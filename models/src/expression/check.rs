@@ -244,7 +244,7 @@ impl Checker<'_> {
             [] => {
                 return error(argument.span, format!("`{name}` reads no property"), "give it a property or a formula over one");
             }
-            [slot] => self.carried_over_children(&argument, aggregate, slot)?,
+            [_] => {}
             _ => {
                 let message = format!("`{name}` reads more than one property at a time");
                 return error(argument.span, message, "make the formula a transform and aggregate that");
@@ -273,20 +273,6 @@ impl Checker<'_> {
             }
         };
         Ok((NodeKind::Aggregate(aggregate, Box::new(argument)), node_type))
-    }
-
-    /// What holds between samples has no meaning when the samples of several children are pooled.
-    fn carried_over_children(&self, argument: &Node, aggregate: Aggregate, slot: usize) -> Result<(), ExpressionError> {
-        let pooled = matches!(self.references[slot], Reference::Children { .. });
-        let holds = matches!(
-            aggregate,
-            Aggregate::StateTime | Aggregate::Increase | Aggregate::TimeWeightedAverage | Aggregate::Earliest
-        );
-        if !(pooled && holds) {
-            return Ok(());
-        }
-        let message = format!("`{aggregate}` cannot mix the samples of several children");
-        error(argument.span, message, "make it a metric of the children and take `sum` or `avg` of that")
     }
 
     fn count(

@@ -32,7 +32,7 @@ pub fn evaluate(definition: &OeeDefinition, inputs: &OeeInputs) -> OeeResult {
     let figures = figures(planned_busy_time, running + micro_stop_time, &good, bad.as_ref());
     let calendar_time = inputs.window.span();
     let teep = figures.oee.map(|oee| oee * planned_busy_time.as_secs_f64() / calendar_time.as_secs_f64());
-    let began = |micro: bool| stops.iter().filter(|stop| !stop.planned && !stop.continued && stop.micro == micro).count();
+    let began = |micro: bool| stops::began(&stops).filter(|stop| stop.micro == micro).count();
     OeeResult {
         window: inputs.window,
         calendar_time,

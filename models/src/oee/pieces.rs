@@ -43,7 +43,7 @@ pub(super) fn count(
         return Pieces { missing, ..Pieces::default() };
     }
     let mut tally = Tally::default();
-    for gain in &gains {
+    for gain in gains.iter().filter(|gain| gain.pieces > 0.0) {
         spread(gain, inputs, segments, rates, &mut tally);
     }
     // Without a piece no rate is needed, but a machine that never had one has no performance.
@@ -155,7 +155,7 @@ impl Tally {
         match (rate, self.by_rate.last_mut()) {
             (Some(rate), Some((last, sum))) if *last == rate => *sum += pieces,
             (Some(rate), _) => self.by_rate.push((rate, pieces)),
-            (None, _) => self.rate_unknown |= pieces > 0.0,
+            (None, _) => self.rate_unknown = true,
         }
     }
 

@@ -82,6 +82,16 @@ fn reasoned(stop: Window, reasons: &[(Timestamp, Option<Arc<str>>)]) -> Vec<(Win
     parts
 }
 
+/// The unplanned stops that began in the window, each once, however many reasons were given for it.
+pub(super) fn began(stops: &[Stop]) -> impl Iterator<Item = &Stop> {
+    let goes_on = |index: usize| {
+        let before = index.checked_sub(1).map(|before| &stops[before]);
+        before.is_some_and(|before| !before.planned && before.window.end == stops[index].window.start)
+    };
+    let first_parts = stops.iter().enumerate().filter(move |(index, _)| !goes_on(*index));
+    first_parts.map(|(_, stop)| stop).filter(|stop| !stop.planned && !stop.continued)
+}
+
 /// What the stops cost, by reason, the dearest first. Planned stops are no losses.
 pub(super) fn losses(stops: &[Stop]) -> Vec<Loss> {
     let mut losses: Vec<Loss> = Vec::new();

@@ -341,6 +341,8 @@ fn stops_carry_reasons_and_are_cut_at_borders() {
     assert_eq!(stops.collect::<Vec<_>>(), expected);
     let losses: Vec<_> = result.losses.iter().map(|loss| (&*loss.reason, loss.span.as_secs(), loss.count)).collect();
     assert_eq!(losses, [("", 100, 1), ("jam", 100, 0), ("no bottles", 100, 1), ("valve", 100, 1)]);
+    // The one from before is counted there; the one with two reasons is one.
+    assert_eq!(result.stop_count, 2);
     assert_eq!(seconds(result.planned_stop_time), 100.0);
 }
 
