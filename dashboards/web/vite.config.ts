@@ -18,6 +18,6 @@ export default defineConfig({
     // The layout engine is one large file; it loads in a worker, on the detector page only.
     chunkSizeWarningLimit: 1_700,
   },
-  server: { proxy: { "/api": { target: api, ws: true, changeOrigin: true } } },
+  server: { proxy: { "/api": { target: api, ws: true, changeOrigin: false } } },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 });

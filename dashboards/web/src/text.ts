@@ -256,6 +256,7 @@ export const text = {
       since: "Since",
       asset: "Asset",
       message: "Message and what to do",
+      value: "Now",
       state: "State",
       count: "24 h",
       acknowledged: "Acknowledged",

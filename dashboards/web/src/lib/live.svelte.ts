@@ -31,7 +31,7 @@ class Live {
   returns = $state(0);
   #connectedBefore = false;
   link: LinkState = $derived(linkState(this.lastMessage, clock.monotonic, this.open));
-  #cells = new Map<string, Cell>();
+  #cells = new Map<number, Cell>();
   #hints = new Set<(hint: Hint, asset?: string, detector?: string) => void>();
   #socket: WebSocket | null = null;
   #attempt = 0;
@@ -47,7 +47,7 @@ class Live {
   }
 
   /** The cell of a series for as long as the returned function is not called. */
-  watch(series: string): [Cell, () => void] {
+  watch(series: number): [Cell, () => void] {
     let cell = this.#cells.get(series);
     if (!cell) {
       cell = new Cell();
@@ -148,11 +148,11 @@ class Live {
 export const live = new Live();
 
 /** Follows one series for the life of the calling component; `series` may change. */
-export function follow(series: () => string | null | undefined): { readonly latest: LiveValue | null } {
+export function follow(series: () => number | null | undefined): { readonly latest: LiveValue | null } {
   let cell = $state.raw<Cell | null>(null);
   $effect(() => {
     const id = series();
-    if (!id) {
+    if (id === null || id === undefined) {
       cell = null;
       return;
     }

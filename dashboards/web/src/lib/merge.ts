@@ -10,7 +10,7 @@ export interface LiveValue {
 }
 
 /** One value as it travels: series, epoch milliseconds, value, quality. */
-export type WireValue = [string, number, Scalar, 0 | 1 | 2];
+export type WireValue = [number, number, Scalar, 0 | 1 | 2];
 
 /** Whether a value replaces the one shown. An older one never does: a late sample belongs to history, not to "now". */
 export function newer(shown: LiveValue | null, incoming: LiveValue): boolean {

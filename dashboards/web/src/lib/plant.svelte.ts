@@ -26,9 +26,9 @@ class PlantState {
     });
   }
 
-  /** An asset by id. */
-  asset(id: string): AssetSummary | undefined {
-    return this.assets.find((asset) => asset.id === id);
+  /** An asset by id or by path; addresses may hold either. */
+  asset(key: string): AssetSummary | undefined {
+    return this.assets.find((asset) => asset.id === key || asset.path === key);
   }
 
   async #read(): Promise<void> {

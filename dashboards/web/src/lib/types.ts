@@ -2,6 +2,8 @@
 import type { Quality, Scalar } from "./format";
 
 export type Time = string;
+/** Series are numbers and begin at 0: never test them for truth. */
+export type SeriesId = number;
 export type PriorityName = "critical" | "high" | "medium" | "low";
 export type Priority = 1 | 2 | 3 | 4;
 export type RunState = "running" | "waiting" | "stopped" | "planned" | "unknown";
@@ -18,6 +20,15 @@ export interface Shift {
   name: string;
   start: Time;
   end: Time;
+  /** False: none is on now; this is the last one. */
+  current?: boolean;
+}
+
+/** One step of the demonstration's guide. */
+export interface GuideStep {
+  text: string;
+  page: string | null;
+  at_ms: number | null;
 }
 
 export interface Plant {
@@ -33,6 +44,7 @@ export interface Plant {
   alarms_per_hour: number;
   alarms_per_hour_goal: number;
   sources: { total: number; connected: number };
+  guide?: GuideStep[];
 }
 
 export interface AlarmMark {
@@ -61,7 +73,7 @@ export interface Oee {
 }
 
 export interface MainValue {
-  series: string;
+  series: SeriesId;
   key: string;
   name: string;
   unit: string | null;
@@ -73,12 +85,19 @@ export interface MainValue {
   spark: [number, number | null][];
 }
 
+export interface MachineState {
+  name: string;
+  since: Time | null;
+  activity?: RunState;
+  reason?: string | null;
+}
+
 export interface MachineTile {
   id: string;
   name: string;
   path: string;
   model: string;
-  state: { name: string; since: Time } | null;
+  state: MachineState | null;
   main: MainValue | null;
   alarm: AlarmMark | null;
   source_down: string | null;
@@ -129,12 +148,26 @@ export interface Alarm {
   acknowledged_at?: Time | null;
   shelved_until?: Time | null;
   last_change?: Time | null;
+  value_inputs?: InputValue[];
+}
+
+/** A property that a guard reads, with its value now. */
+export interface InputValue {
+  series: SeriesId;
+  key: string;
+  name: string;
+  unit: string | null;
+  value?: Scalar;
+  quality?: string | Quality;
+  time?: Time | null;
+  normal: [number, number] | null;
+  stale_after_ms?: number | null;
 }
 
 export type PropertyKind = "attribute" | "measurement" | "transform" | "metric" | "control";
 
 export interface Property {
-  series: string;
+  series: SeriesId;
   key: string;
   name: string;
   kind: PropertyKind;
@@ -171,7 +204,8 @@ export interface AssetDetail {
   model: string;
   parent: string | null;
   children: string[];
-  state: { name: string; since: Time } | null;
+  state: MachineState | null;
+  source_down?: string | null;
   oee: Oee | null;
   properties: Property[];
   detectors: DetectorSummary[];
@@ -179,7 +213,7 @@ export interface AssetDetail {
 }
 
 export interface History {
-  series: string;
+  series: SeriesId;
   points: [number, Scalar, Quality][];
 }
 
@@ -187,6 +221,7 @@ export interface ModelRule {
   text: string;
   to: string | null;
   kind: "when" | "after" | "every";
+  actions?: string[];
 }
 
 export interface ModelState {
@@ -306,7 +341,7 @@ export interface DetectorDetail {
   commands: CommandEvent[];
   alarms: AlarmEvent[];
   strip: { from: Time; to: Time; state: string }[];
-  inputs: { series: string; key: string; name: string; unit: string | null; normal: [number, number] | null }[];
+  inputs: InputValue[];
 }
 
 export interface SourceStatus {

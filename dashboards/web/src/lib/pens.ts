@@ -1,0 +1,99 @@
+// What a trend draws: pens, their data on one time axis, and the values under the cursor. Pure.
+import type { Scalar } from "./format";
+
+/** One line of a trend. */
+export interface Pen {
+  series: number;
+  name: string;
+  unit: string;
+  /** Holds its value until the next one: states, counters, limits. */
+  step: boolean;
+  /** A constant reaches from edge to edge, however old its only value is. */
+  constant: boolean;
+  normal: readonly [number, number] | null;
+}
+
+/** The most pens that stay apart on one chart. */
+export const MOST_PENS = 8;
+
+/** A column of a chart: times and values; null is a gap. */
+export interface Column {
+  times: number[];
+  values: (number | null)[];
+}
+
+/** History as a column: bad and missing values are gaps, truth is 0 or 1, texts are left out. */
+export function column(points: readonly (readonly [number, Scalar, number])[]): Column {
+  const times: number[] = [];
+  const values: (number | null)[] = [];
+  for (const [time, value, quality] of points) {
+    if (typeof value === "string") continue;
+    times.push(time);
+    values.push(quality === 2 || value === null ? null : Number(value));
+  }
+  return { times, values };
+}
+
+/** A value that just came in. Older than the last point: history has it already. */
+export function append(to: Column, time: number, value: Scalar, quality: number): boolean {
+  const last = to.times.at(-1);
+  if (typeof value === "string" || (last !== undefined && time <= last)) return false;
+  to.times.push(time);
+  to.values.push(quality === 2 || value === null ? null : Number(value));
+  return true;
+}
+
+/** Drops what lies before the window, but keeps the one point that leads into it. */
+export function trim(from: number, data: Column): Column {
+  const first = data.times.findIndex((time) => time >= from);
+  if (first <= 1) return data;
+  return { times: data.times.slice(first - 1), values: data.values.slice(first - 1) };
+}
+
+/** Reaches from edge to edge for a constant, and to the right edge for a value that holds. */
+export function hold(data: Column, pen: Pen, from: number, to: number): Column {
+  const last = data.values.at(-1);
+  const end = data.times.at(-1);
+  if (end === undefined || last === undefined || last === null || !(pen.constant || pen.step)) return data;
+  const times = [...data.times];
+  const values = [...data.values];
+  if (pen.constant && (times[0] ?? to) > from) {
+    times.unshift(from);
+    values.unshift(values[0] ?? null);
+  }
+  if (end < to) {
+    times.push(to);
+    values.push(last);
+  }
+  return { times, values };
+}
+
+/** The value at an instant: the last one at or before it. */
+export function valueAt(data: Column, time: number): number | null {
+  let low = 0;
+  let high = data.times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((data.times[middle] ?? 0) <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? null : (data.values[low - 1] ?? null);
+}
+
+/** The span a trend shows, from its address: `range=1h` is live, `from` and `to` are frozen. */
+export type Span = { live: true; ms: number; name: string } | { live: false; from: number; to: number };
+
+const RANGES: Record<string, number> = { "15m": 900_000, "1h": 3_600_000, "8h": 28_800_000, "1d": 86_400_000, "7d": 604_800_000 };
+
+/** Names of the ranges, shortest first. */
+export const RANGE_NAMES = Object.keys(RANGES);
+
+/** Reads the span; whatever is not understood is the last hour, live. */
+export function spanOf(parameters: URLSearchParams): Span {
+  const from = Number(parameters.get("from"));
+  const to = Number(parameters.get("to"));
+  if (from > 0 && to > from) return { live: false, from, to };
+  const name = parameters.get("range") ?? "1h";
+  const ms = RANGES[name];
+  return ms === undefined ? { live: true, ms: 3_600_000, name: "1h" } : { live: true, ms, name };
+}
