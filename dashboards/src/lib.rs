@@ -1,1 +1,149 @@
 //! People and programs: HTTP API, live stream and the web interface.
+//!
+//! [`serve`] answers one port. What the running plant does is published into a [`LiveHub`] by the loop that owns it; what was
+//! comes from the [`Historian`]; what an operator wants goes out through a bounded channel. This crate keeps no truth of its
+//! own, writes nothing to disk, and never speaks to a device.
+
+mod api;
+mod app;
+mod board;
+mod connection;
+mod error;
+mod health;
+mod live;
+mod machine;
+mod security;
+mod strip;
+mod view;
+mod web;
+
+pub use error::ApiError;
+pub use live::LiveHub;
+pub use security::{Principal, Role};
+
+use andon_models::{
+    Timestamp,
+    catalog::Catalog,
+    operator::{OperatorRefusal, OperatorRequest},
+};
+use andon_query::Historian;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
+};
+use std::{any::Any, future::Future, io, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+};
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+
+/// Longest request body: an SQL statement of many pages still fits.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+/// Longest time for an answer; a query has its own, shorter limit.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(60);
+/// How long answers under way may take once the service ends.
+const MAX_FAREWELL: Duration = Duration::from_secs(3);
+
+/// The clock handed in.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Where an operator's request goes, with the place for its answer.
+pub type Requests = mpsc::Sender<(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>)>;
+
+/// What the pages are about and whom they ask.
+#[derive(Clone)]
+pub struct AppState {
+    /// The running plant's definition.
+    pub catalog: Arc<Catalog>,
+    /// What was.
+    pub historian: Historian,
+    /// What happens now.
+    pub live: LiveHub,
+    /// Where operators' requests go.
+    pub requests: Requests,
+    /// The clock.
+    pub now: Now,
+    /// What pages say about this service.
+    pub info: AppInfo,
+    /// Writes all metrics in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What pages say about this service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppInfo {
+    /// Whether this is the demo.
+    pub demo: bool,
+    /// The version of the binary.
+    pub version: String,
+    /// The steps of the demo's guide, in order; empty outside the demo.
+    pub guide: Vec<GuideStep>,
+}
+
+/// One step of the demo's guide.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct GuideStep {
+    /// What happens.
+    pub text: String,
+    /// The page to see it on, as an address of the interface; empty if none.
+    pub page: String,
+    /// When it happens, in milliseconds since the epoch; none for what can be seen at any time.
+    pub at_ms: Option<i64>,
+}
+
+/// Serves pages and programs until `shutdown` resolves; answers under way get a moment to end.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let app = Arc::new(app::App::new(state));
+    app.recall().await;
+    let end = app.end.clone();
+    let service = router(app).into_make_service_with_connect_info::<connection::Peer>();
+    let ended = end.clone();
+    let serving = axum::serve(connection::BoundedListener::new(listener), service).with_graceful_shutdown(async move {
+        shutdown.await;
+        ended.cancel();
+    });
+    tokio::select! {
+        result = serving => result,
+        () = farewell(end) => Ok(()),
+    }
+}
+
+async fn farewell(end: tokio_util::sync::CancellationToken) {
+    end.cancelled().await;
+    tokio::time::sleep(MAX_FAREWELL).await;
+}
+
+fn router(app: Arc<app::App>) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(security::guard))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, MAX_ANSWER_TIME))
+        .layer(CompressionLayer::new())
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+    Router::new().nest("/api", api::router()).merge(health::router()).fallback(web::page).layer(layers).with_state(app)
+}
+
+/// A panic in a handler is a bug: the caller is told so, the service goes on.
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = text, "a request handler panicked");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "a bug in Andon stopped this request",
+        "please report it with the log of the service",
+    )
+    .into_response()
+}

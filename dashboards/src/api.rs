@@ -1,0 +1,52 @@
+//! The HTTP API under `/api`, one file per resource, described by `/api/openapi.json`.
+
+pub(crate) mod alarms;
+pub(crate) mod assets;
+pub(crate) mod detectors;
+pub(crate) mod events;
+pub(crate) mod live;
+mod openapi;
+pub(crate) mod overview;
+pub(crate) mod plant;
+pub(crate) mod request;
+pub(crate) mod schema;
+pub(crate) mod series;
+pub(crate) mod sources;
+pub(crate) mod sql;
+
+use crate::{app::App, error::ApiError};
+use axum::{
+    Router,
+    http::{HeaderValue, Uri, header},
+    routing::{get, post},
+};
+use std::sync::Arc;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/plant", get(plant::plant))
+        .route("/arm", post(plant::arm))
+        .route("/assets", get(assets::list))
+        .route("/assets/{asset}", get(assets::one))
+        .route("/overview", get(overview::overview))
+        .route("/series/{series}/history", get(series::history))
+        .route("/detectors", get(detectors::list))
+        .route("/detectors/{asset}/{detector}", get(detectors::one))
+        .route("/alarms", get(alarms::list))
+        .route("/alarms/{asset}/{detector}/acknowledge", post(alarms::acknowledge))
+        .route("/alarms/{asset}/{detector}/shelve", post(alarms::shelve))
+        .route("/alarms/{asset}/{detector}/unshelve", post(alarms::unshelve))
+        .route("/sources", get(sources::list))
+        .route("/events", get(events::list))
+        .route("/sql", post(sql::run))
+        .route("/schema", get(schema::tables))
+        .route("/live", get(live::live))
+        .route("/openapi.json", get(openapi::document))
+        .fallback(unknown)
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+}
+
+async fn unknown(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is no {}", uri.path()), "GET /api/openapi.json describes the interface")
+}

@@ -1,0 +1,66 @@
+//! Series: the history of one property of one asset.
+
+use super::request::{Instant, Parameters, Place};
+use crate::{app::App, error::ApiError, view::Points};
+use andon_models::{SeriesId, window::Window};
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use utoipa::{IntoParams, ToSchema};
+
+/// What is shown unless the caller says otherwise.
+const DEFAULT_SPAN: Duration = Duration::from_secs(3_600);
+/// Points unless the caller says otherwise: about the width of a chart.
+const DEFAULT_POINTS: usize = 1_000;
+/// Most points of one answer: four for each pixel of the widest screen.
+const MAX_POINTS: usize = 16_384;
+
+/// Which part of a history, and how fine.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HistoryParameters {
+    /// Its start, as RFC 3339 or milliseconds since the epoch; an hour before its end if left out.
+    #[param(value_type = Option<String>)]
+    from: Option<Instant>,
+    /// Its end; now if left out.
+    #[param(value_type = Option<String>)]
+    to: Option<Instant>,
+    /// How many points at most; down-sampled so that extremes stay visible.
+    points: Option<usize>,
+}
+
+/// The history of a series.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct History {
+    /// The series.
+    series: u32,
+    /// Its values.
+    points: Points,
+}
+
+/// Gives the history of a series, down-sampled for a chart.
+#[utoipa::path(get, path = "/api/series/{series}/history", tag = "series",
+    params(("series" = u32, Path, description = "The number of the series"), HistoryParameters),
+    responses((status = 200, body = History), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody)))]
+pub(crate) async fn history(
+    State(app): State<Arc<App>>,
+    Place(series): Place<u32>,
+    Parameters(parameters): Parameters<HistoryParameters>,
+) -> Result<Json<History>, ApiError> {
+    let id = SeriesId(series);
+    if app.state.catalog.entry(id).is_none() {
+        return Err(ApiError::not_found(
+            format!("there is no series {series}"),
+            "GET /api/assets/{id} lists the series of an asset",
+        ));
+    }
+    let end = parameters.to.map_or_else(|| app.now(), |to| to.0);
+    let start = parameters.from.map_or(end - DEFAULT_SPAN, |from| from.0);
+    if start >= end {
+        return Err(ApiError::bad_request("`from` must lie before `to`", "swap them"));
+    }
+    let points = parameters.points.unwrap_or(DEFAULT_POINTS).clamp(1, MAX_POINTS);
+    let points = app.state.historian.history(id, Window { start, end }, points).await?;
+    Ok(Json(History { series, points: Points(points) }))
+}

@@ -1,0 +1,242 @@
+//! The slow part of the overview: OEE of the shift so far, strips and sparklines of all machines. Kept a few seconds, made by
+//! one task at a time; while it is made anew, pages get the one before.
+
+use crate::{
+    app::{App, Line},
+    strip::{ActivitySpan, Histories, activities},
+    view::Time,
+};
+use andon_models::{
+    SeriesId, Timestamp, Tqv,
+    calendar::ShiftOccurrence,
+    definition::{AssetIndex, PropertyIndex},
+    oee::OeeResult,
+    window::Window,
+};
+use andon_query::QueryError;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::{sync::Mutex, time::Instant};
+use utoipa::ToSchema;
+
+/// Figures of a shift move slowly; a few seconds of age do not show.
+const FRESH: Duration = Duration::from_secs(5);
+/// Older than this it is not shown any more while a new one is made.
+const USABLE: Duration = Duration::from_secs(30);
+/// Queries at once: two keep the cores of a small machine busy and leave room for others.
+const PARALLEL: usize = 2;
+/// Points of a machine's histories in a shift: far more changes of state than a shift has.
+const STRIP_POINTS: usize = 1_000;
+/// Points of a sparkline: one per two pixels.
+pub(crate) const SPARK_POINTS: usize = 60;
+/// What a sparkline shows.
+const SPARK_SPAN: Duration = Duration::from_secs(600);
+/// How far back the last shift is looked for when none is on: over a long week-end.
+const LAST_SHIFT: Duration = Duration::from_secs(5 * 24 * 3_600);
+
+/// Keeps the newest board.
+#[derive(Default)]
+pub(crate) struct Board {
+    kept: RwLock<Option<(Instant, Arc<Figures>)>>,
+    work: Arc<Mutex<()>>,
+}
+
+/// The board: what takes queries to know.
+pub(crate) struct Figures {
+    /// What it covers.
+    pub(crate) shift: BoardShift,
+    /// OEE of every asset with an OEE block.
+    pub(crate) oee: HashMap<AssetIndex, OeeResult>,
+    /// Strip of each line, with the machine it is of.
+    pub(crate) strips: HashMap<AssetIndex, Vec<ActivitySpan>>,
+    /// By series of the machines' main values.
+    pub(crate) sparks: HashMap<SeriesId, Vec<Tqv>>,
+}
+
+/// The span the board covers: the shift so far, else the last shift, else the day so far.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct BoardShift {
+    /// The shift's name; `day` where there are no shifts.
+    pub(crate) name: String,
+    /// Its start.
+    pub(crate) start: Time,
+    /// Its end.
+    pub(crate) end: Time,
+    /// Whether it is on; otherwise the figures are those of the last shift.
+    pub(crate) current: bool,
+}
+
+impl BoardShift {
+    pub(crate) fn at(app: &App, now: Timestamp) -> Self {
+        let calendar = &app.plant().calendar;
+        let of = |shift: ShiftOccurrence, current| Self {
+            name: shift.name.to_string(),
+            start: Time(shift.window.start),
+            end: Time(shift.window.end),
+            current,
+        };
+        if let Some(shift) = calendar.shift_at(now) {
+            return of(shift, true);
+        }
+        let past = calendar.shifts_between(now - LAST_SHIFT, now);
+        if let Some(shift) = past.into_iter().filter(|shift| shift.window.end <= now).max_by_key(|shift| shift.window.end) {
+            return of(shift, false);
+        }
+        let day = calendar.day_of(now);
+        Self { name: "day".into(), start: Time(day.start), end: Time(day.end), current: true }
+    }
+
+    /// What of it has passed.
+    pub(crate) fn so_far(&self, now: Timestamp) -> Window {
+        Window { start: self.start.0, end: self.end.0.min(now) }
+    }
+}
+
+impl Board {
+    /// The figures, at most a few seconds old unless a new board takes long to make.
+    pub(crate) async fn figures(app: &Arc<App>) -> Result<Arc<Figures>, QueryError> {
+        if let Some((age, figures)) = app.board.newest() {
+            if age > FRESH
+                && let Ok(turn) = app.board.work.clone().try_lock_owned()
+            {
+                let app = app.clone();
+                tokio::spawn(async move {
+                    let _turn = turn;
+                    if let Err(error) = app.board.renew(&app).await {
+                        tracing::warn!(%error, "the overview's figures are not renewed");
+                    }
+                });
+            }
+            if age < USABLE {
+                return Ok(figures);
+            }
+        }
+        let _turn = app.board.work.lock().await;
+        match app.board.newest() {
+            Some((age, figures)) if age < USABLE => Ok(figures),
+            _ => app.board.renew(app).await,
+        }
+    }
+
+    fn newest(&self) -> Option<(Duration, Arc<Figures>)> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().map(|(made, figures)| (made.elapsed(), figures.clone()))
+    }
+
+    async fn renew(&self, app: &App) -> Result<Arc<Figures>, QueryError> {
+        let figures = Arc::new(Figures::make(app).await?);
+        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), figures.clone()));
+        Ok(figures)
+    }
+}
+
+impl Figures {
+    async fn make(app: &App) -> Result<Self, QueryError> {
+        let now = app.now();
+        let shift = BoardShift::at(app, now);
+        let window = shift.so_far(now);
+        let with_oee: Vec<AssetIndex> =
+            (0..app.plant().assets.len()).map(AssetIndex).filter(|asset| app.model(*asset).oee.is_some()).collect();
+        let oee: HashMap<AssetIndex, OeeResult> = stream::iter(with_oee)
+            .map(|asset| async move { Ok::<_, QueryError>((asset, app.state.historian.oee(asset, window).await?)) })
+            .buffer_unordered(PARALLEL)
+            .try_filter_map(async |(asset, result)| Ok(result.map(|result| (asset, result))))
+            .try_collect()
+            .await?;
+        let paced: Vec<(AssetIndex, AssetIndex)> =
+            app.lines.iter().filter_map(|line| Some((line.asset, pace(app, line, &oee)?))).collect();
+        let strips = stream::iter(paced)
+            .map(|(line, machine)| async move { Ok::<_, QueryError>((line, strip(app, machine, window).await?)) })
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
+        let spark_window = Window { start: now - SPARK_SPAN, end: now };
+        let sparks = stream::iter(main_series(app))
+            .map(|series| async move { Ok::<_, QueryError>((series, spark(app, series, spark_window).await?)) })
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
+        Ok(Self { shift, oee, strips, sparks })
+    }
+}
+
+/// The machine whose figures stand for a line: the line itself if it has an OEE block, else the one that held it back most.
+pub(crate) fn pace(app: &App, line: &Line, oee: &HashMap<AssetIndex, OeeResult>) -> Option<AssetIndex> {
+    if app.model(line.asset).oee.is_some() {
+        return Some(line.asset);
+    }
+    let with_oee = || line.machines.iter().copied().filter(|machine| app.model(*machine).oee.is_some());
+    let figure = |machine: &AssetIndex| oee.get(machine).and_then(|result| result.oee);
+    let slowest = with_oee().filter(|machine| figure(machine).is_some());
+    let slowest = slowest.min_by(|a, b| figure(a).unwrap_or(1.0).total_cmp(&figure(b).unwrap_or(1.0)));
+    slowest.or_else(|| with_oee().next())
+}
+
+/// What a machine did in a window.
+pub(crate) async fn strip(app: &App, machine: AssetIndex, window: Window) -> Result<Vec<ActivitySpan>, QueryError> {
+    let roles = app.roles_of(machine);
+    let histories = Histories {
+        running: history(app, machine, roles.running, window).await?,
+        planned: history(app, machine, roles.planned, window).await?,
+        state: history(app, machine, roles.state, window).await?,
+        reason: history(app, machine, roles.reason, window).await?,
+    };
+    Ok(activities(&histories, window))
+}
+
+/// The values of a property in a window, and the one that held at its start.
+async fn history(
+    app: &App,
+    asset: AssetIndex,
+    property: Option<PropertyIndex>,
+    window: Window,
+) -> Result<Vec<Tqv>, QueryError> {
+    let Some(series) = property.and_then(|property| app.state.catalog.series_of(asset, property)) else {
+        return Ok(Vec::new());
+    };
+    let historian = &app.state.historian;
+    let before = historian.value_before(series, window.start).await?;
+    let mut values: Vec<Tqv> = before.into_iter().collect();
+    values.extend(historian.history(series, window, STRIP_POINTS).await?);
+    Ok(values)
+}
+
+fn main_series(app: &App) -> Vec<SeriesId> {
+    let machines = app.lines.iter().flat_map(|line| &line.machines).copied();
+    machines.filter_map(|machine| app.state.catalog.series_of(machine, app.roles_of(machine).main?)).collect()
+}
+
+async fn spark(app: &App, series: SeriesId, window: Window) -> Result<Vec<Tqv>, QueryError> {
+    let points = app.state.historian.history(series, window, SPARK_POINTS).await?;
+    Ok(thin(points, SPARK_POINTS))
+}
+
+/// At most so many of the values, evenly, the newest always among them.
+fn thin(points: Vec<Tqv>, most: usize) -> Vec<Tqv> {
+    let step = points.len().div_ceil(most).max(1);
+    let from_newest: Vec<Tqv> = points.into_iter().rev().step_by(step).collect();
+    from_newest.into_iter().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use andon_models::Value;
+
+    #[test]
+    fn a_sparkline_keeps_the_newest_value_and_its_bound() {
+        for count in [0, 1, 60, 61, 119, 500] {
+            let points: Vec<Tqv> =
+                (0..count).map(|second| Tqv::good(Timestamp::from_seconds(second), Value::Integer(second))).collect();
+            let thinned = thin(points.clone(), 60);
+            assert!(thinned.len() <= 60 && thinned.len() >= points.len().min(30), "{count}");
+            assert_eq!(thinned.last(), points.last());
+            assert!(thinned.is_sorted_by_key(|tqv| tqv.time));
+        }
+    }
+}
