@@ -20,8 +20,7 @@ use std::{
 
 /// How far back is looked, one step after the other, each only for the series not found yet. A state that has not changed for
 /// longer than the last step counts as unknown: the cost of a window must not grow with the history.
-const LOOK_BACK: [Duration; 3] =
-    [Duration::from_secs(3_600), Duration::from_secs(86_400), Duration::from_secs(45 * 86_400)];
+const LOOK_BACK: [Duration; 3] = [Duration::from_secs(3_600), Duration::from_secs(86_400), Duration::from_secs(45 * 86_400)];
 
 /// The last row at or before an instant, of every series that has one.
 pub async fn values_before(

@@ -53,8 +53,7 @@ pub fn rule(name: String, rule: Rule) -> AggregateUDF {
 
 /// The aggregate function of a model's OEE: `(slot, at, start, end, number, text)` to a struct of figures.
 pub fn oee(catalog: Arc<Catalog>, model: ModelIndex, roles: HashMap<Role, i32>) -> AggregateUDF {
-    let arguments =
-        vec![DataType::Int32, DataType::Int64, DataType::Int64, DataType::Int64, DataType::Float64, DataType::Utf8];
+    let arguments = vec![DataType::Int32, DataType::Int64, DataType::Int64, DataType::Int64, DataType::Float64, DataType::Utf8];
     let by_slot: HashMap<i32, Role> = roles.into_iter().map(|(role, slot)| (slot, role)).collect();
     let shared = Arc::new((catalog, by_slot));
     let make = move || -> Box<dyn Collector> {
@@ -268,7 +267,8 @@ impl Collector for OeeCollector {
     }
 
     fn result(&mut self) -> Result<ScalarValue> {
-        let result = self.window.and_then(|window| evaluate(&self.shared.0, self.model, window, std::mem::take(&mut self.rows)));
+        let result =
+            self.window.and_then(|window| evaluate(&self.shared.0, self.model, window, std::mem::take(&mut self.rows)));
         let Some(result) = result else { return exec_err!("a model without an oee block has no OEE") };
         let column = |figure: &OeeFigure| Arc::new(Float64Array::from(vec![result.figure(*figure)])) as ArrayRef;
         let columns: Vec<ArrayRef> = FIGURES.iter().map(column).collect();

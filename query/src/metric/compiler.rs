@@ -151,7 +151,8 @@ impl Compiler<'_> {
             Some(native) => native.filter(inside).build()?,
             None => {
                 let rule = Rule { aggregate, counter: self.counter(&reference), value_type: argument.node_type };
-                let keeps_type = matches!(aggregate, Aggregate::First | Aggregate::Last | Aggregate::Latest | Aggregate::Earliest);
+                let keeps_type =
+                    matches!(aggregate, Aggregate::First | Aggregate::Last | Aggregate::Latest | Aggregate::Earliest);
                 let value = if keeps_type { value } else { number() };
                 let arguments = vec![col("series"), col("at"), col("start"), col("end"), value];
                 collect::rule(name.clone(), rule).call(arguments).filter(here).build()?
@@ -211,10 +212,10 @@ fn combine(node: &Node, operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryErro
             let list = list.iter().map(&mut *operand).collect::<Result<_, _>>()?;
             in_list(operand(needle)?, list, false)
         }
-        NodeKind::If { condition, then, otherwise } => when(operand(condition)?, operand(then)?).otherwise(operand(otherwise)?)?,
-        NodeKind::Call(function, arguments) => {
-            call(*function, arguments.iter().map(operand).collect::<Result<_, _>>()?)?
+        NodeKind::If { condition, then, otherwise } => {
+            when(operand(condition)?, operand(then)?).otherwise(operand(otherwise)?)?
         }
+        NodeKind::Call(function, arguments) => call(*function, arguments.iter().map(operand).collect::<Result<_, _>>()?)?,
         NodeKind::Slot(_) | NodeKind::Aggregate(..) => return Err(QueryError::Internal("a leaf has no operands".into())),
     })
 }
@@ -258,9 +259,7 @@ fn call(function: Function, arguments: Vec<Expr>) -> Result<Expr, QueryError> {
         Function::Abs => math::abs(first()),
         Function::Ceil => math::ceil(first()),
         Function::Floor => math::floor(first()),
-        Function::Round if arguments.len() > 1 => {
-            math::round(vec![first(), cast(arguments[1].clone(), DataType::Int32)])
-        }
+        Function::Round if arguments.len() > 1 => math::round(vec![first(), cast(arguments[1].clone(), DataType::Int32)]),
         Function::Round => math::round(vec![first()]),
         Function::Sqrt => finite(math::sqrt(first()))?,
         Function::Exp => finite(math::exp(first()))?,

@@ -1,9 +1,6 @@
 //! OEE of windows: which rows play which part, and the full result of one asset and any span.
 
-use super::{
-    inputs::Inputs,
-    windowed,
-};
+use super::{inputs::Inputs, windowed};
 use crate::error::QueryError;
 use andon_models::{
     Timestamp,
@@ -39,7 +36,8 @@ pub enum Role {
 
 /// The inputs of an OEE block.
 pub fn references(definition: &OeeDefinition) -> impl Iterator<Item = (Role, Reference)> {
-    let required = [(Role::Running, &definition.running), (Role::Good, &definition.good), (Role::IdealRate, &definition.ideal_rate)];
+    let required =
+        [(Role::Running, &definition.running), (Role::Good, &definition.good), (Role::IdealRate, &definition.ideal_rate)];
     let optional =
         [(Role::PlannedStop, &definition.planned_stop), (Role::Bad, &definition.bad), (Role::Reason, &definition.reason)];
     let optional = optional.into_iter().filter_map(|(role, key)| Some((role, key.as_ref()?)));

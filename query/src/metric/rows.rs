@@ -2,17 +2,25 @@
 
 use crate::error::QueryError;
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+    array::{
+        Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    },
     compute::cast,
     datatypes::DataType,
 };
 use datafusion::prelude::{Expr, col, lit};
 
+/// The code of Good in the column `quality`.
+const GOOD: i8 = 0;
+
 /// The columns that metrics read of the table of points. Data that is not Good has no value.
 pub fn columns() -> Vec<Expr> {
-    let good = || col("quality").eq(lit(crate::GOOD));
+    let good = || col("quality").eq(lit(GOOD));
     let when_good = |value: Expr, name: &str| {
-        datafusion::logical_expr::when(good(), value).end().unwrap_or_else(|_| lit(datafusion::scalar::ScalarValue::Null)).alias(name)
+        datafusion::logical_expr::when(good(), value)
+            .end()
+            .unwrap_or_else(|_| lit(datafusion::scalar::ScalarValue::Null))
+            .alias(name)
     };
     let as_double = |name: &str| datafusion::logical_expr::cast(col(name), DataType::Float64);
     let number = datafusion::functions::core::expr_fn::coalesce(vec![
@@ -47,7 +55,8 @@ impl Rows {
     /// The rows of a batch with the columns of [`columns`].
     pub fn new(batch: &RecordBatch) -> Result<Self, QueryError> {
         let column = |name: &str, to: &DataType| -> Result<ArrayRef, QueryError> {
-            let column = batch.column_by_name(name).ok_or_else(|| QueryError::Internal(format!("points have no column {name}")))?;
+            let column =
+                batch.column_by_name(name).ok_or_else(|| QueryError::Internal(format!("points have no column {name}")))?;
             Ok(cast(column, to)?)
         };
         let micros = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);

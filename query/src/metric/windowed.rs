@@ -15,7 +15,9 @@ use datafusion::{
     catalog::{TableProvider, streaming::StreamingTable},
     error::DataFusionError,
     execution::TaskContext,
-    physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream, stream::RecordBatchStreamAdapter, streaming::PartitionStream},
+    physical_plan::{
+        ExecutionPlan, SendableRecordBatchStream, execute_stream, stream::RecordBatchStreamAdapter, streaming::PartitionStream,
+    },
     prelude::{SessionContext, col},
 };
 use futures::{StreamExt, stream};
