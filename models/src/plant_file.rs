@@ -1,1 +1,77 @@
-//! The plant file: YAML in, a checked [`crate::definition::Plant`] or compiler-style diagnostics out.
+//! The plant file: what an engineer writes, read into a [`Plant`], with every mistake named at its place.
+//!
+//! The way through: YAML with positions ([`tree`]) → sections of all files merged ([`site`]) → models declared, so that all names
+//! are known ([`model`]) → assets, which say what protocol each slot speaks ([`assets`], [`bindings`]) → formulas in the order they
+//! need one another ([`resolve`]) → detectors and the finished models ([`detectors`], [`build`]).
+//! Nothing here reads a file, the environment or a clock, and no input makes it panic.
+
+use crate::definition::Plant;
+
+mod actions;
+mod assets;
+mod bindings;
+mod build;
+mod detectors;
+mod diagnostic;
+mod fields;
+mod keys;
+mod model;
+mod oee;
+mod render;
+mod resolve;
+mod schema;
+mod scope;
+mod site;
+mod sources;
+mod traps;
+mod tree;
+
+pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
+pub use render::render;
+pub use schema::schema;
+pub use tree::MAX_FILE_BYTES;
+
+/// What came of loading a plant.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plant; none if there is any error.
+    pub plant: Option<Plant>,
+    /// Errors and warnings, in file order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Whether anything forbids to use the files.
+    pub fn has_errors(&self) -> bool {
+        self.plant.is_none()
+    }
+}
+
+/// Loads a plant from its files, given as name and text. `variable` says what `$NAME` stands for in sources and notify targets.
+pub fn load(files: &[(String, String)], variable: &dyn Fn(&str) -> Option<String>) -> Loaded {
+    let report = diagnostic::Report::new(files);
+    let plant = read(&report, files, &sources::Variables(variable)).filter(|_| !report.has_errors());
+    Loaded { plant, diagnostics: report.finish() }
+}
+
+fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: &sources::Variables<'_>) -> Option<Plant> {
+    let trees: Vec<_> = files.iter().enumerate().map(|(index, (_, text))| tree::read(report, index, text)).collect();
+    // What a file that is no YAML would have defined is not known: everything else said about it would be noise.
+    let trees: Vec<tree::Node> = trees.into_iter().collect::<Option<_>>()?;
+    let sections = site::merge(report, &trees);
+    let (name, time_zone) = site::plant(report, sections.plant);
+    let calendar = site::calendar(report, time_zone, &sections.shifts);
+    let sources = sources::sources(report, variables, &sections.sources);
+    let notify = site::targets(report, variables, &sections.notify);
+    let drafts = model::declare(report, &sections.models);
+    let assets = assets::assets(report, &sections.assets, &drafts, &sources);
+    let bindings = bindings::bind(report, &drafts, &assets, &sources);
+    let formulas = resolve::formulas(report, &drafts);
+    // By the names in the file: a target with a mistake is known all the same.
+    let targets: Vec<&str> = sections.notify.iter().map(|entry| entry.key.as_str()).collect();
+    let models = build::models(report, &drafts, &formulas, &bindings, &targets);
+    build::check_rates(report, &models, &assets);
+    let sources = sources.into_iter().filter_map(|(_, source)| source).collect();
+    let assets = assets.into_iter().map(|draft| draft.asset).collect();
+    Some(Plant { name, calendar, sources, notify, models, assets })
+}

@@ -1,0 +1,209 @@
+//! The last step: checked drafts become the plant's models, with their OEE blocks, controls and detectors.
+
+use super::{
+    assets::AssetDraft,
+    bindings::Bindings,
+    detectors::{Surroundings, detector},
+    diagnostic::Report,
+    model::{ControlDraft, KindDraft, ModelDraft, PropertyDraft},
+    oee::{Named, OeeDraft, per_second, property_hint},
+    resolve::{Formulas, Reader},
+    scope::{Known, World},
+};
+use crate::{
+    ModelId, PropertyId, Value, ValueType,
+    definition::{AssetModel, Control, MetricFormula, Property, PropertyKind},
+    oee::OeeDefinition,
+};
+use std::sync::Arc;
+
+/// Builds all models. What is wrong is reported; the result is then of no use.
+pub(super) fn models(
+    report: &Report<'_>,
+    drafts: &[ModelDraft<'_>],
+    formulas: &Formulas,
+    bindings: &Bindings,
+    targets: &[&str],
+) -> Vec<AssetModel> {
+    let world = World { models: drafts, known: &formulas.known };
+    let build = |(index, draft): (usize, &ModelDraft<'_>)| {
+        let reader = Reader { report, world: &world, model: index, variables: &[], alarm: false };
+        let detectors: Vec<&str> = draft.detectors.iter().map(|entry| entry.key.as_str()).collect();
+        let properties = draft.properties.iter().enumerate();
+        let properties = properties
+            .filter_map(|(position, property)| build_property(draft, property, (index, position), formulas, bindings));
+        let controls = draft.controls.iter().filter_map(|control| build_control(&reader, draft, control, bindings));
+        let (properties, controls) = (properties.collect(), controls.collect());
+        let around = Surroundings { reader, targets, detectors: &detectors };
+        AssetModel {
+            id: ModelId::from_name(&draft.identity),
+            name: draft.name.clone(),
+            properties,
+            controls,
+            oee: draft.oee.as_ref().and_then(|oee| build_oee(report, draft, index, oee, formulas)),
+            detectors: draft.detectors.iter().filter_map(|entry| detector(&around, entry).map(Arc::new)).collect(),
+            hierarchies: draft.hierarchies.clone(),
+        }
+    };
+    drafts.iter().enumerate().map(build).collect()
+}
+
+fn id(model: &ModelDraft<'_>, identity: &str) -> PropertyId {
+    PropertyId::from_name(&format!("{}/{identity}", model.identity))
+}
+
+fn build_property(
+    model: &ModelDraft<'_>,
+    draft: &PropertyDraft<'_>,
+    (index, position): (usize, usize),
+    formulas: &Formulas,
+    bindings: &Bindings,
+) -> Option<Property> {
+    let Known::Type(value_type) = formulas.known[index][position] else { return None };
+    let expression = formulas.expressions[index][position].clone();
+    let kind = match &draft.kind {
+        KindDraft::Attribute { default } => PropertyKind::Attribute { default: default.clone() },
+        KindDraft::Measurement { from, counter, scaling } => {
+            let binding = from.and_then(|point| bindings.of(point));
+            PropertyKind::Measurement { binding, counter: *counter, scaling: *scaling }
+        }
+        KindDraft::Transform { .. } => PropertyKind::Transform { expression: expression? },
+        KindDraft::Metric { window, .. } => {
+            PropertyKind::Metric { window: window.clone(), formula: MetricFormula::Expression(expression?) }
+        }
+        KindDraft::Oee { window, figure } => {
+            PropertyKind::Metric { window: window.clone(), formula: MetricFormula::Oee(*figure) }
+        }
+    };
+    Some(Property {
+        id: id(model, &draft.identity),
+        name: draft.name.clone(),
+        key: draft.key.clone(),
+        unit: draft.unit.clone(),
+        value_type,
+        kind,
+        normal: draft.normal,
+        stale: draft.stale,
+        target: draft.target,
+        hidden: draft.hidden,
+    })
+}
+
+fn build_control(
+    reader: &Reader<'_, '_>,
+    model: &ModelDraft<'_>,
+    draft: &ControlDraft<'_>,
+    bindings: &Bindings,
+) -> Option<Control> {
+    let interlock = draft.interlock.and_then(|formula| reader.condition("an interlock", formula.text, formula.node));
+    Some(Control {
+        id: id(model, &draft.identity),
+        name: draft.name.clone(),
+        unit: draft.unit.clone(),
+        value_type: draft.value_type,
+        binding: bindings.of(draft.to?)?,
+        allow: draft.allow.clone(),
+        min: draft.min,
+        max: draft.max,
+        interlock,
+        verify: draft.verify,
+        at_most: draft.at_most,
+    })
+}
+
+/// Looks up what the OEE block names.
+struct OeeNames<'o, 'n> {
+    report: &'o Report<'o>,
+    model: &'o ModelDraft<'n>,
+    known: &'o [Known],
+}
+
+impl OeeNames<'_, '_> {
+    /// The property of a name, if it has one of the types.
+    fn find(&self, what: &str, named: &Named<'_>, wanted: &[ValueType], example: &str) -> Option<&PropertyDraft<'_>> {
+        let mut properties = self.model.properties.iter().enumerate();
+        let found = properties.find(|(_, property)| property.key == named.name && property.window().is_none());
+        let Some((position, property)) = found else {
+            let message = format!("the model {} has no property `{}`", self.model.name, named.name);
+            self.report.error(named.node.at, "unknown-name", message, property_hint(self.model, &named.name));
+            return None;
+        };
+        match self.known[position] {
+            Known::Type(found) if wanted.contains(&found) => Some(property),
+            Known::Type(found) => {
+                let message = format!("{what} cannot be `{}`, which is {found}", named.name);
+                self.report.error(named.node.at, "type", message, format!("for example `{example}`"));
+                None
+            }
+            Known::Not | Known::Failed => None,
+        }
+    }
+
+    fn counter(&self, what: &str, named: &Named<'_>) -> Option<&PropertyDraft<'_>> {
+        let property = self.find(what, named, &[ValueType::Double, ValueType::Integer], "good: good_count")?;
+        if !matches!(property.kind, KindDraft::Measurement { counter: Some(_), .. }) {
+            let message = format!("{what} must be a counter, and `{}` is none", named.name);
+            self.report.error(named.node.at, "type", message, format!("say `type: counter` in {}", named.name));
+            return None;
+        }
+        Some(property)
+    }
+}
+
+fn build_oee(
+    report: &Report<'_>,
+    model: &ModelDraft<'_>,
+    index: usize,
+    oee: &OeeDraft<'_>,
+    formulas: &Formulas,
+) -> Option<OeeDefinition> {
+    let names = OeeNames { report, model, known: &formulas.known[index] };
+    let numbers = [ValueType::Double, ValueType::Integer];
+    let boolean = [ValueType::Boolean];
+    let running = names.find("running", &oee.running, &boolean, "running: state == 6");
+    let planned =
+        oee.planned_stop.as_ref().map(|named| names.find("planned_stop", named, &boolean, "planned_stop: mode in (4, 5)"));
+    let good = names.counter("good", &oee.good);
+    let bad = oee.bad.as_ref().map(|named| names.counter("bad", named));
+    let reason = oee.reason.as_ref().map(|named| {
+        names.find("reason", named, &[ValueType::String, ValueType::Integer, ValueType::Double], "reason: stop_reason")
+    });
+    let rate = names.find("ideal_rate", &oee.ideal_rate, &numbers, "ideal_rate: ideal_rate")?;
+    let Some(ideal_rate_per_second) = per_second(&rate.unit) else {
+        let message = format!("`{}` has the unit `{}`, which says no rate", rate.name, rate.unit);
+        report.error(oee.ideal_rate.node.at, "unit", message, format!("give {} the unit 1/h, 1/min or 1/s", rate.name));
+        return None;
+    };
+    let key = |property: &PropertyDraft<'_>| property.key.clone();
+    Some(OeeDefinition {
+        running: key(running?),
+        planned_stop: planned.flatten().map(key),
+        good: key(good?),
+        bad: bad.flatten().map(key),
+        ideal_rate: key(rate),
+        ideal_rate_per_second,
+        reason: reason.flatten().map(key),
+        micro_stop: oee.micro_stop,
+        max_hold: oee.max_hold,
+        target: oee.target,
+    })
+}
+
+/// Warns where an asset has no ideal rate: its performance would have no value.
+pub(super) fn check_rates(report: &Report<'_>, models: &[AssetModel], assets: &[AssetDraft]) {
+    for draft in assets {
+        let Some(oee) = models.get(draft.asset.model.0).and_then(|model| Some((model, model.oee.as_ref()?))) else { continue };
+        let (model, oee) = oee;
+        let default = model.properties.iter().find(|property| property.key == oee.ideal_rate).map(|property| &property.kind);
+        let missing = matches!(default, Some(PropertyKind::Attribute { default: Value::Null }));
+        if missing && !draft.asset.attributes.iter().any(|(name, _)| *name == oee.ideal_rate) {
+            let message = format!("{} has no `{}`, so its performance and OEE have no value", draft.asset.path, oee.ideal_rate);
+            report.warning(
+                draft.at,
+                "no-ideal-rate",
+                message,
+                format!("give it one: `attributes: {{ {}: 36000 }}`", oee.ideal_rate),
+            );
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Every key of the plant file, once: the loader refuses what is not listed here, and the JSON Schema is made from it.
+
+/// One key of a map.
+pub(super) struct Key {
+    pub name: &'static str,
+    pub form: Form,
+    pub doc: &'static str,
+}
+
+/// What stands behind a key.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// Any text.
+    Text,
+    /// A text, number or truth value.
+    Scalar,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// A span of time: `30s`.
+    Span,
+    /// A formula.
+    Formula,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of scalars.
+    Scalars,
+    /// One text, or a list of texts.
+    Texts,
+    /// A list of things of that name in the schema.
+    ListOf(&'static str),
+    /// A map from names to things of that name in the schema.
+    MapOf(&'static str),
+    /// A thing of that name in the schema.
+    Of(&'static str),
+}
+
+const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
+    Key { name, form, doc }
+}
+
+pub(super) const FILE: &[Key] = &[
+    key("plant", Form::Of("plant"), "The plant's name and time zone."),
+    key("shifts", Form::MapOf("shift"), "Shifts in plant time: `early: Mon-Fri 06:00-14:00`."),
+    key("sources", Form::MapOf("source"), "Connections to devices and brokers."),
+    key("notify", Form::MapOf("target"), "Where notifications go."),
+    key("models", Form::MapOf("model"), "The kinds of machines."),
+    key("assets", Form::MapOf("asset"), "The machines."),
+];
+
+pub(super) const PLANT: &[Key] =
+    &[key("name", Form::Text, "The plant's name."), key("timezone", Form::Text, "The plant's time zone: `Europe/Berlin`.")];
+
+pub(super) const SOURCE: &[Key] = &[
+    key("opcua", Form::Text, "OPC UA server: `opc.tcp://host:4840`."),
+    key("modbus", Form::Text, "Modbus TCP device: `tcp://host:502`."),
+    key("mqtt", Form::Text, "MQTT broker: `mqtt://host:1883`."),
+    key("user", Form::Text, "User name; `$NAME` reads the environment."),
+    key("password", Form::Text, "Password; `$NAME` reads the environment."),
+    key("security", Form::Choice(&["sign_and_encrypt", "none"]), "Security of an OPC UA connection."),
+    key("unit", Form::Number, "Modbus unit id."),
+    key("topic", Form::Text, "MQTT topic; `{line}` and `{asset}` capture the asset's path."),
+    key("version", Form::Choice(&["3", "5"]), "MQTT protocol version."),
+    key("time", Form::Text, "Where the time stamp stands in MQTT payloads."),
+    key("every", Form::Span, "Polling or publishing interval."),
+    key("writes", Form::Choice(&["allow", "refuse"]), "Whether anything may ever be written to it."),
+];
+
+pub(super) const TARGET: &[Key] = &[
+    key("log", Form::Text, "Into the log only."),
+    key("webhook", Form::Text, "HTTP POST of JSON to a URL."),
+    key("teams", Form::Text, "Microsoft Teams webhook URL."),
+    key("slack", Form::Text, "Slack webhook URL."),
+    key("email", Form::Text, "E-mail address."),
+];
+
+pub(super) const MODEL: &[Key] = &[
+    key("was", Form::Text, "Its first name, after a renaming: history stays."),
+    key("children", Form::MapOf("child_models"), "Named links to child models: `machines: filler`."),
+    key("attributes", Form::MapOf("attribute"), "Constants of each asset."),
+    key("measurements", Form::MapOf("measurement"), "Values from devices."),
+    key("controls", Form::MapOf("control"), "The only points that may ever be written."),
+    key("transforms", Form::MapOf("computed"), "Values computed per sample."),
+    key("metrics", Form::MapOf("metrics_of_window"), "Values computed per window: `5m`, `1h`, `shift`, `day`, `week`."),
+    key("oee", Form::Of("oee"), "Availability, performance, quality rate and OEE for 5m, 1h and shift."),
+    key("detectors", Form::MapOf("detector"), "State machines over the asset's properties."),
+];
+
+pub(super) const TYPES: &[&str] = &["double", "int", "bool", "string", "counter"];
+
+pub(super) const ATTRIBUTE: &[Key] = &[
+    key("default", Form::Scalar, "Its value where the asset gives none."),
+    key(
+        "type",
+        Form::Choice(&["double", "int", "bool", "string"]),
+        "The type of its values; taken from the default if not given.",
+    ),
+    key("unit", Form::Text, "Its unit."),
+    key("was", Form::Text, "Its first name, after a renaming."),
+];
+
+pub(super) const MEASUREMENT: &[Key] = &[
+    key(
+        "from",
+        Form::Text,
+        "Address and slot: `ns=2;s=Filler.Temp @plc`, `holding/0 float32 CDAB @scale`, `power.kw @energy`.",
+    ),
+    key("type", Form::Choice(TYPES), "The type of its values; a counter only rises, until it starts over."),
+    key("unit", Form::Text, "Its unit."),
+    key("normal", Form::Text, "Normal band: `74..80`."),
+    key("stale", Form::Span, "Silent longer than this, it turns Uncertain."),
+    key("scale", Form::Number, "Factor from the raw number to the unit."),
+    key("offset", Form::Number, "Added after the factor."),
+    key("min", Form::Number, "Values below are Uncertain."),
+    key("max", Form::Number, "Values above are Uncertain."),
+    key("counter", Form::Text, "How a counter starts over: `reset`, `rollover(65536)` or `monotonic`."),
+    key("target", Form::Number, "Target drawn with it."),
+    key("was", Form::Text, "Its first name, after a renaming."),
+];
+
+pub(super) const CONTROL: &[Key] = &[
+    key("to", Form::Text, "Address and slot it is written to."),
+    key("type", Form::Choice(&["double", "int", "bool", "string"]), "The type of its values."),
+    key("unit", Form::Text, "Its unit."),
+    key("allow", Form::Scalars, "The only values that may be written."),
+    key("min", Form::Number, "Lowest value."),
+    key("max", Form::Number, "Highest value."),
+    key("interlock", Form::Formula, "Must be true, on fresh good values, when it is written."),
+    key("verify", Form::Span, "How long the read-back may take to show the value."),
+    key("at_most", Form::Text, "At most so many writes per span: `4 per 1h`."),
+    key("was", Form::Text, "Its first name, after a renaming."),
+];
+
+pub(super) const COMPUTED: &[Key] = &[
+    key("value", Form::Formula, "The formula."),
+    key("unit", Form::Text, "Its unit."),
+    key("normal", Form::Text, "Normal band: `74..80`."),
+    key("target", Form::Number, "Target drawn with it."),
+    key("was", Form::Text, "Its first name, after a renaming."),
+];
+
+pub(super) const OEE: &[Key] = &[
+    key("running", Form::Formula, "Whether the machine runs."),
+    key("planned_stop", Form::Formula, "Whether a stop is planned and no loss."),
+    key("good", Form::Text, "The counter of good pieces."),
+    key("bad", Form::Text, "The counter of bad pieces."),
+    key("ideal_rate", Form::Text, "The property with the ideal rate; its unit is 1/h, 1/min or 1/s."),
+    key("reason", Form::Text, "The property with the stop reason."),
+    key("micro_stop", Form::Span, "Shorter unplanned stops are losses of performance."),
+    key("max_hold", Form::Span, "A state holds at most so long without a sample."),
+    key("target", Form::Number, "Target of OEE in percent."),
+];
+
+pub(super) const DETECTOR: &[Key] = &[
+    key("priority", Form::Choice(&["critical", "high", "medium", "low"]), "How urgent its alarm is."),
+    key("message", Form::Text, "Text of its alarm, with `{property}` filled in."),
+    key("response", Form::Text, "What the operator should do."),
+    key("initial", Form::Text, "The state it starts in."),
+    key("states", Form::MapOf("state"), "Its states."),
+    key("variables", Form::MapOf("scalar"), "Variables with their first values."),
+    key(
+        "evaluation",
+        Form::Choice(&["batch", "serial"]),
+        "Whether guards see values from before the step, or each action at once.",
+    ),
+    key("lateness", Form::Span, "Late samples within this span are re-ordered."),
+];
+
+pub(super) const STATE: &[Key] = &[
+    key("initial", Form::Text, "For a group: the state entered with it."),
+    key("history", Form::Flag, "For a group: enter the last state again."),
+    key("enter", Form::Texts, "Actions when it is entered."),
+    key("exit", Form::Texts, "Actions when it is left."),
+    key("go", Form::ListOf("rule"), "Rules, tried in order."),
+    key("states", Form::MapOf("state"), "The states inside."),
+];
+
+pub(super) const RULE: &[Key] = &[
+    key("when", Form::Formula, "The guard."),
+    key("for", Form::Span, "The guard must hold so long without a break."),
+    key("on_bad", Form::Choice(&["pause", "reset", "ignore"]), "What a Bad or stale input does to `for`."),
+    key("after", Form::Span, "Counts from entering the state."),
+    key("every", Form::Span, "Repeats while in the state."),
+    key("on", Form::Text, "Only this property, or a message of this detector, sets the rule off."),
+    key("to", Form::Text, "The state to go to."),
+    key("do", Form::Texts, "Actions."),
+    key("set", Form::MapOf("scalar"), "Sets variables: `{ count: count + 1 }`."),
+];
+
+pub(super) const ASSET: &[Key] = &[
+    key("model", Form::Text, "Its model."),
+    key("attributes", Form::MapOf("scalar"), "Its own attribute values."),
+    key("was", Form::Text, "Its first name, after a renaming."),
+];
