@@ -182,7 +182,7 @@ export const text = {
     timerFired: "has fired",
     timerPaused: (span: string) => `stands still since ${span}: an input is bad`,
     timers: "Running timers",
-    why: (state: string, when: string) => ["why it moved to", state, `at ${when}`] as const,
+    why: (state: string, when: string) => ["Why it moved to", state, `at ${when}`] as const,
     whyStart: (state: string) => `It has been in ${state} since it was started; nothing has moved it yet.`,
     whyColumns: { what: "Input or step", result: "Value", detail: "Time · quality · source" },
     trigger: "set off by",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { append, column, hold, spanOf, trim, valueAt, type Pen } from "./pens";
+import { append, axisDecimals, column, hold, spanOf, trim, valueAt, type Pen } from "./pens";
 
 const pen = (over: Partial<Pen>): Pen => ({ series: 0, name: "n", unit: "", step: false, constant: false, normal: null, ...over });
 
@@ -36,6 +36,10 @@ describe("columns", () => {
     const data = { times: [10, 20], values: [1, 2] };
     expect([valueAt(data, 5), valueAt(data, 10), valueAt(data, 15), valueAt(data, 99)]).toEqual([null, 1, 1, 2]);
   });
+});
+
+test("marks of an axis are never rounded", () => {
+  expect([axisDecimals(5), axisDecimals(2.5), axisDecimals(0.25), axisDecimals(0.1 + 0.2 - 0.2)]).toEqual([0, 1, 2, 1]);
 });
 
 test("the span comes from the address", () => {

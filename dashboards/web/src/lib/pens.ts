@@ -80,6 +80,15 @@ export function valueAt(data: Column, time: number): number | null {
   return low === 0 ? null : (data.values[low - 1] ?? null);
 }
 
+/** How many decimals tell the marks of an axis apart: steps of 2.5 need one, steps of 5 none. */
+export function axisDecimals(step: number): number {
+  for (let digits = 0; digits < 6; digits += 1) {
+    const scaled = Math.abs(step) * 10 ** digits;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6) return digits;
+  }
+  return 6;
+}
+
 /** The span a trend shows, from its address: `range=1h` is live, `from` and `to` are frozen. */
 export type Span = { live: true; ms: number; name: string } | { live: false; from: number; to: number };
 
