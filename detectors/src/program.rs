@@ -274,8 +274,11 @@ impl Compiler<'_> {
         }
         let models = &self.plant.models;
         let model = &models[self.asset_model.0];
-        if let Some(property) = model.property(name) {
-            return Some(Reference::Own(model.properties[property.0].key.clone()));
+        // A metric of several windows is meant by its shift, unless the key says which.
+        let by_key = |key: &str| model.properties.iter().find(|property| *property.key == *key);
+        let own = by_key(name).or_else(|| by_key(&format!("{name}_shift")));
+        if let Some(property) = own.or_else(|| Some(&model.properties[model.property(name)?.0])) {
+            return Some(Reference::Own(property.key.clone()));
         }
         let bare = name.strip_prefix("parent.").unwrap_or(name);
         let parents =

@@ -18,6 +18,15 @@ fn guards_see_no_value_where_data_is_not_good() {
 }
 
 #[test]
+fn a_sample_that_changes_nothing_asks_for_nothing() {
+    let mut stage = Stage::new("a\n  go when temp > 50 for 10s to b\nb");
+    assert_eq!(stage.act("1 temp 40"), []);
+    assert_eq!(stage.act("2 time"), []);
+    assert!(matches!(&stage.act("3 temp 60")[..], [Action::Keep(_)]), "a timer that starts must survive a restart");
+    assert_eq!(stage.act("4 temp 61"), []);
+}
+
+#[test]
 fn on_limits_a_rule_to_one_input() {
     let model = "
         a
