@@ -1,6 +1,6 @@
 //! What a detector keeps over a restart, by names, and how it comes back without repeating an action.
 
-use super::{Body, Detector, Timer, attribute};
+use super::{Body, Detector, Timer, body::attribute};
 use crate::{alarm::Alarm, command::CommandLife, hierarchy::Dispatch, policy::Desk, program::Program};
 use andon_models::{
     Quality, SeriesId, Timestamp, Tqv,

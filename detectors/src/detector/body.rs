@@ -1,0 +1,269 @@
+//! What a detector knows: where it stands, the values its formulas see, its timers, alarm and commands.
+
+use super::{CLOCKS_AGREE, MOST_AHEAD, Timer};
+use crate::{
+    action::Action,
+    alarm::Alarm,
+    command::CommandLife,
+    hierarchy::Trigger,
+    program::{Formula, Node, Program, Rule},
+};
+use andon_models::{
+    AssetId, Quality, SeriesId, Timestamp, Tqv, Value,
+    catalog::Catalog,
+    definition::{AssetIndex, PropertyKind},
+    event::{Event, EventBody, Explanation, Transition},
+    expression::{Reference, SlotValue},
+    snapshot::LastTransition,
+};
+use std::sync::Arc;
+
+/// Everything a detector knows.
+pub(crate) struct Body {
+    pub program: Arc<Program>,
+    pub asset: AssetId,
+    pub index: AssetIndex,
+    pub path: Arc<str>,
+    /// The series behind each table line.
+    pub series: Vec<Option<SeriesId>>,
+    /// Table lines with a sample of this instant.
+    pub fresh: Vec<usize>,
+    /// What formulas see, by table line.
+    pub values: Vec<SlotValue>,
+    /// The last good values, where some rule counts on them.
+    pub(super) good: Vec<SlotValue>,
+    pub(super) leaf: Option<usize>,
+    pub(super) since: Timestamp,
+    pub(super) seen: Timestamp,
+    /// Time of the newest sample.
+    pub(super) newest: Timestamp,
+    /// How far its devices' clocks lag, in nanoseconds.
+    pub(super) behind: i64,
+    /// Groups with their last leaf.
+    pub(super) history: Vec<(usize, usize)>,
+    pub(super) timers: Vec<Timer>,
+    pub(super) alarm: Alarm,
+    pub commands: Vec<CommandLife>,
+    pub(super) commands_decided: u64,
+    pub(super) events_recorded: u64,
+    pub(super) failures: u64,
+    pub(super) last_failure: Arc<str>,
+    pub(super) last_transition: Option<LastTransition>,
+    /// Samples that wait to be put in order.
+    pub(super) waiting: Vec<(Timestamp, usize, Tqv)>,
+    /// The event time of what happens now.
+    pub instant: Timestamp,
+    /// Entering without doing what entering does.
+    pub(super) restoring: bool,
+    /// Where it stood before its model was edited so that the state is gone.
+    pub(super) lost_state: Arc<str>,
+    /// Assignments that become visible after this step.
+    pub(super) staged: Vec<(usize, Value)>,
+    /// Variables that changed in this step.
+    pub(super) changed: Vec<usize>,
+    pub(super) moving: Option<Move>,
+    pub(super) rule_actions: Option<(Arc<Node>, usize)>,
+    pub(super) reenter: Option<usize>,
+    pub out: Outbox,
+}
+
+/// What a step asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub records: Vec<Event>,
+    pub deferred: Vec<Action>,
+    pub sends: Vec<Arc<str>>,
+    /// Whether anything changed that must survive a restart.
+    pub dirty: bool,
+}
+
+/// A move under way.
+#[derive(Debug)]
+pub(super) struct Move {
+    pub(super) from: Arc<str>,
+    pub(super) explanation: Explanation,
+    /// Where its record belongs among the records.
+    pub(super) mark: usize,
+    /// Whether it is worth a record.
+    pub(super) recorded: bool,
+}
+
+impl Body {
+    pub(super) fn new(program: Arc<Program>, catalog: &Catalog, index: AssetIndex) -> Self {
+        let asset = &catalog.plant.assets[index.0];
+        let series = program.table.iter().map(|line| one(catalog.resolve(index, &line.reference))).collect::<Vec<_>>();
+        let values: Vec<_> = program
+            .table
+            .iter()
+            .zip(&series)
+            .map(|(line, series)| first_value(&program, catalog, &line.reference, *series))
+            .collect();
+        let good = if program.remembers_good { values.clone() } else { Vec::new() };
+        Self {
+            asset: asset.id,
+            index,
+            path: asset.path.clone(),
+            series,
+            fresh: Vec::new(),
+            values,
+            good,
+            leaf: None,
+            since: Timestamp::MIN,
+            seen: Timestamp::MIN,
+            newest: Timestamp::MIN,
+            behind: 0,
+            history: Vec::new(),
+            timers: Vec::new(),
+            alarm: Alarm::new(program.model.priority, program.model.response.clone()),
+            commands: Vec::new(),
+            commands_decided: 0,
+            events_recorded: 0,
+            failures: 0,
+            last_failure: "".into(),
+            last_transition: None,
+            waiting: Vec::new(),
+            instant: Timestamp::MIN,
+            restoring: false,
+            lost_state: "".into(),
+            staged: Vec::new(),
+            changed: Vec::new(),
+            moving: None,
+            rule_actions: None,
+            reenter: None,
+            out: Outbox::default(),
+            program,
+        }
+    }
+
+    /// Puts the values of a formula's slots into `scratch`.
+    pub fn gather<'a>(&self, formula: &Formula, scratch: &'a mut Vec<SlotValue>) -> &'a [SlotValue] {
+        scratch.clear();
+        scratch.extend(formula.lines.iter().map(|line| self.values[*line].clone()));
+        scratch
+    }
+
+    /// Whether a rule listens to a trigger.
+    pub(super) fn hears(&self, rule: &Rule, trigger: &Trigger) -> bool {
+        match trigger {
+            Trigger::Samples => self.fresh.iter().any(|line| rule.listens.contains(line)),
+            Trigger::Changed(lines) => lines.iter().any(|line| rule.listens.contains(line)),
+            Trigger::Message(name) => rule.message.as_ref() == Some(name),
+        }
+    }
+
+    /// The path of the active leaf; empty before the start.
+    pub fn state_path(&self) -> Arc<str> {
+        self.leaf.map_or_else(|| "".into(), |leaf| self.program.nodes[leaf].path.clone())
+    }
+
+    /// The event time of a sample, and how far the device's clock is behind.
+    pub(super) fn event_time(&mut self, time: Timestamp, now: Timestamp) -> Timestamp {
+        let time = if time > now + MOST_AHEAD { now } else { time };
+        let behind = now.as_nanos().saturating_sub(time.as_nanos());
+        let agree = i128::from(behind).unsigned_abs() <= CLOCKS_AGREE.as_nanos();
+        self.behind = if agree { 0 } else { behind };
+        self.newest = self.newest.max(time);
+        time
+    }
+
+    pub(super) fn be_at(&mut self, instant: Timestamp) {
+        self.seen = self.seen.max(instant);
+        self.instant = self.seen;
+    }
+
+    pub(super) fn learn(&mut self, line: usize, tqv: &Tqv) {
+        let slot = SlotValue { value: tqv.value.clone(), quality: tqv.quality, time: Some(tqv.time) };
+        if self.program.remembers_good && slot.quality == Quality::Good {
+            self.good[line] = slot.clone();
+        }
+        self.values[line] = slot;
+    }
+
+    pub(super) fn change_variable(&mut self, line: usize, value: Value) {
+        if self.values[line].value != value {
+            self.values[line].value = value;
+            self.changed.push(line);
+            self.out.dirty = true;
+        }
+    }
+
+    /// Makes staged assignments and the alarm's flags visible; gives the lines that changed.
+    pub(super) fn take_changes(&mut self) -> Vec<usize> {
+        for (line, value) in std::mem::take(&mut self.staged) {
+            self.change_variable(line, value);
+        }
+        let mut changed = std::mem::take(&mut self.changed);
+        if self.out.dirty {
+            changed.extend(self.refresh_flags());
+        }
+        changed
+    }
+
+    pub(super) fn fail(&mut self, reason: String) {
+        self.failures += 1;
+        self.last_failure = reason.into();
+        self.out.dirty = true;
+    }
+
+    pub(super) fn finish_move(&mut self) {
+        let Some(Move { from, explanation, mark, recorded }) = self.moving.take() else { return };
+        if !recorded {
+            return;
+        }
+        let to = self.state_path();
+        self.last_transition =
+            Some(LastTransition { from: from.clone(), to: to.clone(), time: self.instant, explanation: explanation.clone() });
+        self.record_at(mark, EventBody::Transition(Transition { from, to, explanation }));
+    }
+
+    /// The leaf that entering a state leads to: the last one of a group with history, else down its initial states.
+    pub(super) fn landing(&self, mut id: usize) -> usize {
+        loop {
+            let node = &self.program.nodes[id];
+            if node.history
+                && let Some((_, leaf)) = self.history.iter().find(|(group, _)| *group == id)
+            {
+                return *leaf;
+            }
+            match node.initial {
+                Some(initial) => id = initial,
+                None => return id,
+            }
+        }
+    }
+}
+
+/// A guard reads single values: a reference to several children has none.
+fn one(series: Vec<SeriesId>) -> Option<SeriesId> {
+    match series[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// What a line holds before any sample: the variable's first value, the attribute's value, else nothing.
+fn first_value(program: &Program, catalog: &Catalog, reference: &Reference, series: Option<SeriesId>) -> SlotValue {
+    let known = match reference {
+        Reference::Variable(name) => {
+            let variable = program.model.variables.iter().find(|(variable, _)| variable == name);
+            Some(variable.map_or(Value::Null, |(_, value)| value.clone()))
+        }
+        Reference::Alarm(_) => Some(Value::Boolean(false)),
+        Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => {
+            series.and_then(|series| attribute(catalog, series))
+        }
+    };
+    match known {
+        Some(value) => SlotValue { value, quality: Quality::Good, time: None },
+        None => SlotValue { value: Value::Null, quality: Quality::Bad, time: None },
+    }
+}
+
+/// The value of an attribute: the asset's own, else the model's default; none for other properties.
+pub(crate) fn attribute(catalog: &Catalog, series: SeriesId) -> Option<Value> {
+    let property = catalog.property(series)?;
+    let PropertyKind::Attribute { default } = &property.kind else { return None };
+    let asset = &catalog.plant.assets[catalog.entry(series)?.asset.0];
+    let own = asset.attributes.iter().find(|(name, _)| *name == property.name);
+    Some(own.map_or(default, |(_, value)| value).clone())
+}

@@ -1,0 +1,172 @@
+//! How a detector answers: the rules of its states, and what entering and leaving do.
+
+use super::{Body, body::Move};
+use crate::{
+    explanation::explain,
+    hierarchy::{Dispatch, Leaf, Trigger},
+    policy::Desk,
+    program::{Formula, Node, Rule},
+};
+use andon_models::{Quality, event::ExplainedTimer, expression::Reference};
+use statig::Outcome;
+use std::sync::Arc;
+
+/// What the tree of states acts upon.
+pub(crate) struct Scene<'a> {
+    pub body: &'a mut Body,
+    pub desk: &'a mut Desk,
+}
+
+impl Scene<'_> {
+    /// Lets a state's rules answer.
+    pub fn react(&mut self, node: &Arc<Node>, event: &Dispatch) -> Outcome<Leaf> {
+        match event {
+            Dispatch::Enter(_) => Outcome::Handled,
+            Dispatch::Input(trigger) => {
+                for (position, rule) in node.rules.iter().enumerate() {
+                    if self.answers(node, position, rule, trigger) && self.holds(rule, trigger) {
+                        let cause = self.cause(rule, trigger);
+                        return self.fire(node, position, cause, None);
+                    }
+                }
+                Outcome::Super
+            }
+            Dispatch::Due { node: id, rule } if *id == node.id => self.due(node, *rule),
+            Dispatch::Due { .. } => Outcome::Super,
+        }
+    }
+
+    fn due(&mut self, node: &Arc<Node>, position: usize) -> Outcome<Leaf> {
+        let rule = &node.rules[position];
+        let Some(timer) = self.body.went_off(node.id, position) else { return Outcome::Handled };
+        // A `for` was watched all the time. An `after` with `on` waits for its input from now on.
+        let waits = rule.limited && rule.hold.is_none() && rule.every.is_none();
+        let holds = rule.hold.is_some() || rule.when.as_ref().is_none_or(|formula| self.evaluates(formula));
+        if waits || !holds {
+            return Outcome::Handled;
+        }
+        self.fire(node, position, format!("timer {}", timer.name).into(), Some(timer))
+    }
+
+    /// Whether a trigger concerns a rule at all.
+    fn answers(&self, node: &Node, position: usize, rule: &Rule, trigger: &Trigger) -> bool {
+        if rule.hold.is_some() || rule.every.is_some() || (rule.after.is_some() && rule.when.is_none() && !rule.limited) {
+            return false; // only its timer sets it off
+        }
+        self.body.hears(rule, trigger) && self.body.after_passed(node.id, position, rule)
+    }
+
+    fn holds(&mut self, rule: &Rule, trigger: &Trigger) -> bool {
+        match (&rule.when, trigger) {
+            (Some(formula), _) => self.evaluates(formula),
+            (None, Trigger::Samples) => rule.listens.iter().all(|line| self.body.values[*line].quality == Quality::Good),
+            (None, Trigger::Changed(_) | Trigger::Message(_)) => true,
+        }
+    }
+
+    fn evaluates(&mut self, formula: &Formula) -> bool {
+        formula.expression.holds(self.body.gather(formula, &mut self.desk.scratch))
+    }
+
+    /// A trigger in words.
+    fn cause(&self, rule: &Rule, trigger: &Trigger) -> Arc<str> {
+        let lines = match trigger {
+            Trigger::Samples => &self.body.fresh,
+            Trigger::Changed(lines) => lines,
+            Trigger::Message(name) => return format!("message {name}").into(),
+        };
+        let Some(line) = lines.iter().find(|line| rule.listens.contains(line)) else { return "".into() };
+        let line = &self.body.program.table[*line];
+        match line.reference {
+            Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => format!("input {}", line.name).into(),
+            Reference::Variable(_) => format!("variable {}", line.name).into(),
+            Reference::Alarm(_) => line.name.clone(),
+        }
+    }
+
+    fn fire(&mut self, node: &Arc<Node>, position: usize, trigger: Arc<str>, timer: Option<ExplainedTimer>) -> Outcome<Leaf> {
+        let rule = &node.rules[position];
+        let explanation = explain(self.body, self.desk, &node.path, rule, trigger, timer);
+        let recorded = rule.target.is_some() || rule.reaches_out();
+        let from = self.body.state_path();
+        self.body.moving = Some(Move { from, explanation, mark: self.body.out.records.len(), recorded });
+        let Some(target) = rule.target else {
+            self.run(&rule.actions);
+            return Outcome::Handled;
+        };
+        self.body.rule_actions = Some((node.clone(), position));
+        if let Some(group) = self.around(target) {
+            // Everything inside is left first, and for a rule of the group itself the group too; statig alone would stay inside
+            // whatever the old and the new leaf share.
+            self.body.reenter = Some(target);
+            let stays = if target == node.id { group.parent.clone() } else { Some(group) };
+            return Outcome::Transition(Leaf::Between(stays));
+        }
+        Outcome::Transition(self.leaf_of(target))
+    }
+
+    /// A state if it is a group around the active leaf.
+    fn around(&self, id: usize) -> Option<Arc<Node>> {
+        let mut next = self.body.program.nodes[self.body.leaf?].parent.as_ref();
+        while let Some(group) = next.filter(|group| group.id != id) {
+            next = group.parent.as_ref();
+        }
+        next.cloned()
+    }
+
+    /// The slot of the leaf that entering a state leads to.
+    pub fn leaf_of(&self, id: usize) -> Leaf {
+        Leaf::of(self.body.program.nodes[self.body.landing(id)].clone())
+    }
+
+    /// The actions of the rule that fired: between exit and entry.
+    pub fn run_rule_actions(&mut self) {
+        if let Some((node, position)) = self.body.rule_actions.take() {
+            self.run(&node.rules[position].actions);
+        }
+    }
+
+    /// Enters a state: its actions, then its timers.
+    pub fn enter(&mut self, node: &Arc<Node>) {
+        if node.is_leaf() {
+            self.body.leaf = Some(node.id);
+        }
+        if self.body.restoring {
+            return;
+        }
+        self.run_rule_actions();
+        if node.is_leaf() {
+            self.body.since = self.body.instant;
+            self.body.out.dirty = true;
+        }
+        self.run(&node.enter);
+        self.body.start_timers(self.desk, node);
+    }
+
+    /// Leaves a state: its actions, then its timers are gone.
+    pub fn exit(&mut self, node: &Arc<Node>) {
+        self.run(&node.exit);
+        self.body.timers.retain(|timer| timer.node != node.id);
+        if node.history
+            && let Some(leaf) = self.body.leaf
+        {
+            self.body.history.retain(|(group, _)| *group != node.id);
+            self.body.history.push((node.id, leaf));
+        }
+    }
+
+    /// Starts, breaks, pauses and resumes every `for` that a trigger concerns, whichever rule wins afterwards.
+    pub(super) fn update_holds(&mut self, trigger: &Trigger) {
+        let Some(leaf) = self.body.leaf.filter(|_| self.body.program.holds) else { return };
+        let program = self.body.program.clone();
+        let mut next = Some(&program.nodes[leaf]);
+        while let Some(node) = next {
+            for (position, rule) in node.rules.iter().enumerate() {
+                if rule.hold.is_some() && self.body.hears(rule, trigger) {
+                    self.body.update_hold(self.desk, node.id, position, rule);
+                }
+            }
+            next = node.parent.as_ref();
+        }
+    }
+}
