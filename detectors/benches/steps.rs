@@ -75,7 +75,8 @@ fn engine(catalog: &Arc<Catalog>) -> (Engine, Vec<SeriesId>) {
 /// One sample per machine; every `hot`th is hot in even steps and cool in odd ones, so that it moves in each.
 fn samples(series: &[SeriesId], step: usize, hot: usize) -> (Timestamp, Vec<Point>) {
     let time = Timestamp::from_seconds(2) + Duration::from_secs(step as u64);
-    let value = |machine: usize| if machine % hot == 0 && step % 2 == 0 { 95.0 } else { 70.0 + (machine % 7) as f64 };
+    let value =
+        |machine: usize| if machine.is_multiple_of(hot) && step.is_multiple_of(2) { 95.0 } else { 70.0 + (machine % 7) as f64 };
     let point =
         |(machine, series): (usize, &SeriesId)| Point { series: *series, tqv: Tqv::good(time, Value::Double(value(machine))) };
     (time, series.iter().enumerate().map(point).collect())

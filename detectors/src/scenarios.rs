@@ -1,6 +1,7 @@
 //! Whole stories: a model and a script in, everything asked for out.
 
 mod hierarchy;
+mod plant_file;
 mod restart;
 mod rules;
 mod story;

@@ -26,7 +26,7 @@ use andon_models::{
     AssetId, Point, SeriesId, StatusCode, Timestamp, Tqv, Value,
     catalog::{Catalog, SeriesDirectory},
     command::{Command, CommandOutcome, CommandState},
-    definition::AssetIndex,
+    definition::{AssetIndex, Plant},
     detector::DetectorModel,
     event::{Event, EventBody},
     operator::{OperatorDeed, OperatorRequest},
@@ -60,10 +60,24 @@ impl Stage {
         stage
     }
 
+    /// The plant of a plant file with one line and one machine in it, just started at 0 s.
+    pub fn load(text: &str) -> Self {
+        let loaded = andon_models::plant_file::load(&[("plant.yaml".into(), text.into())], &|_| None);
+        let plant = loaded.plant.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+        let mut stage = Self::of(plant);
+        let actions = stage.engine.start(Timestamp::EPOCH);
+        stage.keep(&actions);
+        stage
+    }
+
     /// The same, not started.
     pub fn unstarted(detectors: Vec<DetectorModel>) -> Self {
-        let name = detectors[0].name.clone();
-        let catalog = Arc::new(Catalog::build(Arc::new(plant(detectors)), &mut SeriesDirectory::default()));
+        Self::of(plant(detectors))
+    }
+
+    fn of(plant: Plant) -> Self {
+        let name = plant.model_of(AssetIndex(1)).detectors[0].name.clone();
+        let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
         Self {
             engine: Engine::new(catalog.clone()),
             catalog,
