@@ -204,6 +204,9 @@ fn no_count_depends_on_the_counter() {
     let bad = evaluate(&definition(), &inputs);
     assert_eq!((bad.availability, bad.performance, bad.quality_rate, bad.oee), (Some(1.0), None, None, None));
     assert_eq!((bad.no_value_reason, bad.coverage), ("counter_bad", 0.0));
+    // A last good reading from before the window does not say what happened in it.
+    inputs.good = vec![(at(-9), Some(7.0)), (at(-5), None)];
+    assert_eq!(evaluate(&definition(), &inputs).no_value_reason, "counter_bad");
     // Bad only since 450 s, nothing counted before: the rest is missing coverage.
     inputs.good = vec![(at(-5), Some(7.0)), (at(450), None)];
     let partly = evaluate(&definition(), &inputs);
