@@ -20,10 +20,13 @@ class PlantState {
   start(): void {
     void this.#read();
     setInterval(() => void this.#read(), POLL_MS);
-    live.onHint(() => {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => void this.#read(), SETTLE_MS);
-    });
+    live.onHint(() => this.refresh());
+  }
+
+  /** Reads again soon. */
+  refresh(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#read(), SETTLE_MS);
   }
 
   /** An asset by id or by path; addresses may hold either. */
