@@ -15,6 +15,8 @@ mod compiler;
 mod inputs;
 mod oee;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod windowed;
 
 pub use oee::oee;

@@ -22,14 +22,15 @@ use std::{
 /// longer than the last step counts as unknown: the cost of a window must not grow with the history.
 const LOOK_BACK: [Duration; 3] = [Duration::from_secs(3_600), Duration::from_secs(86_400), Duration::from_secs(45 * 86_400)];
 
-/// The last row at or before an instant, of every series that has one.
+/// What is known of every series at an instant: its last row, and before it the last Good one if the last is not. A counter
+/// that comes back after an outage goes on from its last Good reading.
 pub async fn values_before(
     session: &SessionContext,
     points: &Arc<dyn TableProvider>,
     inputs: &Inputs,
     at: Timestamp,
-) -> Result<HashMap<SeriesId, Row>, QueryError> {
-    let mut found = HashMap::new();
+) -> Result<HashMap<SeriesId, Vec<Row>>, QueryError> {
+    let mut found: HashMap<SeriesId, Vec<Row>> = HashMap::new();
     let mut missing: HashSet<SeriesId> = inputs.feeds.keys().copied().collect();
     let mut to = at;
     for span in LOOK_BACK {
@@ -39,21 +40,22 @@ pub async fn values_before(
         let from = at - span;
         let order = || vec![col("time").sort(true, true), col("nanos").sort(true, true)];
         let last = |name: &str| last_value(col(name), order()).alias(name);
-        let batches = session
-            .read_table(points.clone())?
-            .filter(of_series(&missing).and(between(from, to)))?
-            .select(columns())?
-            .aggregate(vec![col("series")], ["time", "nanos", "number", "text"].map(last).to_vec())?
-            .collect()
-            .await?;
-        for batch in &batches {
-            let rows = Rows::new(batch)?;
-            for row in 0..rows.len() {
-                let series = SeriesId(rows.series(row));
-                missing.remove(&series);
-                found.insert(series, rows.row(row));
+        let rows = session.read_table(points.clone())?.filter(of_series(&missing).and(between(from, to)))?.select(columns())?;
+        let good = rows.clone().filter(col("number").is_not_null().or(col("text").is_not_null()))?;
+        for rows in [good, rows] {
+            let newest = ["time", "nanos", "number", "text"].map(last).to_vec();
+            for batch in &rows.aggregate(vec![col("series")], newest)?.collect().await? {
+                let rows = Rows::new(batch)?;
+                for row in 0..rows.len() {
+                    let known: &mut Vec<Row> = found.entry(SeriesId(rows.series(row))).or_default();
+                    let row = rows.row(row);
+                    if known.last() != Some(&row) {
+                        known.push(row);
+                    }
+                }
             }
         }
+        missing.retain(|series| !found.contains_key(series));
         to = from;
     }
     Ok(found)

@@ -51,6 +51,13 @@ pub struct Row {
     pub text: Option<String>,
 }
 
+impl Row {
+    /// Whether there is a value.
+    pub fn is_good(&self) -> bool {
+        self.number.is_some() || self.text.is_some()
+    }
+}
+
 impl Rows {
     /// The rows of a batch with the columns of [`columns`].
     pub fn new(batch: &RecordBatch) -> Result<Self, QueryError> {

@@ -108,16 +108,17 @@ fn cut(cutter: Cutter, points: SendableRecordBatchStream) -> impl futures::Strea
 struct Cutter {
     feeds: BTreeMap<SeriesId, Vec<Feed>>,
     windows: Vec<Window>,
-    carried: HashMap<SeriesId, Row>,
-    /// The series being walked, the window it has come to, whether that window has its carried row, and the last row.
+    carried: HashMap<SeriesId, Vec<Row>>,
+    /// The series being walked, the window it has come to, and whether that window has its carried rows.
     current: Option<(SeriesId, usize, bool)>,
-    last: Option<Row>,
+    /// The last row, and before it the last Good one if the last is not.
+    last: Vec<Row>,
     out: Out,
 }
 
 impl Cutter {
-    fn new(feeds: BTreeMap<SeriesId, Vec<Feed>>, windows: Vec<Window>, carried: HashMap<SeriesId, Row>) -> Self {
-        Self { feeds, windows, carried, current: None, last: None, out: Out::default() }
+    fn new(feeds: BTreeMap<SeriesId, Vec<Feed>>, windows: Vec<Window>, carried: HashMap<SeriesId, Vec<Row>>) -> Self {
+        Self { feeds, windows, carried, current: None, last: Vec::new(), out: Out::default() }
     }
 
     fn push(&mut self, batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
@@ -144,7 +145,7 @@ impl Cutter {
     }
 
     fn begin_series(&mut self, series: SeriesId) {
-        self.last = self.carried.remove(&series);
+        self.last = self.carried.remove(&series).unwrap_or_default();
         self.current = Some((series, 0, false));
     }
 
@@ -159,7 +160,8 @@ impl Cutter {
             opened = true;
             self.emit(series, window, &row, false);
         }
-        self.last = Some(row);
+        self.last.retain(|last| !row.is_good() && last.is_good());
+        self.last.push(row);
         self.current = Some((series, window, opened));
     }
 
@@ -168,13 +170,15 @@ impl Cutter {
         for window in from..self.windows.len() {
             self.open(series, window, opened && window == from);
         }
-        self.last = None;
+        self.last.clear();
     }
 
-    /// Emits the carried row of a window, once.
+    /// Emits the carried rows of a window, once.
     fn open(&mut self, series: SeriesId, window: usize, opened: bool) {
-        if let (false, Some(last)) = (opened, self.last.clone()) {
-            self.emit(series, window, &last, true);
+        if !opened {
+            let last = std::mem::take(&mut self.last);
+            last.iter().for_each(|row| self.emit(series, window, row, true));
+            self.last = last;
         }
     }
 
