@@ -1,7 +1,7 @@
 //! The plant file: what an engineer writes, read into a [`Plant`], with every mistake named at its place.
 //!
 //! The way through: YAML with positions ([`tree`]) → sections of all files merged ([`site`]) → models declared, so that all names
-//! are known ([`model`]) → assets, which say what protocol each slot speaks ([`assets`], [`bindings`]) → formulas in the order they
+//! are known ([`model`], [`declare`]) → assets, which say what protocol each slot speaks ([`assets`], [`bindings`]) → formulas in the order they
 //! need one another ([`resolve`]) → detectors and the finished models ([`detectors`], [`build`]).
 //! Nothing here reads a file, the environment or a clock, and no input makes it panic.
 
@@ -11,6 +11,7 @@ mod actions;
 mod assets;
 mod bindings;
 mod build;
+mod declare;
 mod detectors;
 mod diagnostic;
 mod fields;
@@ -50,7 +51,7 @@ impl Loaded {
 /// Loads a plant from its files, given as name and text. `variable` says what `$NAME` stands for in sources and notify targets.
 pub fn load(files: &[(String, String)], variable: &dyn Fn(&str) -> Option<String>) -> Loaded {
     let report = diagnostic::Report::new(files);
-    let plant = read(&report, files, &sources::Variables(variable)).filter(|_| !report.has_errors());
+    let plant = read(&report, files, &sources::Variables(variable)).filter(|_| report.errors() == 0);
     Loaded { plant, diagnostics: report.finish() }
 }
 
@@ -63,7 +64,7 @@ fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: 
     let calendar = site::calendar(report, time_zone, &sections.shifts);
     let sources = sources::sources(report, variables, &sections.sources);
     let notify = site::targets(report, variables, &sections.notify);
-    let drafts = model::declare(report, &sections.models);
+    let drafts = declare::declare(report, &sections.models);
     let assets = assets::assets(report, &sections.assets, &drafts, &sources);
     let bindings = bindings::bind(report, &drafts, &assets, &sources);
     let formulas = resolve::formulas(report, &drafts);

@@ -1,7 +1,7 @@
 //! Reads addresses as a plant engineer writes them. Never touches a device: whether the point exists is found out on connecting.
 
 use super::{Address, AddressError, ByteOrder, ModbusAddress, ModbusTable, ModbusType, MqttAddress, NodeAddress, Protocol};
-use crate::expression::Span;
+use crate::expression::{Span, nearest};
 use std::str::FromStr;
 
 /// The registers of a table end here: the protocol counts them with 16 bits.
@@ -230,6 +230,9 @@ fn order_named(text: &str) -> Option<ByteOrder> {
     })
 }
 
+/// The names of types that are shown.
+const TYPES: [&str; 9] = ["bool", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"];
+
 /// What to write instead of a word that is neither type nor order.
 fn modbus_words(word: &str) -> String {
     if order_named(&word.to_ascii_uppercase()).is_some() {
@@ -237,6 +240,9 @@ fn modbus_words(word: &str) -> String {
     }
     if word.eq_ignore_ascii_case("float") || word.eq_ignore_ascii_case("real") {
         return "write float32 or float64".into();
+    }
+    if let Some(near) = nearest(word, TYPES) {
+        return format!("did you mean `{near}`?");
     }
     "types: bool, uint16, int16, uint32, int32, uint64, int64, float32, float64, string(<registers>); then an order: ABCD, CDAB, \
      BADC or DCBA"

@@ -161,7 +161,8 @@ impl Builder<'_, '_> {
         let draft = &self.drafts[index.0];
         for slot in slots.into_iter().filter(|slot| !fields.entries().iter().any(|entry| entry.key == *slot)) {
             let waiting = model.points().filter(|point| point.slot == slot).count();
-            let message = format!("{what} leaves the slot `{slot}` empty: {waiting} points stay without values");
+            let points = if waiting == 1 { "1 point stays".to_owned() } else { format!("{waiting} points stay") };
+            let message = format!("{what} leaves the slot `{slot}` empty: {points} without values");
             self.report.warning(draft.at, "empty-slot", message, format!("fill it with a source: `{slot}: …`"));
         }
     }

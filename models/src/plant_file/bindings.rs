@@ -58,8 +58,7 @@ fn slot_protocols<'a>(report: &Report<'_>, assets: &'a [AssetDraft], sources: &S
             let protocol = source.protocol.protocol();
             let first = *slots.entry((draft.asset.model.0, &**slot)).or_insert(protocol);
             if first != protocol {
-                let message =
-                    format!("`{}` is a {protocol} source; other assets fill the slot `{slot}` with {first}", source.name);
+                let message = format!("`{}` speaks {protocol}; other assets fill the slot `{slot}` with {first}", source.name);
                 report.error(*at, "address", message, "the addresses of a slot belong to one protocol: use another slot");
             }
         }
@@ -75,8 +74,8 @@ fn address(report: &Report<'_>, point: Point<'_>, protocol: Option<Protocol>) ->
         && found != Protocol::Mqtt
     {
         let message =
-            format!("`{}` is a {found} address, but the slot `{}` is filled with {wanted}", point.address, point.slot);
-        report.error(place(0, point.address.len()), "address", message, "use the slot of the right source");
+            format!("`{}` is an address of {found}, but the slot `{}` holds a {wanted} source", point.address, point.slot);
+        report.error(place(0, point.address.len()), "address", message, "end it with the slot of the right source");
         return None;
     }
     let parsed = match protocol {

@@ -42,6 +42,7 @@ pub(super) fn detector(around: &Surroundings<'_>, entry: &Entry) -> Option<Detec
     let report = around.reader.report;
     check_name(report, "detector", &entry.key, entry.at);
     let what = format!("the detector {}", entry.key);
+    let errors = report.errors();
     let fields = Fields::of(report, &what, entry.at, &entry.value, keys::DETECTOR)?;
     let variables = variables(report, &fields);
     let inner = Surroundings {
@@ -82,7 +83,10 @@ pub(super) fn detector(around: &Surroundings<'_>, entry: &Entry) -> Option<Detec
         lateness: fields.span("lateness").unwrap_or_default(),
         states,
     };
-    doubts(report, &fields, &model, &drafts, entry.at);
+    // A rule that could not be read may be the one that clears or leads on.
+    if report.errors() == errors {
+        doubts(report, &fields, &model, &drafts, entry.at);
+    }
     Some(model)
 }
 

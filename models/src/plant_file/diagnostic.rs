@@ -62,8 +62,9 @@ impl<'a> Report<'a> {
         self.add(Severity::Warning, at, code, message.into(), hint.into());
     }
 
-    pub fn has_errors(&self) -> bool {
-        self.found.borrow().iter().any(|(_, found)| found.severity == Severity::Error)
+    /// Errors so far.
+    pub fn errors(&self) -> usize {
+        self.found.borrow().iter().filter(|(_, found)| found.severity == Severity::Error).count()
     }
 
     /// The source text of a place.

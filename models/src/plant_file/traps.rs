@@ -33,9 +33,19 @@ pub(super) fn explain(report: &Report<'_>, file: usize, text: &str, error: &Scan
         ErrorKind::UnclosedQuotedScalar => "a quote is opened here or above and never closed".to_owned(),
         ErrorKind::RecursionLimitExceeded => "64 levels are the limit".to_owned(),
         ErrorKind::UnclosedFlowCollection { open } => format!("close the `{open}`"),
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => flow_hint(&text[offset..]),
         _ => guess(line),
     };
     report.error(at, "yaml", format!("this is not YAML: {}", error.kind()), hint);
+}
+
+/// What is wrong inside `{ … }` or `[ … ]`, by the text that cannot follow.
+fn flow_hint(rest: &str) -> String {
+    match rest.chars().next() {
+        Some(bracket @ ('{' | '[' | '}' | ']')) => format!("inside {{ … }} and [ … ] a text with `{bracket}` needs quotes"),
+        Some('"' | '\'') => "quotes go around the whole value".into(),
+        _ => "a comma or a closing bracket is missing, or a text with `: ` needs quotes".into(),
+    }
 }
 
 /// The likeliest reason by the look of the line.
