@@ -203,6 +203,7 @@ export const text = {
     timerPaused: (span: string) => `stands still since ${span}: an input is bad`,
     timers: "Running timers",
     why: (state: string, when: string) => ["Why it moved to", state, `at ${when}`] as const,
+    notStarted: "This detector has not started yet: it waits for the first value of its inputs.",
     whyStart: (state: string) => `It has been in ${state} since it was started; nothing has moved it yet.`,
     whyColumns: { what: "Input or step", result: "Value", detail: "Time · quality · source" },
     trigger: "set off by",

@@ -336,7 +336,8 @@ export interface DetectorDetail {
   message: string;
   response: string;
   model: { initial: string; states: ModelState[] };
-  snapshot: Snapshot;
+  /** None until the detector has started. */
+  snapshot: Snapshot | null;
   transitions: TransitionEvent[];
   commands: CommandEvent[];
   alarms: AlarmEvent[];
