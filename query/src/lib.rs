@@ -1,1 +1,23 @@
 //! Remembers and answers: log, buffer, Parquet history, latest values, SQL, metrics.
+//!
+//! A [`Batch`] goes to the write-ahead log, is acknowledged after `fdatasync`, and is seen by every query from then on. In the
+//! background the buffer becomes Parquet files in two Delta tables that any other tool can read. SQL, charts, metrics and OEE
+//! all read one table made of buffer and files, so live, report and replay give the same number.
+
+mod answer;
+mod batch;
+mod directory;
+mod error;
+mod historian;
+mod history;
+mod metric;
+mod options;
+mod sql;
+mod table;
+
+pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
+pub use batch::{Batch, Receipt, Recovered};
+pub use directory::{ColumnDescription, TableDescription};
+pub use error::QueryError;
+pub use historian::Historian;
+pub use options::HistorianOptions;

@@ -1,0 +1,214 @@
+//! Names for numbers: which asset and property each series is the history of. Kept in the data folder, so that a folder can be
+//! read without its plant file, and series of earlier definitions keep their names.
+
+use crate::QueryError;
+use andon_models::{
+    AssetId, ModelId, PropertyId, SeriesId, Value, ValueType,
+    catalog::{Catalog, SeriesEntry},
+    definition::{AssetIndex, Property, PropertyKind},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+/// A table that SQL can read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableDescription {
+    /// Its name.
+    pub table: String,
+    /// What its rows are.
+    pub description: String,
+    /// Its columns in order.
+    pub columns: Vec<ColumnDescription>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnDescription {
+    /// Its name.
+    pub name: String,
+    /// `boolean`, `integer`, `double`, `timestamp` or `string`.
+    pub r#type: String,
+    /// What it says; empty if the name says it.
+    pub description: String,
+}
+
+/// All names.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Directory {
+    /// The plant's name.
+    pub plant: String,
+    /// Assets of the current definition.
+    pub assets: Vec<AssetRow>,
+    /// Models of the current definition.
+    pub models: Vec<ModelRow>,
+    /// Series by number, those of earlier definitions included.
+    pub series: BTreeMap<u32, SeriesRow>,
+}
+
+/// An asset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AssetRow {
+    /// Its id.
+    pub id: AssetId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its path.
+    pub path: Arc<str>,
+    /// Its model's id.
+    pub model_id: ModelId,
+    /// Its model's name.
+    pub model: Arc<str>,
+    /// Its parent.
+    pub parent: Option<AssetId>,
+    /// The hierarchy by which it hangs on its parent.
+    pub hierarchy: Option<Arc<str>>,
+}
+
+/// A model and the columns of its wide view.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelRow {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Keys of its properties and controls, with their types and units.
+    pub columns: Vec<(Arc<str>, ValueType, Arc<str>)>,
+}
+
+/// A series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesRow {
+    /// The asset's id.
+    pub asset_id: AssetId,
+    /// The asset's path.
+    pub asset: Arc<str>,
+    /// The model's name.
+    pub model: Arc<str>,
+    /// The property's id.
+    pub property_id: PropertyId,
+    /// The property's key.
+    pub property: Arc<str>,
+    /// Its unit; empty if none.
+    pub unit: Arc<str>,
+    /// The type of its values.
+    pub value_type: ValueType,
+    /// `attribute`, `measurement`, `transform`, `metric` or `control`.
+    pub kind: Arc<str>,
+    /// An attribute's value by the plant file.
+    pub attribute: Value,
+}
+
+const FILE: &str = "directory.json";
+
+impl Directory {
+    /// Reads the directory of a data folder; an empty one when there is none yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn load(dir: &Path) -> Result<Self, QueryError> {
+        let path = dir.join(FILE);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| QueryError::io("cannot understand", &path)(std::io::Error::other(error))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(QueryError::io("cannot read", &path)(error)),
+        }
+    }
+
+    /// Writes the directory, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), QueryError> {
+        let bytes = serde_json::to_vec(self).map_err(|error| QueryError::Internal(error.to_string()))?;
+        crate::historian::checkpoint::write_atomically(&dir.join(FILE), &bytes)
+    }
+
+    /// Takes the names of a definition; series it does not have keep theirs.
+    pub fn learn(&mut self, catalog: &Catalog) {
+        let plant = &catalog.plant;
+        self.plant = plant.name.to_string();
+        let hierarchy = |index: usize| {
+            let parent = plant.assets[index].parent?;
+            let children = &plant.assets[parent.0].children;
+            children.iter().find(|(_, children)| children.contains(&AssetIndex(index))).map(|(name, _)| name.clone())
+        };
+        self.assets = (plant.assets.iter().enumerate())
+            .map(|(index, asset)| AssetRow {
+                id: asset.id,
+                name: asset.name.clone(),
+                path: asset.path.clone(),
+                model_id: plant.models[asset.model.0].id,
+                model: plant.models[asset.model.0].name.clone(),
+                parent: asset.parent.map(|parent| plant.assets[parent.0].id),
+                hierarchy: hierarchy(index),
+            })
+            .collect();
+        self.models = (plant.models.iter())
+            .map(|model| {
+                let properties =
+                    model.properties.iter().map(|property| (property.key.clone(), property.value_type, property.unit.clone()));
+                let controls =
+                    model.controls.iter().map(|control| (control.name.clone(), control.value_type, control.unit.clone()));
+                ModelRow { name: model.name.clone(), columns: properties.chain(controls).collect() }
+            })
+            .collect();
+        for entry in catalog.series() {
+            if let Some(row) = row(catalog, entry) {
+                self.series.insert(entry.id.0, row);
+            }
+        }
+    }
+
+    /// The series that a question about names selects.
+    pub fn select(&self, wanted: impl Fn(&SeriesRow) -> bool) -> BTreeSet<i32> {
+        self.series.iter().filter(|(_, row)| wanted(row)).map(|(series, _)| series.cast_signed()).collect()
+    }
+
+    /// The names of a series.
+    pub fn row(&self, series: SeriesId) -> Option<&SeriesRow> {
+        self.series.get(&series.0)
+    }
+}
+
+impl SeriesRow {
+    /// The name of the series as a path: `/Line 2/Filler 2/fill_temp`.
+    pub fn alias(&self) -> String {
+        format!("/{}/{}", self.asset, self.property)
+    }
+}
+
+fn row(catalog: &Catalog, entry: &SeriesEntry) -> Option<SeriesRow> {
+    let asset = &catalog.plant.assets[entry.asset.0];
+    let model = catalog.plant.model_of(entry.asset);
+    let common = |property_id, unit: &Arc<str>, kind: &str, attribute| SeriesRow {
+        asset_id: asset.id,
+        asset: asset.path.clone(),
+        model: model.name.clone(),
+        property_id,
+        property: entry.key.clone(),
+        unit: unit.clone(),
+        value_type: entry.value_type,
+        kind: kind.into(),
+        attribute,
+    };
+    let Some(index) = entry.property else {
+        let control = model.control(&entry.key)?;
+        return Some(common(control.id, &control.unit, "control", Value::Null));
+    };
+    let property = &model.properties[index.0];
+    let (kind, attribute) = match &property.kind {
+        PropertyKind::Attribute { default } => ("attribute", attribute(asset, property, default)),
+        PropertyKind::Measurement { .. } => ("measurement", Value::Null),
+        PropertyKind::Transform { .. } => ("transform", Value::Null),
+        PropertyKind::Metric { .. } => ("metric", Value::Null),
+    };
+    Some(common(property.id, &property.unit, kind, attribute))
+}
+
+fn attribute(asset: &andon_models::definition::Asset, property: &Property, default: &Value) -> Value {
+    let own = asset.attributes.iter().find(|(name, _)| *name == property.name).map(|(_, value)| value);
+    own.unwrap_or(default).clone()
+}

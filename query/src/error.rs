@@ -1,0 +1,59 @@
+//! What can go wrong with remembering and answering; a variant exists because a caller acts on it.
+
+use std::path::PathBuf;
+
+/// Why the historian could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// Another process has the data folder.
+    #[error("the data folder {0} is in use by another Andon; stop that one, or choose another folder with --data")]
+    Locked(PathBuf),
+    /// A file or folder could not be read or written.
+    #[error("{doing} {path}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The log does not take records any more; nothing new is acknowledged.
+    #[error("the log takes no records: {0}")]
+    LogFailed(String),
+    /// A record is larger than the log allows.
+    #[error("a record of {0} bytes is larger than the log takes; send smaller batches")]
+    TooLarge(usize),
+    /// The statement is not SQL, names what does not exist, or would change something.
+    #[error("{0}")]
+    Statement(String),
+    /// The statement took longer than it may.
+    #[error("the statement took longer than {0:?}; narrow it by time or asset")]
+    TimedOut(std::time::Duration),
+    /// DataFusion failed while running a plan.
+    #[error(transparent)]
+    DataFusion(#[from] datafusion::error::DataFusionError),
+    /// The Delta table could not be read or written.
+    #[error("history: {0}")]
+    Delta(#[from] deltalake::DeltaTableError),
+    /// Parquet could not be written.
+    #[error("history: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// Arrow data did not fit together.
+    #[error("history: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// The folder holds no history.
+    #[error("{0} holds no history; is it the data folder of an Andon?")]
+    NoHistory(PathBuf),
+    /// Something that must not happen did; the message helps to report it.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl QueryError {
+    /// Wraps an input or output error with what was being done to which file.
+    pub(crate) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}

@@ -1,0 +1,117 @@
+//! The thread that writes and syncs.
+
+use super::{SEGMENT_BYTES, segment_path, sync_folder};
+use crate::error::QueryError;
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Records that may wait to be written; when so many wait, appending waits: the disk sets the pace.
+const MAX_WAITING: usize = 1_024;
+/// Bytes joined into one write at most.
+const MAX_GROUP_BYTES: usize = 8 << 20;
+
+/// A record on its way to the disk.
+pub struct Submission {
+    /// The number of the record.
+    pub number: u64,
+    /// The record's bytes.
+    pub bytes: Vec<u8>,
+    /// Answered when it is on disk, or with the reason why not.
+    pub done: oneshot::Sender<Result<(), Arc<str>>>,
+}
+
+/// The entrance to the writer thread.
+#[derive(Clone)]
+pub struct LogWriter {
+    queue: mpsc::Sender<Submission>,
+}
+
+struct Thread {
+    folder: PathBuf,
+    file: Option<File>,
+    size: u64,
+    failed: Option<Arc<str>>,
+    group_commit: Duration,
+}
+
+impl LogWriter {
+    /// Starts the thread. A new segment begins with the first record.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(folder: &Path, group_commit: Duration) -> Result<(Self, std::thread::JoinHandle<()>), QueryError> {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let thread = Thread { folder: folder.to_owned(), file: None, size: 0, failed: None, group_commit };
+        let handle = std::thread::Builder::new()
+            .name("andon-log".into())
+            .spawn(move || thread.run(waiting))
+            .map_err(QueryError::io("cannot start the log thread for", folder))?;
+        Ok((Self { queue }, handle))
+    }
+
+    /// A place in the queue; waits while it is full.
+    pub async fn reserve(&self) -> Result<mpsc::OwnedPermit<Submission>, QueryError> {
+        self.queue.clone().reserve_owned().await.map_err(|_| QueryError::LogFailed("its thread has ended".into()))
+    }
+}
+
+impl Thread {
+    fn run(mut self, mut waiting: mpsc::Receiver<Submission>) {
+        let mut group = Vec::new();
+        let mut bytes = Vec::new();
+        while let Some(first) = waiting.blocking_recv() {
+            bytes.clear();
+            bytes.extend_from_slice(&first.bytes);
+            let first_number = first.number;
+            group.push(first.done);
+            // While the disk was busy others have queued up; a short pause lets a few more join when nobody has.
+            if waiting.is_empty() && !self.group_commit.is_zero() {
+                std::thread::park_timeout(self.group_commit);
+            }
+            while bytes.len() < MAX_GROUP_BYTES {
+                let Ok(next) = waiting.try_recv() else { break };
+                bytes.extend_from_slice(&next.bytes);
+                group.push(next.done);
+            }
+            let written = self.commit(first_number, &bytes);
+            for done in group.drain(..) {
+                // Whoever does not wait for the answer has chosen not to know.
+                let _ = done.send(written.clone());
+            }
+        }
+    }
+
+    fn commit(&mut self, first: u64, bytes: &[u8]) -> Result<(), Arc<str>> {
+        if let Some(reason) = &self.failed {
+            return Err(reason.clone());
+        }
+        self.write(first, bytes).map_err(|error| {
+            // What a failed sync left in the page cache is unknown, so nothing after it may be acknowledged.
+            let reason: Arc<str> = error.to_string().into();
+            tracing::error!(%reason, "the log cannot be written; nothing is acknowledged until a restart");
+            self.failed = Some(reason.clone());
+            reason
+        })
+    }
+
+    fn write(&mut self, first: u64, bytes: &[u8]) -> Result<(), QueryError> {
+        let path = segment_path(&self.folder, first);
+        if self.file.is_none() || self.size >= SEGMENT_BYTES {
+            let file = OpenOptions::new().create(true).append(true).open(&path);
+            self.file = Some(file.map_err(QueryError::io("cannot make", &path))?);
+            self.size = 0;
+            sync_folder(&self.folder)?;
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(bytes).and_then(|()| file.sync_data()).map_err(QueryError::io("cannot write", &self.folder))?;
+        }
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,295 @@
+//! What is in memory: the points and events that are not in Parquet yet, the newest value of every series, the kept documents
+//! and the list of files. One writer changes it under the lock; queries take a snapshot and go on without it.
+
+use crate::{
+    Batch,
+    table::{
+        columns::{CHUNK_ROWS, PointColumns},
+        files::Files,
+    },
+};
+use andon_models::{Point, SeriesId, Timestamp, Tqv, event::Event};
+use arrow::array::RecordBatch;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+const HOUR_NANOS: i64 = 3_600_000_000_000;
+
+/// Number of the hour an instant lies in. Late data is remembered by the hour: only touched hours need de-duplication.
+pub fn hour_of(time: Timestamp) -> i64 {
+    time.as_nanos().div_euclid(HOUR_NANOS)
+}
+
+/// The hours from one instant to another.
+pub fn hours(from: Timestamp, to: Timestamp) -> std::ops::RangeInclusive<i64> {
+    hour_of(from)..=hour_of(to)
+}
+
+/// Everything in memory.
+#[derive(Default)]
+pub struct Store {
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    hot: Buffer,
+    /// What is being written to Parquet right now.
+    sealed: Option<Arc<Sealed>>,
+    files: Arc<Files>,
+    newest: HashMap<SeriesId, Newest>,
+    kept: HashMap<String, Vec<u8>>,
+    /// Number of the last record applied.
+    record: u64,
+    points: u64,
+    events: u64,
+}
+
+/// The newest value of a series.
+struct Newest {
+    tqv: Tqv,
+    /// Newest time of the series outside the hot buffer: only rows up to it can repeat a row there.
+    settled: Timestamp,
+}
+
+/// Points and events in the order they came.
+#[derive(Default)]
+struct Buffer {
+    full: Vec<RecordBatch>,
+    open: PointColumns,
+    rows: usize,
+    events: Vec<Stored>,
+    /// Hours in which a row may repeat one in a file or in the sealed buffer.
+    late: BTreeSet<i64>,
+}
+
+/// An event with the number of its log record.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What happened.
+    pub event: Arc<Event>,
+    /// The log record it came with.
+    pub record: u64,
+}
+
+/// A buffer that takes nothing more, with what was known when it was closed.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Its points, in the order they came.
+    pub points: Vec<RecordBatch>,
+    /// How many points.
+    pub rows: usize,
+    /// Its events, in the order they came.
+    pub events: Vec<Stored>,
+    /// Hours in which a row may repeat one in a file.
+    pub late: BTreeSet<i64>,
+    /// What was kept beside them when it was closed.
+    pub memory: Memory,
+}
+
+/// What is kept beside points and events: enough to start without reading history.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Number of the last record it knows.
+    pub record: u64,
+    /// The newest value of every series.
+    pub newest: Vec<Point>,
+    /// The kept documents.
+    pub kept: HashMap<String, Vec<u8>>,
+}
+
+/// One consistent view of everything: a query's whole world.
+pub struct Snapshot {
+    /// Points that are not in files; rows of the same series, time and quality may repeat.
+    pub points: Vec<RecordBatch>,
+    /// Events that are not in files.
+    pub events: Vec<Stored>,
+    /// Files.
+    pub files: Arc<Files>,
+    /// Hours in which rows of files and buffers may repeat each other.
+    pub late: BTreeSet<i64>,
+}
+
+impl Store {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Starts from what an earlier run left behind.
+    pub fn restore(memory: Memory, files: Files) -> Self {
+        let newest = memory.newest.into_iter().map(|point| {
+            let settled = point.tqv.time;
+            (point.series, Newest { tqv: point.tqv, settled })
+        });
+        let state = State {
+            newest: newest.collect(),
+            kept: memory.kept,
+            record: memory.record,
+            files: Arc::new(files),
+            ..State::default()
+        };
+        Self { state: RwLock::new(state) }
+    }
+
+    /// Takes a record. `points` and `events` are false when they are in files already.
+    pub fn apply(&self, record: u64, batch: Batch, points: bool, events: bool) {
+        let mut state = self.write();
+        let state = &mut *state;
+        let keep = record > state.record;
+        state.record = state.record.max(record);
+        let seq = i64::try_from(record).unwrap_or(i64::MAX);
+        for point in batch.points {
+            if points {
+                state.hot.push(&point, seq, state.newest.get(&point.series));
+                state.points += 1;
+            }
+            let settled = if points { Timestamp::MIN } else { point.tqv.time };
+            remember(&mut state.newest, point, settled);
+        }
+        if events {
+            state.events += batch.events.len() as u64;
+            state.hot.events.extend(batch.events.into_iter().map(|event| Stored { event: Arc::new(event), record }));
+        }
+        // The checkpoint may be newer than the oldest records of the log.
+        for (key, document) in batch.keep.into_iter().filter(|_| keep) {
+            if document.is_empty() {
+                state.kept.remove(&key);
+            } else {
+                state.kept.insert(key, document);
+            }
+        }
+    }
+
+    /// The newest value of a series, of any quality.
+    pub fn latest(&self, series: SeriesId) -> Option<Tqv> {
+        self.read().newest.get(&series).map(|newest| newest.tqv.clone())
+    }
+
+    /// The newest values of all series.
+    pub fn latest_all(&self) -> Vec<Point> {
+        let state = self.read();
+        state.newest.iter().map(|(series, newest)| Point { series: *series, tqv: newest.tqv.clone() }).collect()
+    }
+
+    /// The kept documents.
+    pub fn kept(&self) -> HashMap<String, Vec<u8>> {
+        self.read().kept.clone()
+    }
+
+    /// Everything as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.read();
+        let mut late = state.files.late();
+        let mut points = Vec::new();
+        let mut events = Vec::new();
+        if let Some(sealed) = &state.sealed {
+            points.extend(sealed.points.iter().cloned());
+            events.extend(sealed.events.iter().cloned());
+            late.extend(&sealed.late);
+        }
+        points.extend(state.hot.full.iter().cloned());
+        if state.hot.open.len() > 0 {
+            points.push(state.hot.open.snapshot());
+        }
+        events.extend(state.hot.events.iter().cloned());
+        late.extend(&state.hot.late);
+        Snapshot { points, events, files: state.files.clone(), late }
+    }
+
+    /// Closes the buffer for a flush, or gives the one whose flush failed again. None when there is nothing to flush.
+    pub fn seal(&self) -> Option<Arc<Sealed>> {
+        let mut state = self.write();
+        if let Some(sealed) = &state.sealed {
+            return Some(sealed.clone());
+        }
+        if state.hot.rows == 0 && state.hot.events.is_empty() {
+            return None;
+        }
+        let memory = state.memory();
+        let mut hot = std::mem::take(&mut state.hot);
+        if hot.open.len() > 0 {
+            let rest = hot.open.take();
+            hot.full.push(rest);
+        }
+        for newest in state.newest.values_mut() {
+            newest.settled = newest.tqv.time;
+        }
+        let sealed = Sealed { points: hot.full, rows: hot.rows, events: hot.events, late: hot.late, memory };
+        let sealed = Arc::new(sealed);
+        state.sealed = Some(sealed.clone());
+        Some(sealed)
+    }
+
+    /// Takes files in place of the sealed buffer: queries see one or the other.
+    pub fn settle(&self, files: Files) {
+        let mut state = self.write();
+        state.files = Arc::new(files);
+        state.sealed = None;
+    }
+
+    /// The list of files.
+    pub fn files(&self) -> Arc<Files> {
+        self.read().files.clone()
+    }
+
+    /// Points not in files, points and events taken, series, last record.
+    pub fn counts(&self) -> (usize, u64, u64, usize, u64) {
+        let state = self.read();
+        let buffered = state.hot.rows + state.sealed.as_ref().map_or(0, |sealed| sealed.rows);
+        (buffered, state.points, state.events, state.newest.len(), state.record)
+    }
+
+    /// Points and events in the hot buffer.
+    pub fn hot(&self) -> (usize, usize) {
+        let state = self.read();
+        (state.hot.rows, state.hot.events.len())
+    }
+
+    /// Series that have a value.
+    pub fn known(&self) -> HashSet<SeriesId> {
+        self.read().newest.keys().copied().collect()
+    }
+}
+
+fn remember(newest: &mut HashMap<SeriesId, Newest>, point: Point, settled: Timestamp) {
+    let Point { series, tqv } = point;
+    match newest.entry(series) {
+        std::collections::hash_map::Entry::Vacant(entry) => {
+            entry.insert(Newest { tqv, settled });
+        }
+        std::collections::hash_map::Entry::Occupied(mut entry) => {
+            let known = entry.get_mut();
+            known.settled = known.settled.max(settled);
+            if tqv.time >= known.tqv.time {
+                known.tqv = tqv;
+            }
+        }
+    }
+}
+
+impl State {
+    fn memory(&self) -> Memory {
+        let newest = self.newest.iter().map(|(series, newest)| Point { series: *series, tqv: newest.tqv.clone() }).collect();
+        Memory { record: self.record, newest, kept: self.kept.clone() }
+    }
+}
+
+impl Buffer {
+    fn push(&mut self, point: &Point, seq: i64, newest: Option<&Newest>) {
+        if newest.is_some_and(|newest| point.tqv.time <= newest.settled) {
+            self.late.insert(hour_of(point.tqv.time));
+        }
+        self.open.push(point, seq);
+        self.rows += 1;
+        if self.open.len() >= CHUNK_ROWS {
+            let full = self.open.take();
+            self.full.push(full);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! SQL: read-only, bounded in time, rows and memory, over tables that people and SiteWise clients know.
+
+mod answer;
+mod check;
+mod tables;
+mod views;
+mod wide;
+
+pub use answer::answer;
+
+use crate::{HistorianOptions, QueryError, TableDescription, directory::Directory, historian::store::Store};
+use datafusion::{
+    execution::{memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
+    prelude::{SessionConfig, SessionContext},
+};
+use std::sync::Arc;
+
+/// A session that knows all tables, and their descriptions. It can write nothing, not even temporary files.
+///
+/// # Errors
+/// When a table cannot be set up.
+pub async fn session(
+    options: &HistorianOptions,
+    store: &Arc<Store>,
+    directory: &Arc<Directory>,
+) -> Result<(SessionContext, Vec<TableDescription>), QueryError> {
+    let config = SessionConfig::new()
+        .with_information_schema(true)
+        .with_default_catalog_and_schema("andon", "plant")
+        .set_str("datafusion.execution.time_zone", "UTC")
+        .set_bool("datafusion.execution.parquet.pushdown_filters", false)
+        .set_bool("datafusion.optimizer.repartition_file_scans", false);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(options.query_memory)))
+        .with_disk_manager_builder(
+            datafusion::execution::disk_manager::DiskManagerBuilder::default()
+                .with_mode(datafusion::execution::disk_manager::DiskManagerMode::Disabled),
+        )
+        .build_arc()?;
+    let session = SessionContext::new_with_config_rt(config, runtime);
+    let tables = tables::register(&session, store, directory).await?;
+    Ok((session, tables))
+}

@@ -1,0 +1,180 @@
+//! The tables of the session and their descriptions.
+
+use super::{answer::type_name, views, wide::WideTable};
+use crate::{
+    ColumnDescription, QueryError, TableDescription,
+    directory::{AssetRow, Directory, SeriesRow},
+    historian::store::Store,
+    table::{
+        columns::PointColumns,
+        event_columns,
+        events::EventsTable,
+        named::{self, NamedTable},
+    },
+};
+use andon_models::{Value, ValueType};
+use arrow::{
+    array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray},
+    datatypes::SchemaRef,
+};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{MemTable, Session, TableProvider, view::ViewTable},
+    datasource::memory::MemorySourceConfig,
+    error::Result,
+    logical_expr::{Expr, TableType},
+    physical_plan::ExecutionPlan,
+    prelude::SessionContext,
+};
+use std::{fmt, sync::Arc};
+
+/// Registers all tables and describes those that people see.
+///
+/// # Errors
+/// When a table cannot be set up.
+pub async fn register(
+    session: &SessionContext,
+    store: &Arc<Store>,
+    directory: &Arc<Directory>,
+) -> Result<Vec<TableDescription>, QueryError> {
+    let samples = Arc::new(NamedTable::new(store.clone(), directory)?);
+    let latest = Arc::new(LatestTable { store: store.clone(), samples: samples.clone() });
+    let mut described = Vec::new();
+    let mut add = |name: &str, description: &str, table: Arc<dyn TableProvider>| -> Result<(), QueryError> {
+        described.push(describe(name, description, &table.schema()));
+        session.register_table(name, table)?;
+        Ok(())
+    };
+    add("samples", "all values of all properties, one row each", samples.clone())?;
+    add("latest", "newest value of every property, of any quality", latest)?;
+    add("asset", "machines and groups of machines", memory_table(assets(&directory.assets)?)?)?;
+    add("asset_property", "properties and controls of the machines", memory_table(properties(directory.series.values())?)?)?;
+    session.register_table("stored_events", Arc::new(EventsTable::new(store.clone())))?;
+    let aggregates = views::precomputed_aggregates();
+    let precomputed =
+        ("precomputed_aggregates", "values by 1m, 15m, 1h and 1d, with the names of AWS IoT SiteWise", aggregates.as_str());
+    for (name, description, statement) in views::VIEWS.into_iter().chain([precomputed]) {
+        let plan = session.state().create_logical_plan(statement).await?;
+        let view = Arc::new(ViewTable::new(plan, Some(statement.to_owned())));
+        described.push(describe(name, description, &view.schema()));
+        session.register_table(name, view)?;
+    }
+    for model in &directory.models {
+        // A model named like a table would hide it.
+        if session.table_exist(model.name.as_ref())? {
+            continue;
+        }
+        let table = Arc::new(WideTable::new(model, directory, samples.clone()));
+        let description = format!("good values of every {}, one row per instant, one column per property", model.name);
+        described.push(describe(&model.name, &description, &table.schema()));
+        session.register_table(datafusion::common::TableReference::bare(model.name.as_ref()), table)?;
+    }
+    Ok(described)
+}
+
+fn describe(name: &str, description: &str, schema: &SchemaRef) -> TableDescription {
+    let known = |column: &str| {
+        let mut texts = named::COLUMNS.iter().chain(&event_columns::TEXTS);
+        texts.find(|(name, _)| *name == column).map_or("", |(_, description)| *description)
+    };
+    let column = |field: &arrow::datatypes::FieldRef| ColumnDescription {
+        name: field.name().clone(),
+        r#type: type_name(field.data_type()),
+        description: field.metadata().get("unit").map_or_else(|| known(field.name()).to_owned(), Clone::clone),
+    };
+    TableDescription {
+        table: name.into(),
+        description: description.into(),
+        columns: schema.fields().iter().map(column).collect(),
+    }
+}
+
+fn memory_table(batch: RecordBatch) -> Result<Arc<dyn TableProvider>, QueryError> {
+    Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?))
+}
+
+fn texts<T>(rows: &[T], text: impl Fn(&T) -> Option<String>) -> ArrayRef {
+    Arc::new(rows.iter().map(text).collect::<StringArray>())
+}
+
+fn assets(rows: &[AssetRow]) -> Result<RecordBatch, QueryError> {
+    Ok(RecordBatch::try_from_iter_with_nullable([
+        ("asset_id", texts(rows, |row| Some(row.id.to_string())), false),
+        ("asset_name", texts(rows, |row| Some(row.name.to_string())), false),
+        ("asset_description", texts(rows, |_| None), true),
+        ("asset_model_id", texts(rows, |row| Some(row.model_id.to_string())), false),
+        ("parent_asset_id", texts(rows, |row| row.parent.map(|parent| parent.to_string())), true),
+        ("asset_external_id", texts(rows, |row| Some(row.path.to_string())), false),
+        ("asset_model_external_id", texts(rows, |row| Some(row.model.to_string())), false),
+        ("hierarchy_id", texts(rows, |row| row.hierarchy.as_ref().map(ToString::to_string)), true),
+        ("path", texts(rows, |row| Some(row.path.to_string())), false),
+        ("model", texts(rows, |row| Some(row.model.to_string())), false),
+    ])?)
+}
+
+fn properties<'a>(rows: impl Iterator<Item = &'a SeriesRow>) -> Result<RecordBatch, QueryError> {
+    let rows: Vec<&SeriesRow> = rows.collect();
+    let data_type = |row: &&SeriesRow| match row.value_type {
+        ValueType::Boolean => "BOOLEAN",
+        ValueType::Integer => "INTEGER",
+        ValueType::Double => "DOUBLE",
+        ValueType::String => "STRING",
+    };
+    let whole = |row: &&SeriesRow| if let Value::Integer(number) = row.attribute { Some(number) } else { None };
+    let double = |row: &&SeriesRow| if let Value::Double(number) = row.attribute { Some(number) } else { None };
+    let text = |row: &&SeriesRow| if let Value::String(text) = &row.attribute { Some(text.to_string()) } else { None };
+    Ok(RecordBatch::try_from_iter_with_nullable([
+        ("asset_id", texts(&rows, |row| Some(row.asset_id.to_string())), false),
+        ("property_id", texts(&rows, |row| Some(row.property_id.to_string())), false),
+        ("property_name", texts(&rows, |row| Some(row.property.to_string())), false),
+        ("property_alias", texts(&rows, |row| Some(row.alias())), false),
+        ("property_external_id", texts(&rows, |row| Some(row.property.to_string())), false),
+        ("asset_composite_model_id", texts(&rows, |_| None), true),
+        ("property_type", texts(&rows, |row| Some(row.kind.to_string())), false),
+        ("property_data_type", texts(&rows, |row| Some(data_type(row).to_owned())), false),
+        ("int_attribute_value", Arc::new(rows.iter().map(whole).collect::<Int64Array>()), true),
+        ("double_attribute_value", Arc::new(rows.iter().map(double).collect::<Float64Array>()), true),
+        ("boolean_attribute_value", Arc::new(rows.iter().map(|row| row.attribute.as_bool()).collect::<BooleanArray>()), true),
+        ("string_attribute_value", texts(&rows, text), true),
+        ("asset", texts(&rows, |row| Some(row.asset.to_string())), false),
+        ("unit", texts(&rows, |row| Some(row.unit.to_string())), false),
+    ])?)
+}
+
+/// The newest value of every series, with its names.
+struct LatestTable {
+    store: Arc<Store>,
+    samples: Arc<NamedTable>,
+}
+
+impl fmt::Debug for LatestTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LatestTable")
+    }
+}
+
+#[async_trait]
+impl TableProvider for LatestTable {
+    fn schema(&self) -> SchemaRef {
+        named::schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut columns = PointColumns::default();
+        let mut latest = self.store.latest_all();
+        latest.sort_by_key(|point| point.series);
+        latest.iter().for_each(|point| columns.push(point, 0));
+        let batch = self.samples.name(&columns.take())?;
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], named::schema(), projection.cloned())?)
+    }
+}

@@ -1,0 +1,60 @@
+//! Views: other names and cuts of the same rows.
+
+/// A view: name, what its rows are, statement.
+pub type View = (&'static str, &'static str, &'static str);
+
+/// All views, each after those it reads.
+pub const VIEWS: [View; 6] = [
+    (
+        "events",
+        "everything that happened, with its explanation in body",
+        "SELECT time, kind, asset, detector, from_state, to_state, trigger, rule, priority, message, response, actor, note, reason, \
+         command, control, address, value, read_back, since, asset_id, id, body FROM stored_events",
+    ),
+    (
+        "transitions",
+        "moves of detectors from state to state",
+        "SELECT time, asset, detector, from_state, to_state, trigger, rule, asset_id, id, body FROM stored_events \
+         WHERE kind = 'transition'",
+    ),
+    (
+        "alarms",
+        "changes of alarms: raised, acknowledged, cleared, shelved",
+        "SELECT time, asset, detector, from_state, to_state AS state, trigger AS verb, priority, message, response, since, actor, \
+         note, asset_id, id, body FROM stored_events WHERE kind = 'alarm'",
+    ),
+    (
+        "commands",
+        "writes to machines: requested, sent, verified, failed, unknown, refused or expired",
+        "SELECT time, asset, detector, command, control, address, value, to_state AS state, read_back, reason, \
+         actor AS decided_by, since AS decided_at, asset_id, id, body FROM stored_events WHERE kind = 'command'",
+    ),
+    (
+        "raw_time_series",
+        "all values, with the names of AWS IoT SiteWise",
+        "SELECT asset_id, property_id, alias AS property_alias, time AS event_timestamp, upper(quality) AS quality, \
+         boolean AS boolean_value, integer AS int_value, double AS double_value, string AS string_value FROM samples",
+    ),
+    (
+        "latest_value_time_series",
+        "newest value of every property, with the names of AWS IoT SiteWise",
+        "SELECT asset_id, property_id, alias AS property_alias, time AS event_timestamp, upper(quality) AS quality, \
+         boolean AS boolean_value, integer AS int_value, double AS double_value, string AS string_value FROM latest",
+    ),
+];
+
+/// Aggregates by fixed spans, stamped at the end, start exclusive and end inclusive.
+pub fn precomputed_aggregates() -> String {
+    let resolution = |name: &str, interval: &str| {
+        format!(
+            "SELECT asset_id, property_id, alias AS property_alias, \
+             date_bin(INTERVAL '{interval}', time - INTERVAL '1 nanosecond') + INTERVAL '{interval}' AS event_timestamp, \
+             'GOOD' AS quality, '{name}' AS resolution, sum(value) AS sum_value, count(*) AS count_value, avg(value) AS average_value, \
+             max(value) AS maximum_value, min(value) AS minimum_value, stddev(value) AS stdev_value \
+             FROM samples WHERE quality = 'good' GROUP BY 1, 2, 3, 4"
+        )
+    };
+    [("1m", "1 minute"), ("15m", "15 minutes"), ("1h", "1 hour"), ("1d", "1 day")]
+        .map(|(name, interval)| resolution(name, interval))
+        .join(" UNION ALL ")
+}

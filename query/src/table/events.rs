@@ -1,0 +1,117 @@
+//! The table of events, made of buffer and files, and the search that pages use.
+
+use super::{
+    event_columns::{batch, schema},
+    files::DataFile,
+    points::{partitioned, project, pushdown, read_parquet},
+    prune::Prune,
+};
+use crate::{
+    EventFilter, QueryError,
+    historian::store::{Snapshot, Store},
+};
+use andon_models::event::Event;
+use arrow::{array::AsArray, datatypes::SchemaRef};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    datasource::{memory::MemorySourceConfig, physical_plan::FileGroup},
+    error::Result,
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
+    physical_plan::{ExecutionPlan, union::UnionExec},
+    prelude::{SessionContext, col, lit},
+    scalar::ScalarValue,
+};
+use std::{fmt, sync::Arc};
+
+/// Most events of one answer.
+const MAX_EVENTS: usize = 50_000;
+
+/// The table of all events.
+pub struct EventsTable {
+    store: Arc<Store>,
+}
+
+impl EventsTable {
+    /// Reads everything the store knows.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+}
+
+impl fmt::Debug for EventsTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventsTable")
+    }
+}
+
+#[async_trait]
+impl TableProvider for EventsTable {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let prune = Prune::of(filters);
+        let Snapshot { events, files, .. } = self.store.snapshot();
+        let wanted: Vec<_> = events.into_iter().filter(|stored| prune.touches(stored.event.time, stored.event.time)).collect();
+        let buffer: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&[vec![batch(&wanted)]], schema(), None)?;
+        let files: Result<FileGroup> =
+            files.events.iter().filter(|file: &&DataFile| prune.touches(file.from, file.to)).map(partitioned).collect();
+        let files = files?;
+        let plan = if files.is_empty() {
+            buffer
+        } else {
+            let condition = Prune { series: None, ..prune }.condition();
+            UnionExec::try_new(vec![buffer, read_parquet(state, schema(), vec![files], Vec::new(), condition)?])?
+        };
+        project(plan, projection)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(filters.iter().map(|filter| pushdown(filter, &["time"])).collect())
+    }
+}
+
+/// Events that pass a filter, newest first.
+///
+/// # Errors
+/// When history cannot be read.
+pub async fn find(session: &SessionContext, store: &Arc<Store>, filter: EventFilter) -> Result<Vec<Event>, QueryError> {
+    let mut table = session.read_table(Arc::new(EventsTable::new(store.clone())))?;
+    for condition in conditions(&filter) {
+        table = table.filter(condition)?;
+    }
+    let limit = if filter.limit == 0 { EventFilter::DEFAULT_LIMIT } else { filter.limit.min(MAX_EVENTS) };
+    let newest_first = ["time", "nanos", "seq"].map(|name| col(name).sort(false, true)).to_vec();
+    let batches = table.sort(newest_first)?.limit(0, Some(limit))?.select(vec![col("body")])?.collect().await?;
+    let mut events = Vec::new();
+    for batch in &batches {
+        for text in batch.column(0).as_string::<i32>().iter().flatten() {
+            events.push(serde_json::from_str(text).map_err(|error| QueryError::Internal(format!("a stored event: {error}")))?);
+        }
+    }
+    Ok(events)
+}
+
+fn conditions(filter: &EventFilter) -> Vec<Expr> {
+    let instant = |micros: i64| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
+    // `from` is exclusive and `to` inclusive, as for windows; below the microsecond nobody asks for events.
+    let from = filter.from.map(|from| col("time").gt(instant(from.as_micros())));
+    let to = filter.to.map(|to| col("time").lt_eq(instant(to.as_micros())));
+    let asset = filter.asset.map(|asset| col("asset_id").eq(lit(asset.to_string())));
+    let detector = filter.detector.as_ref().map(|detector| col("detector").eq(lit(detector.as_ref())));
+    let kinds = (!filter.kinds.is_empty())
+        .then(|| col("kind").in_list(filter.kinds.iter().map(|kind| lit(kind.as_ref())).collect(), false));
+    [from, to, asset, detector, kinds].into_iter().flatten().collect()
+}

@@ -1,0 +1,326 @@
+//! Points with their names: what people ask in SQL. Names come from the directory, so conditions on names become series numbers
+//! before anything is read.
+
+use super::{
+    columns::{NANOS, QUALITY, SERIES, TIME},
+    points::{PointsTable, pushdown},
+    prune::Prune,
+};
+use crate::{
+    directory::{Directory, SeriesRow},
+    historian::store::Store,
+};
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampNanosecondArray,
+    },
+    datatypes::{
+        DataType, Field, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
+        TimestampMicrosecondType,
+    },
+};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::{DFSchema, ToDFSchema, tree_node::TreeNodeRecursion},
+    error::Result,
+    execution::TaskContext,
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType, utils::split_conjunction},
+    physical_expr::{EquivalenceProperties, PhysicalExpr},
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::StreamExt;
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+};
+
+/// Columns that are known without reading a row.
+const NAMES: [&str; 8] = ["asset", "property", "unit", "model", "alias", "asset_id", "property_id", "series"];
+
+/// The columns with their descriptions.
+pub const COLUMNS: [(&str, &str); 17] = [
+    ("asset", "path of the asset"),
+    ("property", "key of the property, or name of the control"),
+    ("time", "when the value was true"),
+    ("value", "value as a number, whatever its type; texts have none"),
+    ("double", "value of a decimal property"),
+    ("integer", "value of a whole-number property"),
+    ("boolean", "value of a true-or-false property"),
+    ("string", "value of a text property"),
+    ("quality", "good, uncertain or bad"),
+    ("status", "status code of the protocol; 0 is good"),
+    ("unit", "unit of the value"),
+    ("model", "model of the asset"),
+    ("alias", "asset and property as one name"),
+    ("asset_id", "id of the asset"),
+    ("property_id", "id of the property"),
+    ("series", "number of the series"),
+    ("seq", "number of the log record it came with"),
+];
+
+fn name_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+/// The schema of named points.
+pub fn schema() -> SchemaRef {
+    let fields = COLUMNS.iter().map(|(name, _)| {
+        let data_type = match *name {
+            "time" => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            "value" | "double" => DataType::Float64,
+            "integer" | "status" | "seq" => DataType::Int64,
+            "boolean" => DataType::Boolean,
+            "string" => DataType::Utf8,
+            "series" => DataType::Int32,
+            _ => name_type(),
+        };
+        Field::new(*name, data_type, true)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The names of all series as columns, and where each series stands in them.
+#[derive(Debug)]
+struct Names {
+    /// One row per series, columns as in [`NAMES`].
+    rows: RecordBatch,
+    position: HashMap<i32, i32>,
+}
+
+impl Names {
+    fn new(directory: &Directory) -> Result<Self> {
+        let text = |name: fn(&SeriesRow) -> String| -> ArrayRef {
+            Arc::new(directory.series.values().map(|row| Some(name(row))).collect::<StringArray>())
+        };
+        let series = directory.series.keys().map(|series| series.cast_signed());
+        let columns: [ArrayRef; 8] = [
+            text(|row| row.asset.to_string()),
+            text(|row| row.property.to_string()),
+            text(|row| row.unit.to_string()),
+            text(|row| row.model.to_string()),
+            text(SeriesRow::alias),
+            text(|row| row.asset_id.to_string()),
+            text(|row| row.property_id.to_string()),
+            Arc::new(series.clone().collect::<Int32Array>()),
+        ];
+        let fields = NAMES.iter().zip(&columns).map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let rows = RecordBatch::try_new(schema, columns.to_vec())?;
+        Ok(Self { rows, position: series.zip(0..).collect() })
+    }
+
+    /// The series whose names pass a condition.
+    fn select(&self, state: &dyn Session, condition: Expr) -> Result<BTreeSet<i32>> {
+        let known: DFSchema = self.rows.schema().to_dfschema()?;
+        let passed = state.create_physical_expr(condition, &known)?.evaluate(&self.rows)?.into_array(self.rows.num_rows())?;
+        let series = self.rows.column(NAMES.len() - 1).as_primitive::<Int32Type>();
+        let passed = passed.as_boolean();
+        Ok((0..series.len()).filter(|row| passed.is_valid(*row) && passed.value(*row)).map(|row| series.value(row)).collect())
+    }
+}
+
+/// The table of all points with their names.
+#[derive(Debug)]
+pub struct NamedTable {
+    points: PointsTable,
+    names: Arc<Names>,
+}
+
+impl NamedTable {
+    /// Reads everything the store knows, by the names of the directory.
+    ///
+    /// # Errors
+    /// When the names do not fit a record batch.
+    pub fn new(store: Arc<Store>, directory: &Directory) -> Result<Self> {
+        Ok(Self { points: PointsTable::new(store), names: Arc::new(Names::new(directory)?) })
+    }
+
+    /// Adds the names to points.
+    ///
+    /// # Errors
+    /// When the batch is not one of points.
+    pub fn name(&self, points: &RecordBatch) -> Result<RecordBatch> {
+        name(points, &self.names, &(0..COLUMNS.len()).collect::<Vec<_>>(), &schema())
+    }
+}
+
+#[async_trait]
+impl TableProvider for NamedTable {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut prune = Prune::of(filters);
+        let on_names = filters.iter().flat_map(|filter| split_conjunction(filter)).filter(|condition| {
+            let columns = condition.column_refs();
+            !columns.is_empty() && columns.iter().all(|column| NAMES.contains(&column.name.as_str()))
+        });
+        for condition in on_names {
+            prune.only(self.names.select(state, unqualified(condition.clone())?)?);
+        }
+        let all: Vec<usize> = (0..COLUMNS.len()).collect();
+        let wanted = projection.unwrap_or(&all).clone();
+        let input = self.points.plan(state, &prune, None)?;
+        Ok(Arc::new(NamedExec::new(input, self.names.clone(), wanted)?))
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let keys: Vec<&str> = NAMES.iter().copied().chain(["time"]).collect();
+        Ok(filters.iter().map(|filter| pushdown(filter, &keys)).collect())
+    }
+}
+
+/// The condition without table names, so that it fits the columns of the directory.
+fn unqualified(condition: Expr) -> Result<Expr> {
+    use datafusion::common::tree_node::{Transformed, TreeNode};
+    let plain = condition.transform(|node| {
+        Ok(match node {
+            Expr::Column(column) => Transformed::yes(Expr::Column(datafusion::common::Column::from_name(column.name))),
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(plain.data)
+}
+
+/// Turns points into named points.
+#[derive(Debug)]
+struct NamedExec {
+    input: Arc<dyn ExecutionPlan>,
+    names: Arc<Names>,
+    columns: Vec<usize>,
+    properties: Arc<PlanProperties>,
+}
+
+impl NamedExec {
+    fn new(input: Arc<dyn ExecutionPlan>, names: Arc<Names>, columns: Vec<usize>) -> Result<Self> {
+        let schema = Arc::new(schema().project(&columns)?);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            datafusion::physical_plan::Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        );
+        Ok(Self { input, names, columns, properties: Arc::new(properties) })
+    }
+}
+
+impl DisplayAs for NamedExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.columns.iter().map(|column| COLUMNS[*column].0).collect();
+        write!(f, "NamedExec: {}", names.join(", "))
+    }
+}
+
+impl ExecutionPlan for NamedExec {
+    fn name(&self) -> &str {
+        "NamedExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(input) = children.pop() else { return Ok(self) };
+        Ok(Arc::new(Self::new(input, self.names.clone(), self.columns.clone())?))
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (names, columns, schema) = (self.names.clone(), self.columns.clone(), self.schema());
+        let batches = self.input.execute(partition, context)?.map(move |batch| name(&batch?, &names, &columns, &schema));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}
+
+fn name(points: &RecordBatch, names: &Names, columns: &[usize], schema: &SchemaRef) -> Result<RecordBatch> {
+    let series = points.column(SERIES).as_primitive::<Int32Type>();
+    let named = columns.iter().any(|column| NAMES[..NAMES.len() - 1].contains(&COLUMNS[*column].0));
+    let positions: Int32Array = if named {
+        series.values().iter().map(|series| names.position.get(series).copied()).collect()
+    } else {
+        Int32Array::new_null(0)
+    };
+    let column = |index: &usize| -> Result<ArrayRef> {
+        Ok(match COLUMNS[*index].0 {
+            "time" => time(points),
+            "value" => number(points),
+            "double" => points.column(3).clone(),
+            "integer" => points.column(4).clone(),
+            "boolean" => points.column(5).clone(),
+            "string" => points.column(6).clone(),
+            "quality" => quality(points)?,
+            "status" => points.column(8).clone(),
+            "series" => points.column(SERIES).clone(),
+            "seq" => points.column(9).clone(),
+            known => {
+                let values = names.rows.column_by_name(known).cloned();
+                let values = values.unwrap_or_else(|| Arc::new(StringArray::new_null(names.rows.num_rows())));
+                Arc::new(DictionaryArray::<Int32Type>::try_new(positions.clone(), values)?)
+            }
+        })
+    };
+    let columns: Result<Vec<ArrayRef>> = columns.iter().map(column).collect();
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(points.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns?, &options)?)
+}
+
+/// Instants with nanoseconds.
+pub fn time(points: &RecordBatch) -> ArrayRef {
+    let micros = points.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
+    let nanos = points.column(NANOS).as_primitive::<Int16Type>().values();
+    let time = micros.iter().zip(nanos).map(|(micros, nanos)| micros.saturating_mul(1_000).saturating_add(i64::from(*nanos)));
+    Arc::new(TimestampNanosecondArray::from_iter_values(time).with_timezone("UTC"))
+}
+
+fn number(points: &RecordBatch) -> ArrayRef {
+    let (double, integer, boolean) = (points.column(3), points.column(4), points.column(5));
+    if integer.null_count() == integer.len() && boolean.null_count() == boolean.len() {
+        return double.clone();
+    }
+    let (double, integer) = (double.as_primitive::<Float64Type>(), integer.as_primitive::<Int64Type>());
+    let boolean = boolean.as_boolean();
+    let value = |row: usize| {
+        if double.is_valid(row) {
+            Some(double.value(row))
+        } else if integer.is_valid(row) {
+            Some(integer.value(row) as f64)
+        } else {
+            boolean.is_valid(row).then(|| f64::from(u8::from(boolean.value(row))))
+        }
+    };
+    Arc::new((0..points.num_rows()).map(value).collect::<Float64Array>())
+}
+
+fn quality(points: &RecordBatch) -> Result<ArrayRef> {
+    let codes = points.column(QUALITY).as_primitive::<Int8Type>().values();
+    let keys = Int32Array::from_iter_values(codes.iter().map(|code| i32::from((*code).clamp(0, 2))));
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(["good", "uncertain", "bad"]));
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, names)?))
+}
