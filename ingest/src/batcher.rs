@@ -82,9 +82,10 @@ impl IntakeSender {
         }
     }
 
-    /// Hands samples in, waits for room; the receipt fires when they are safe on disk.
-    pub async fn send(&self, samples: Vec<Sample>, receipt: oneshot::Sender<()>) {
-        let _ = self.queue.send(Intake::Samples(samples, Some(receipt))).await;
+    /// Hands samples in and waits for room; the receipt fires when they are safe on disk.
+    pub async fn send(&self, samples: Vec<Sample>, receipt: Option<oneshot::Sender<()>>) {
+        // The batcher ends only with the source.
+        let _ = self.queue.send(Intake::Samples(samples, receipt)).await;
     }
 
     /// The connection stands.

@@ -81,10 +81,6 @@ impl Status {
         self.sender.send_modify(|status| status.dropped += values as u64);
     }
 
-    pub fn is_connected(&self) -> bool {
-        self.sender.borrow().state == ConnectionState::Connected
-    }
-
     /// Why it is not connected.
     pub fn reason(&self) -> Arc<str> {
         let status = self.sender.borrow();
