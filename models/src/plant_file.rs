@@ -26,6 +26,7 @@ mod site;
 mod sources;
 mod traps;
 mod tree;
+mod units;
 
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
 pub use render::render;

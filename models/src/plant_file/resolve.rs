@@ -6,7 +6,7 @@ use super::{
     diagnostic::Report,
     model::{Formula, KindDraft, ModelDraft, PropertyDraft},
     scope::{Known, Names, Notes, Place, World, is_constant},
-    tree,
+    tree, units,
 };
 use crate::{
     Value, ValueType,
@@ -99,7 +99,7 @@ fn finish(
     parsed: Result<Expression, ExpressionError>,
     notes: &Notes,
 ) -> Option<(Arc<Expression>, ValueType)> {
-    let expression = accept(report, formula.node, 0, parsed, notes)?;
+    let expression = accept(report, formula.node, 0, parsed, notes, &draft.unit)?;
     if let KindDraft::Transform { .. } = draft.kind {
         let metric = notes.used.iter().map(|place| &models[place.0].properties[place.1]).find(|used| used.window().is_some());
         if let Some(metric) = metric {
@@ -175,9 +175,13 @@ pub(super) fn accept(
     shift: usize,
     parsed: Result<Expression, ExpressionError>,
     notes: &Notes,
+    unit: &str,
 ) -> Option<Expression> {
     match parsed {
-        Ok(expression) if !notes.failed => Some(expression),
+        Ok(expression) if !notes.failed => {
+            units::check(report, node, shift, &expression, &notes.slot_units(&expression.references), unit);
+            Some(expression)
+        }
         // What follows from a mistake elsewhere is not said again.
         Ok(_) => None,
         Err(_) if notes.failed => None,
@@ -205,7 +209,7 @@ impl Reader<'_, '_> {
         let (model, variables, alarm) = (self.model, self.variables, self.alarm);
         let names = Names { world: self.world, model, window: None, variables, alarm, notes: RefCell::default() };
         let parsed = Expression::parse(text, &names);
-        accept(self.report, node, shift, parsed, &names.notes.into_inner()).map(Arc::new)
+        accept(self.report, node, shift, parsed, &names.notes.into_inner(), "").map(Arc::new)
     }
 
     /// Reads a condition.

@@ -47,10 +47,21 @@ pub(super) struct Notes {
     pub pending: Vec<Place>,
     /// Everything that was found.
     pub used: Vec<Place>,
+    /// The units of what was found.
+    pub units: Vec<(Reference, Arc<str>)>,
     /// A name stands for something that is broken: errors that follow from it stay unsaid.
     pub failed: bool,
     /// A better reason than "there is no such name", with a hint.
     pub complaint: Option<(String, String)>,
+}
+
+impl Notes {
+    /// The units of an expression's slots.
+    pub fn slot_units(&self, references: &[Reference]) -> Vec<Arc<str>> {
+        let unit =
+            |reference: &Reference| self.units.iter().find(|(known, _)| known == reference).map(|(_, unit)| unit.clone());
+        references.iter().map(|reference| unit(reference).unwrap_or_else(|| "".into())).collect()
+    }
 }
 
 /// What a name means in one model.
@@ -204,11 +215,8 @@ impl Names<'_, '_> {
             self.complain(format!("`{name}` are the children"), hint);
         }
     }
-}
 
-impl Scope for Names<'_, '_> {
-    fn resolve(&self, path: &[&str]) -> Option<Resolved> {
-        self.notes.borrow_mut().complaint = None;
+    fn find(&self, path: &[&str]) -> Option<Resolved> {
         match *path {
             [name] => {
                 let found =
@@ -229,6 +237,17 @@ impl Scope for Names<'_, '_> {
             [hierarchy, name] => self.children(hierarchy, name),
             _ => None,
         }
+    }
+}
+
+impl Scope for Names<'_, '_> {
+    fn resolve(&self, path: &[&str]) -> Option<Resolved> {
+        self.notes.borrow_mut().complaint = None;
+        let resolved = self.find(path);
+        if let Some(resolved) = &resolved {
+            self.notes.borrow_mut().units.push((resolved.reference.clone(), resolved.unit.clone()));
+        }
+        resolved
     }
 
     fn candidates(&self) -> Vec<String> {
