@@ -104,7 +104,7 @@ fn restore(catalog: &Arc<Catalog>, historian: &Historian, recovered: &Recovered)
 /// Starts everything. `listener` is already bound, so its address can be told before.
 pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: Now) -> anyhow::Result<Running> {
     let Opened { catalog, historian, core, schedule, data } = opened;
-    let live = LiveHub::new(catalog.clone());
+    let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
     let (jobs, job_queue) = mpsc::channel(MAX_METRIC_BATCHES);

@@ -5,7 +5,7 @@ mod plant;
 use self::plant::DemoPlant;
 use super::{block_on, run::stop_signal};
 use crate::service::{self, Opened, clock, history, telemetry};
-use andon_dashboards::AppInfo;
+use andon_dashboards::{AppInfo, GuideStep};
 use andon_fixtures::{BOTTLING, PreparedServers, Simulation};
 use andon_models::{
     Timestamp, plant_file,
@@ -109,7 +109,7 @@ impl Demo {
             simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))?.schedule_incidents(now());
         }
         let servers = servers.go_live();
-        let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into() };
+        let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()) };
         let mut running = service::start(opened, listener, info, now.clone()).await?;
         self.introduce(address, data);
         tokio::select! {
@@ -138,6 +138,17 @@ impl Demo {
         Ok(())
     }
 
+    /// The steps of the guide on the pages.
+    fn guide(&self, start: Timestamp) -> Vec<GuideStep> {
+        let steps = if self.calm { &[] } else { &INCIDENTS[..] };
+        let step = |(seconds, what, page): &(u64, &str, &str)| GuideStep {
+            text: (*what).into(),
+            page: (*page).into(),
+            at_ms: Some((start + Duration::from_secs(*seconds)).as_millis()),
+        };
+        steps.iter().map(step).collect()
+    }
+
     fn introduce(&self, address: SocketAddr, data: &Path) {
         println!("\n  Bottling North is running:  http://{address}/\n");
         println!("  Ask it:  andon query --url http://{address} \"SELECT * FROM alarms ORDER BY time DESC LIMIT 5\"");
@@ -147,23 +158,25 @@ impl Demo {
         }
         if !self.calm {
             println!("\n  What happens next, counted from now{}:", if self.speed == 1.0 { "" } else { " in plant time" });
-            for (at, what) in INCIDENTS {
-                println!("    {at:>8}  {what}");
+            for (seconds, what, _) in INCIDENTS {
+                println!("    {:>8}  {what}", format!("+{}", format_duration(Duration::from_secs(seconds))));
             }
         }
         println!("\n  Ctrl+C stops it.");
     }
 }
 
-/// The script of the incidents, in the words of the terminal; `fixtures` plays it.
-const INCIDENTS: [(&str, &str); 6] = [
-    ("+25 s", "Filler 2 runs hot; its detector `overheat` starts warming"),
-    ("+1 min", "the alarm is raised"),
-    ("+1:15 min", "nobody acknowledged: the stop request is written to the machine and read back"),
-    ("+2 min", "a labeller chatters"),
-    ("+3 min", "a Modbus device drops for 40 s and comes back"),
-    ("+4 min", "a changeover begins"),
+/// The script of the incidents: seconds from the start, what happens, and the page to see it on. `fixtures` plays it.
+const INCIDENTS: [(u64, &str, &str); 6] = [
+    (25, "Filler 2 runs hot; its detector `overheat` starts warming", FILLER_2),
+    (60, "the alarm is raised", "/alarms"),
+    (75, "nobody acknowledged: the stop request is written to the machine and read back", FILLER_2),
+    (120, "a labeller chatters", "/alarms"),
+    (180, "a Modbus device drops for 40 s and comes back", "/sources"),
+    (240, "a changeover begins on line 1", "/"),
 ];
+
+const FILLER_2: &str = "/detectors/Line%202%2FFiller%202/overheat";
 
 /// Binds the address asked for, else one of the next ports, else any.
 async fn listen(asked: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -43,7 +43,7 @@ impl Run {
                 .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
             let address = listener.local_addr()?;
             let opened = service::open(plant, &checked.files, self.data, &now).await?;
-            let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into() };
+            let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new() };
             let mut running = service::start(opened, listener, info, now).await?;
             eprintln!("Andon runs at http://{address}/  (Ctrl+C stops it)");
             tokio::select! {

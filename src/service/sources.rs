@@ -67,7 +67,7 @@ impl Sources {
         let mqtt = self.catalog.plant.sources.iter().find(|source| matches!(source.protocol, SourceProtocol::Mqtt { .. }));
         let handle = mqtt.and_then(|source| self.handles.get(&source.name));
         let handle = handle.ok_or_else(|| anyhow::anyhow!("the plant file has no MQTT source to publish through"))?;
-        Ok(handle.publish(topic.into(), payload.to_owned().into(), false).await?)
+        Ok(handle.publish(topic, payload.to_owned().into(), false).await?)
     }
 
     /// Stops every collector.
