@@ -125,6 +125,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     sources.watch(&live, &messages);
     tokio::spawn(metrics_worker::run(historian.clone(), job_queue, messages.clone()));
 
+    live.set_armed(core.armed());
     for snapshot in core.snapshots() {
         live.publish_detector(snapshot);
     }

@@ -19,11 +19,17 @@ use std::{collections::HashMap, sync::Arc};
 /// Rounds in which values put by detectors may set off further detectors; a longer chain waits for the next step.
 const MAX_PUT_ROUNDS: usize = 4;
 
+/// Key of the kept document that says whether writes to machines are allowed.
+const ARMED_KEY: &str = "armed";
+const ARMED: &[u8] = b"armed";
+const DISARMED: &[u8] = b"disarmed";
+
 /// Everything that changes while a plant runs.
 pub struct Core {
     catalog: Arc<Catalog>,
     transforms: Transforms,
     engine: Engine,
+    armed: bool,
 }
 
 /// What one input led to.
@@ -73,7 +79,8 @@ pub struct Notice {
 impl Core {
     /// A core without memory; see [`Core::restore`].
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { transforms: Transforms::new(&catalog), engine: Engine::new(catalog.clone()), catalog }
+        let engine = Engine::new(catalog.clone());
+        Self { transforms: Transforms::new(&catalog), armed: engine.armed(), engine, catalog }
     }
 
     /// Takes over from an earlier run: detector snapshots as kept, newest values as stored. Repeats no action.
@@ -87,6 +94,8 @@ impl Core {
             }
         }
         self.engine.restore(snapshots, latest);
+        self.armed = kept.get(ARMED_KEY).is_none_or(|document| document == ARMED);
+        self.engine.set_armed(self.armed);
     }
 
     /// Starts what is new: attributes whose value is not stored yet, and detectors without a snapshot.
@@ -94,7 +103,7 @@ impl Core {
         let points = self.changed_attributes(now, latest);
         let mut step = self.points(now, points);
         let actions = self.engine.start(now);
-        self.perform(actions, &mut step);
+        self.perform(now, actions, &mut step);
         step
     }
 
@@ -121,7 +130,7 @@ impl Core {
         if !points.is_empty() {
             let actions = self.engine.step(now, Input::Samples(&points));
             step.batch.points = points;
-            self.perform(actions, &mut step);
+            self.perform(now, actions, &mut step);
         }
         step
     }
@@ -140,7 +149,7 @@ impl Core {
     pub fn decide(&mut self, now: Timestamp, input: Input<'_>) -> Step {
         let mut step = Step::default();
         let actions = self.engine.step(now, input);
-        self.perform(actions, &mut step);
+        self.perform(now, actions, &mut step);
         step
     }
 
@@ -154,14 +163,31 @@ impl Core {
         self.engine.snapshots()
     }
 
+    /// Whether a command may still be sent at this very moment.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_send(&mut self, now: Timestamp, command: &Command) -> Result<(), Arc<str>> {
+        self.engine.may_send(now, command)
+    }
+
+    /// Whether writes to machines are allowed at all.
+    pub fn armed(&self) -> bool {
+        self.engine.armed()
+    }
+
     /// Commands that an earlier run left open.
     pub fn unfinished_commands(&self) -> Vec<Command> {
         self.engine.unfinished_commands()
     }
 
     /// Sorts actions into the record and the effects; values put by detectors run through transforms and detectors again.
-    fn perform(&mut self, actions: Vec<Action>, step: &mut Step) {
+    fn perform(&mut self, now: Timestamp, actions: Vec<Action>, step: &mut Step) {
         let mut actions = actions;
+        if self.engine.armed() != self.armed {
+            self.armed = self.engine.armed();
+            step.batch.keep.push((ARMED_KEY.into(), if self.armed { ARMED } else { DISARMED }.into()));
+        }
         for _ in 0..MAX_PUT_ROUNDS {
             let mut put = Vec::new();
             for action in actions {
@@ -181,8 +207,7 @@ impl Core {
                 return;
             }
             self.transforms.apply(&mut put);
-            let newest = put.iter().map(|point| point.tqv.time).max().unwrap_or_default();
-            actions = self.engine.step(newest, Input::Samples(&put));
+            actions = self.engine.step(now, Input::Samples(&put));
             step.batch.points.extend(put);
         }
         tracing::warn!(rounds = MAX_PUT_ROUNDS, "detectors that put values set each other off; the rest was dropped");

@@ -7,7 +7,7 @@ use super::{
     clock::Now,
     core::{Effect, Notice},
     notify::Notifier,
-    pipeline::Message,
+    pipeline::{Leave, Message},
     sources::Sources,
 };
 use andon_models::{
@@ -28,12 +28,15 @@ const MAX_COMMANDS: usize = 32;
 /// Notifications under way at once; the rest wait for their turn.
 const MAX_NOTIFICATIONS: usize = 8;
 
+/// Why a command was not sent.
+const NOT_RECORDED: &str = "it could not be recorded, so it was not sent";
+
 /// Who waits for a record to be on disk.
 pub enum Durable {
     /// An operator, for the answer to a request.
     Operator(oneshot::Sender<Result<(), OperatorRefusal>>),
     /// A command, for the leave to be sent.
-    Sending(oneshot::Sender<bool>),
+    Sending(oneshot::Sender<Leave>),
 }
 
 struct Waiting {
@@ -118,7 +121,8 @@ impl Worker {
             (Some(Durable::Operator(reply)), Err(error)) => {
                 drop(reply.send(Err(OperatorRefusal::NotRecorded(error.to_string().into()))));
             }
-            (Some(Durable::Sending(reply)), durable) => drop(reply.send(durable.is_ok())),
+            (Some(Durable::Sending(reply)), Ok(())) => drop(reply.send(Leave::Send)),
+            (Some(Durable::Sending(reply)), Err(_)) => drop(reply.send(Leave::NotRecorded)),
             (None, _) => {}
         }
         for effect in effects {
@@ -138,7 +142,7 @@ impl Worker {
             }
             Effect::Write(command) => {
                 let outcome =
-                    outcome(&command, CommandState::Failed, "it could not be recorded, so it was not sent", &world.now);
+                    outcome(&command, CommandState::Failed, NOT_RECORDED, &world.now);
                 self.world.under_way.spawn(async move { world.report(Message::Outcome(outcome)).await });
             }
             Effect::Notify(notice) if recorded => {
@@ -163,17 +167,17 @@ impl Worker {
 impl World {
     /// Sends one command: leave to send is on disk first, then the device, then the outcome. At most one task runs this per command.
     pub async fn send_command(&self, command: Command) {
-        let outcome = if (self.now)() > command.deadline {
-            outcome(&command, CommandState::Expired, "its deadline passed before it could be sent", &self.now)
-        } else {
-            let (reply, leave) = oneshot::channel();
-            self.report(Message::Sending(command.id, reply)).await;
-            match leave.await {
-                Ok(true) => self.sources.write(&command, &self.now).await,
-                Ok(false) => outcome(&command, CommandState::Failed, "it could not be recorded, so it was not sent", &self.now),
-                // The pipeline is gone: the command stays open and is looked after at the next start.
-                Err(_) => return,
+        let (reply, leave) = oneshot::channel();
+        self.report(Message::Sending(command.clone(), reply)).await;
+        let outcome = match leave.await {
+            Ok(Leave::Send) => self.sources.write(&command, &self.now).await,
+            Ok(Leave::Forbidden(reason)) if (self.now)() > command.deadline => {
+                outcome(&command, CommandState::Expired, &reason, &self.now)
             }
+            Ok(Leave::Forbidden(reason)) => outcome(&command, CommandState::Refused, &reason, &self.now),
+            Ok(Leave::NotRecorded) => outcome(&command, CommandState::Failed, NOT_RECORDED, &self.now),
+            // The pipeline is gone: the command stays open and is looked after at the next start.
+            Err(_) => return,
         };
         self.report(Message::Outcome(outcome)).await;
     }

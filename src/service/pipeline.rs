@@ -12,13 +12,13 @@ use andon_dashboards::LiveHub;
 use andon_detectors::Input;
 use andon_ingest::Delivery;
 use andon_models::{
-    CommandId, Point,
-    command::CommandOutcome,
+    Point,
+    command::{Command, CommandOutcome},
     event::Event,
     operator::{OperatorRefusal, OperatorRequest},
 };
 use andon_query::Historian;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     time::MissedTickBehavior,
@@ -37,8 +37,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub enum Message {
     /// A person asks for something.
     Operator(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>),
-    /// A command is about to be sent; answered once that is on disk.
-    Sending(CommandId, oneshot::Sender<bool>),
+    /// A command is about to be sent; answered once that is on disk, or with the reason why it must not be sent.
+    Sending(Command, oneshot::Sender<Leave>),
     /// What became of a command.
     Outcome(CommandOutcome),
     /// Metrics that were computed; answered once they can be read.
@@ -47,6 +47,16 @@ pub enum Message {
     MetricsDone(Vec<u8>),
     /// Something to be remembered.
     Record(Event),
+}
+
+/// Whether a command may be sent now.
+pub enum Leave {
+    /// It may, and that it is being sent is on disk.
+    Send,
+    /// It must not: an interlock, the deadline, or writes are disarmed.
+    Forbidden(Arc<str>),
+    /// It could not be recorded, so it must not be sent.
+    NotRecorded,
 }
 
 /// The loop and what it reads from.
@@ -117,10 +127,13 @@ impl Pipeline {
                     None => self.commit(step, Vec::new(), Some(Durable::Operator(reply))).await,
                 }
             }
-            Message::Sending(command, reply) => {
-                let step = self.core.decide(now, Input::Sent(command));
-                self.commit(step, Vec::new(), Some(Durable::Sending(reply))).await;
-            }
+            Message::Sending(command, reply) => match self.core.may_send(now, &command) {
+                Err(reason) => drop(reply.send(Leave::Forbidden(reason))),
+                Ok(()) => {
+                    let step = self.core.decide(now, Input::Sent(command.id));
+                    self.commit(step, Vec::new(), Some(Durable::Sending(reply))).await;
+                }
+            },
             Message::Outcome(outcome) => {
                 let step = self.core.decide(now, Input::Outcome(&outcome));
                 self.commit(step, Vec::new(), None).await;
@@ -165,6 +178,7 @@ impl Pipeline {
             self.live.publish_detector(snapshot);
         }
         self.live.publish_events(&step.batch.events);
+        self.live.set_armed(self.core.armed());
         let durable = self.historian.enqueue(step.batch).await;
         self.effects.after(durable, step.effects, acknowledge, then).await;
     }
