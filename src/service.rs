@@ -119,7 +119,8 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let unfinished = core.unfinished_commands();
     for command in unfinished {
         let world = world.clone();
-        tokio::spawn(async move { world.resume_command(command).await });
+        let tracker = world.under_way.clone();
+        tracker.spawn(async move { world.resume_command(command).await });
     }
     let (effects, effects_task) = Effects::start(world);
     sources.watch(&live, &messages);

@@ -227,6 +227,18 @@ impl Historian {
         flushed
     }
 
+    /// Whether it takes and acknowledges batches.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn health(&self) -> Result<(), QueryError> {
+        let log = self.writing()?.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match log.ok_or_else(|| QueryError::LogFailed("the historian is closed".into()))?.failure() {
+            Some(reason) => Err(QueryError::LogFailed(reason.to_string())),
+            None => Ok(()),
+        }
+    }
+
     /// How it is doing.
     pub fn stats(&self) -> HistorianStats {
         let (buffered, points, events, series, record) = self.inner.store.counts();

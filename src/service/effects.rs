@@ -52,6 +52,7 @@ pub struct Effects {
 }
 
 /// What effects act upon.
+#[derive(Clone)]
 pub struct World {
     /// Connections to devices.
     pub sources: Arc<Sources>,

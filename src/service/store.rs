@@ -27,7 +27,8 @@ impl Store {
         let connection = Connection::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let version = version as usize;
         anyhow::ensure!(version <= MIGRATIONS.len(), "{} was written by a newer Andon; use that one", path.display());
         for (done, migration) in MIGRATIONS.iter().enumerate().skip(version) {
             connection.execute_batch(&format!("BEGIN; {migration} PRAGMA user_version = {}; COMMIT;", done + 1))?;

@@ -6,7 +6,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -30,13 +30,17 @@ pub struct Submission {
 #[derive(Clone)]
 pub struct LogWriter {
     queue: mpsc::Sender<Submission>,
+    failed: Failure,
 }
+
+/// Why nothing is acknowledged any more; empty while all is well.
+type Failure = Arc<OnceLock<Arc<str>>>;
 
 struct Thread {
     folder: PathBuf,
     file: Option<File>,
     size: u64,
-    failed: Option<Arc<str>>,
+    failed: Failure,
     group_commit: Duration,
 }
 
@@ -47,12 +51,18 @@ impl LogWriter {
     /// When the thread cannot be started.
     pub fn start(folder: &Path, group_commit: Duration) -> Result<(Self, std::thread::JoinHandle<()>), QueryError> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        let thread = Thread { folder: folder.to_owned(), file: None, size: 0, failed: None, group_commit };
+        let failed = Failure::default();
+        let thread = Thread { folder: folder.to_owned(), file: None, size: 0, failed: failed.clone(), group_commit };
         let handle = std::thread::Builder::new()
             .name("andon-log".into())
             .spawn(move || thread.run(waiting))
             .map_err(QueryError::io("cannot start the log thread for", folder))?;
-        Ok((Self { queue }, handle))
+        Ok((Self { queue, failed }, handle))
+    }
+
+    /// Why nothing is acknowledged any more, if so.
+    pub fn failure(&self) -> Option<Arc<str>> {
+        self.failed.get().cloned()
     }
 
     /// A place in the queue; waits while it is full.
@@ -88,15 +98,14 @@ impl Thread {
     }
 
     fn commit(&mut self, first: u64, bytes: &[u8]) -> Result<(), Arc<str>> {
-        if let Some(reason) = &self.failed {
+        if let Some(reason) = self.failed.get() {
             return Err(reason.clone());
         }
         self.write(first, bytes).map_err(|error| {
             // What a failed sync left in the page cache is unknown, so nothing after it may be acknowledged.
             let reason: Arc<str> = error.to_string().into();
             tracing::error!(%reason, "the log cannot be written; nothing is acknowledged until a restart");
-            self.failed = Some(reason.clone());
-            reason
+            self.failed.get_or_init(|| reason).clone()
         })
     }
 
