@@ -145,7 +145,7 @@ fn channel(report: &Report<'_>, variables: &Variables<'_>, entry: &Entry) -> Opt
     let text = variables.expand(report, text, node)?;
     if kind.key == "email" {
         if !text.contains('@') {
-            report.error(node.at, "form", format!("`{text}` is not an e-mail address"), "write name@example.com");
+            report.error(node.at, "form", format!("the email of {what} is not an address"), "write name@example.com");
         }
         return Some(NotifyChannel::Email { address: text.into() });
     }
