@@ -68,6 +68,8 @@ export const LABEL_LINE = 14;
 const LABEL_COLUMNS = 24;
 const PADDING = 14;
 const MIN_WIDTH = 92;
+/** The widest countdown in practice. */
+const COUNTDOWN = "59 m 59 s";
 const START = "\u0000start";
 
 /** Breaks a text into short lines between words. */
@@ -140,6 +142,8 @@ export function graph(
     state.rules.forEach((rule, index) => {
       if (rule.to === null) return;
       const lines = wrap(ruleLabel(rule.text), LABEL_COLUMNS);
+      // Room for the time that is left while the rule's timer runs.
+      const timed = /\b(after|for|every)\b/.test(rule.text);
       edges.push({
         id: edgeId(state.path, index),
         sources: [state.path],
@@ -147,8 +151,8 @@ export function graph(
         labels: [
           {
             text: lines.join("\n"),
-            width: Math.ceil(Math.max(...lines.map((line) => measure(line, false)))) + 6,
-            height: lines.length * LABEL_LINE + 2,
+            width: Math.ceil(Math.max(timed ? measure(COUNTDOWN, false) : 0, ...lines.map((line) => measure(line, false)))) + 6,
+            height: (lines.length + (timed ? 1 : 0)) * LABEL_LINE + 2,
           },
         ],
       });
