@@ -120,6 +120,9 @@ fn names_resolve_from_near_to_far() {
     assert_eq!(formula(property(&plant, "churn", "warmer")).1, [own("temp"), Reference::Parent("milk_temp".into())]);
     // A metric reads the variant of its own window, the shift's in metrics of a shift.
     assert_eq!(formula(property(&plant, "churn", "ratio")).1, [own("temp_avg_5m"), own("temp_limit")]);
+    assert_eq!(formula(property(&plant, "churn", "gap")).1, [own("oee_5m")]);
+    let guard = plant.models[0].detectors[1].states[0].rules[1].when.as_ref().unwrap();
+    assert_eq!(guard.references, [own("oee_shift")]);
     assert_eq!(formula(property(&plant, "churn", "twice")).1, [own("temp_avg_1h")]);
     let children = |property: &str| Reference::Children { hierarchy: "machines".into(), property: property.into() };
     assert_eq!(formula(property(&plant, "hall", "oee")).1, [children("oee_shift")]);
