@@ -33,6 +33,7 @@ struct DeviceState {
     silent: HashSet<u16>,
     no_mask_write: bool,
     ignore_writes: bool,
+    connections: usize,
     reads: Vec<(u16, u16)>,
     writes: Vec<(u8, u16)>,
 }
@@ -51,6 +52,7 @@ impl Server {
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                shared.lock().unwrap().connections += 1;
                 connections.spawn(serve(stream, shared.clone()));
             }
         });
@@ -233,6 +235,8 @@ async fn silence_about_one_register_does_not_blind_the_rest() {
     collected.wait_count(0, before + 10).await;
     assert_eq!(collected.latest(0).quality, Quality::Good);
     assert_eq!(handle.status().borrow().connects, 1, "the device as a whole was never lost");
+    // Two silences until the register is left alone; each cost its connection, so that a late answer finds nobody.
+    assert_eq!(server.state.lock().unwrap().connections, 3);
     assert_eq!(collected.count(1), 1);
     handle.stop().await;
 }
