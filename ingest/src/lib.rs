@@ -16,6 +16,8 @@ mod error;
 mod modbus;
 mod mqtt;
 mod opcua;
+#[cfg(test)]
+mod plant_tests;
 mod stale;
 mod status;
 #[cfg(test)]
