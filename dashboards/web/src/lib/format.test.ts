@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { csv, instant, measured, number, percent, precise, quality, span, unit, when, zoneName } from "./format";
+import { band, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName } from "./format";
 
 const plain = (text: string) => text.replace(/[\u202f\u00a0]/g, " ");
 
@@ -27,6 +27,20 @@ describe("numbers", () => {
     expect(measured(null, "°C")).toBe("—");
     expect(measured(true, "°C")).toBe("true");
   });
+
+  test("a quantity keeps its form when it happens to be whole", () => {
+    expect(plain(measured(82, "°C"))).toBe("82.0 °C");
+    expect(measured(82, "", "integer")).toBe("82");
+  });
+
+  test("both ends of a band have the same decimals", () => {
+    expect(plain(band(3, 3.8, "bar"))).toBe("3.0 – 3.8 bar");
+    expect(plain(band(74, 80, "°C"))).toBe("74 – 80 °C");
+    expect(plain(band(1.08, 1.16, "mm"))).toBe("1.08 – 1.16 mm");
+    expect(plain(band(13000, 16000, "1/h"))).toBe("13 000 – 16 000/h");
+  });
+
+  test("names read as words", () => expect(label("fill_temp")).toBe("fill temp"));
 
   test("percent", () => {
     expect(plain(percent(0.634))).toBe("63 %");

@@ -65,10 +65,21 @@ export function unit(name: string | null | undefined): string {
   return `${SPACE}${name}`;
 }
 
-/** Value and unit; a missing value has no unit. */
+/** Value and unit; a missing value has no unit. What has a unit is a quantity: 82 °C and 82.4 °C keep one form. */
 export function measured(value: Scalar | undefined, unitName?: string | null, type?: string): string {
-  const text = scalar(value, type);
+  const text = scalar(value, type ?? (unitName ? "double" : undefined));
   return text === MISSING || typeof value === "boolean" ? text : text + unit(unitName);
+}
+
+/** A normal band: both ends with the same decimals, and no more than they need. */
+export function band(low: number, high: number, unitName?: string | null): string {
+  const needed = [0, 1, 2].find((digits) => [low, high].every((end) => Math.abs(end - Number(end.toFixed(digits))) < 1e-9)) ?? 3;
+  return `${grouped(low.toFixed(needed))} – ${grouped(high.toFixed(needed))}${unit(unitName)}`;
+}
+
+/** A name of the plant file for reading: `fill_temp` reads "fill temp". SQL and addresses keep the name itself. */
+export function label(name: string): string {
+  return name.replaceAll("_", " ");
 }
 
 /** A ratio 0..1 in percent. */

@@ -65,7 +65,7 @@ export type Measure = (text: string, name: boolean) => number;
 
 export const NAME_LINE = 17;
 export const LABEL_LINE = 14;
-const LABEL_COLUMNS = 24;
+const LABEL_COLUMNS = 28;
 const PADDING = 14;
 const MIN_WIDTH = 92;
 /** The widest countdown in practice. */

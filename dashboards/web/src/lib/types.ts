@@ -70,6 +70,8 @@ export interface Oee {
   oee: number | null;
   target: number | null | { availability?: number; performance?: number; quality_rate?: number; oee?: number };
   coverage: number;
+  no_value_reason?: string;
+  of?: string;
 }
 
 export interface MainValue {
