@@ -6,9 +6,12 @@ use tracing_subscriber::EnvFilter;
 
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
+/// Protocol libraries report as errors what their callers handle and say in better words; they speak when `ANDON_LOG` asks.
+const QUIET: &str = "opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_server=off,rumqttc=off,rumqttd=off";
+
 /// Starts logging to standard error; `ANDON_LOG` chooses what (`info`, `andon_ingest=debug`).
 pub fn log_to_stderr(default: &str) {
-    let filter = EnvFilter::try_from_env("ANDON_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = EnvFilter::try_from_env("ANDON_LOG").unwrap_or_else(|_| EnvFilter::new(format!("{default},{QUIET}")));
     // A second start in one process (tests) keeps the first subscriber.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

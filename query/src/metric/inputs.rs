@@ -1,12 +1,19 @@
 //! Which series feed which input of which asset.
 
-use andon_models::{SeriesId, catalog::Catalog, definition::AssetIndex, expression::Reference};
+use andon_models::{
+    SeriesId, Value,
+    catalog::Catalog,
+    definition::{AssetIndex, PropertyKind},
+    expression::Reference,
+};
 use std::collections::BTreeMap;
 
 /// The inputs of one plan: a slot is one reference of the model's metrics, numbered across all of them.
 pub struct Inputs {
     /// Every series that is read, and the assets (by position) and slots it feeds.
     pub feeds: BTreeMap<SeriesId, Vec<Feed>>,
+    /// The values of attributes: they hold at any time of which nothing else is stored.
+    pub constants: BTreeMap<SeriesId, Value>,
 }
 
 /// One place a series goes to.
@@ -29,6 +36,15 @@ impl Inputs {
                 }
             }
         }
-        Self { feeds }
+        let constant = |series: &SeriesId| Some((*series, attribute(catalog, *series)?));
+        Self { constants: feeds.keys().filter_map(constant).collect(), feeds }
     }
+}
+
+/// The value of an attribute in the running definition.
+fn attribute(catalog: &Catalog, series: SeriesId) -> Option<Value> {
+    let property = catalog.property(series)?;
+    let PropertyKind::Attribute { default } = &property.kind else { return None };
+    let own = &catalog.plant.assets[catalog.entry(series)?.asset.0].attributes;
+    Some(own.iter().find(|(name, _)| *name == property.name).map_or(default, |(_, value)| value).clone())
 }

@@ -1,6 +1,7 @@
 //! Reads points out of record batches: one row, one value at one time.
 
 use crate::error::QueryError;
+use andon_models::{Timestamp, Value};
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -52,6 +53,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// A value that holds at an instant.
+    pub fn constant(at: Timestamp, value: &Value) -> Self {
+        let text = if let Value::String(text) = value { Some(text.to_string()) } else { None };
+        Self { time: at.as_nanos(), number: value.as_f64(), text }
+    }
+
     /// Whether there is a value.
     pub fn is_good(&self) -> bool {
         self.number.is_some() || self.text.is_some()

@@ -142,7 +142,6 @@ fn of<'a>(all: &'a [(String, String, i64, Value)], asset: &str, key: &str) -> Ve
 async fn every_aggregate_over_two_windows_and_two_assets() {
     let mut bench = Bench::new();
     let a = "Line/Press A";
-    bench.put(a, "ideal_rate", -1_000, 120.0);
     bench.put(a, "running", -100, true);
     bench.put(a, "running", 100, false);
     bench.put(a, "running", 250, true);
@@ -209,7 +208,6 @@ async fn a_line_sees_its_machines() {
 async fn oee_through_the_plan_is_the_rule_itself() {
     let mut bench = Bench::new();
     let a = "Line/Press A";
-    bench.put(a, "ideal_rate", 0, 120.0);
     for (minute, running, parts, bad) in
         [(0, true, 1200, 10), (60, true, 1300, 11), (120, false, 1400, 11), (180, true, 1400, 11), (210, true, 1440, 14)]
     {

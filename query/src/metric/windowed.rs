@@ -36,7 +36,10 @@ pub async fn table(
     let (Some(first), Some(last)) = (windows.first(), windows.last()) else {
         return Err(QueryError::Internal("no windows to compute".into()));
     };
-    let carried = values_before(session, &points, inputs, first.start).await?;
+    let mut carried = values_before(session, &points, inputs, first.start).await?;
+    for (series, value) in &inputs.constants {
+        carried.entry(*series).or_insert_with(|| vec![Row::constant(first.start, value)]);
+    }
     let scan = session
         .read_table(points)?
         .filter(of_series(inputs.feeds.keys()).and(between(first.start, last.end)))?
