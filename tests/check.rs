@@ -51,7 +51,7 @@ fn ten_mistakes_get_ten_precise_messages() {
         (8, "float23"),
         (9, "80..74"),
         (11, "stat"),
-        (12, "loop_a"),
+        (13, "loop_a"),
         (16, "avrg"),
         (21, "nrmal"),
         (23, "hott"),

@@ -81,7 +81,7 @@ models:
               alarm: { enter: [raise], go: [ { after: $ALARM, to: tripped } ] }
               tripped: { enter: [write stop_request = true, notify maintenance] }
 assets:
-  Line 1/Filler 1: { model: filler, plc: plc }
+  Filler 1: { model: filler, plc: plc }
 ";
 
 const MOVES: &str = "SELECT to_state FROM events WHERE kind = 'transition' ORDER BY time";
@@ -102,11 +102,11 @@ async fn check_the_whole_story(andon: &Andon, controller: &Controller) {
 
     andon.wait_for_column("SELECT state FROM alarms ORDER BY time", &["unacknowledged"]).await;
     let alarm = andon.sql("SELECT asset, priority, message FROM alarms").await;
-    assert_eq!(shown(&alarm[0][0]), "Line 1/Filler 1");
+    assert_eq!(shown(&alarm[0][0]), "Filler 1");
     assert_eq!(shown(&alarm[0][1]), "high");
     assert!(shown(&alarm[0][2]).contains("91.5"), "{alarm:?}");
 
-    let hot = "SELECT count(*) > 0 FROM samples WHERE asset = 'Line 1/Filler 1' AND property = 'fill_temp' AND double = 91.5";
+    let hot = "SELECT count(*) > 0 FROM samples WHERE asset = 'Filler 1' AND property = 'fill_temp' AND double = 91.5";
     andon.wait_for_column(hot, &["true"]).await;
     let why = andon.sql("SELECT body FROM events WHERE kind = 'transition' AND to_state = 'hot/warming'").await;
     let why: serde_json::Value = serde_json::from_str(&shown(&why[0][0])).unwrap();

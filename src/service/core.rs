@@ -107,11 +107,6 @@ impl Core {
         step
     }
 
-    /// The plant it runs.
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
-    }
-
     /// Takes samples from collectors. `now` is the wall clock (or its stand-in in fast time).
     pub fn samples(&mut self, now: Timestamp, samples: &[Sample]) -> Step {
         let catalog = &self.catalog;

@@ -1,3 +1,5 @@
+//! The language: precedence, null and quality, messages.
+
 use super::*;
 use proptest::prelude::*;
 

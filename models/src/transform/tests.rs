@@ -1,3 +1,5 @@
+//! Transforms, sample by sample.
+
 use super::*;
 use crate::{
     AssetId, ModelId, PropertyId,

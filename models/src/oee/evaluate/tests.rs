@@ -1,3 +1,5 @@
+//! OEE: golden numbers, decisions and properties.
+
 use super::*;
 use crate::{Timestamp, calendar::ShiftCalendar, definition::CounterRule, oee::Lumps};
 use jiff::tz::TimeZone;
