@@ -10,6 +10,7 @@ mod board;
 mod connection;
 mod error;
 mod health;
+mod layers;
 mod live;
 mod machine;
 mod security;
@@ -27,25 +28,17 @@ use andon_models::{
     operator::{OperatorRefusal, OperatorRequest},
 };
 use andon_query::Historian;
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::StatusCode,
-    middleware,
-    response::{IntoResponse, Response},
-};
-use std::{any::Any, future::Future, io, sync::Arc, time::Duration};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
 };
 use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 /// Longest request body: an SQL statement of many pages still fits.
 const MAX_BODY_BYTES: usize = 256 * 1024;
-/// Longest time for an answer; a query has its own, shorter limit.
-const MAX_ANSWER_TIME: Duration = Duration::from_secs(60);
 /// How long answers under way may take once the service ends.
 const MAX_FAREWELL: Duration = Duration::from_secs(3);
 
@@ -128,22 +121,16 @@ async fn farewell(end: tokio_util::sync::CancellationToken) {
 fn router(app: Arc<app::App>) -> Router {
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(security::guard))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, MAX_ANSWER_TIME))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(middleware::from_fn(layers::measure))
+        .layer(middleware::from_fn(layers::limit_time))
         .layer(CompressionLayer::new())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    Router::new().nest("/api", api::router()).merge(health::router()).fallback(web::page).layer(layers).with_state(app)
-}
-
-/// A panic in a handler is a bug: the caller is told so, the service goes on.
-fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    tracing::error!(panic = text, "a request handler panicked");
-    ApiError::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "a bug in Andon stopped this request",
-        "please report it with the log of the service",
-    )
-    .into_response()
+    Router::new()
+        .nest("/api", api::router())
+        .merge(health::router())
+        .method_not_allowed_fallback(layers::wrong_method)
+        .fallback(web::page)
+        .layer(layers)
+        .with_state(app)
 }

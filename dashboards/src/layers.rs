@@ -1,0 +1,77 @@
+//! What surrounds every handler: a limit on time, a catch for panics, and the count of answers.
+
+use crate::error::ApiError;
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{Method, StatusCode, Uri},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::{any::Any, future::Future, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// Longest time for an answer; a query has its own, shorter limit.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(60);
+
+/// Gives up on an answer that takes too long.
+pub(crate) async fn limit_time(request: Request, next: Next) -> Response {
+    within(MAX_ANSWER_TIME, next.run(request)).await
+}
+
+async fn within(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    timeout(limit, answer).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {limit:?}");
+        ApiError::new(StatusCode::GATEWAY_TIMEOUT, message, "ask for less at once, or try again").into_response()
+    })
+}
+
+/// Counts answers and their time by route; a route's pattern, not its address, so that the number of series stays bounded.
+pub(crate) async fn measure(request: Request, next: Next) -> Response {
+    let pattern = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = pattern.unwrap_or_else(|| "page".into());
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_str().to_owned();
+    metrics::counter!("andon_http_answers_total", "route" => route.clone(), "status" => status).increment(1);
+    metrics::histogram!("andon_http_answer_seconds", "route" => route).record(start.elapsed().as_secs_f64());
+    response
+}
+
+/// A panic in a handler is a bug: the caller is told so, the service goes on.
+pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = text, "a request handler panicked");
+    let hint = "please report it with the log of the service";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug in Andon stopped this request", hint).into_response()
+}
+
+/// The address exists, but not for this method.
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    let message = format!("{} does not take {method}", uri.path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message, "GET /api/openapi.json describes the interface")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::Body, routing::get};
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    #[tokio::test]
+    async fn an_answer_that_never_comes_is_given_up() {
+        let answer = within(Duration::from_millis(1), std::future::pending()).await;
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn a_panic_stops_one_request_only() {
+        async fn broken() {
+            panic!("broken on purpose");
+        }
+        let router: Router = Router::new().route("/", get(broken)).layer(CatchPanicLayer::custom(panicked));
+        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

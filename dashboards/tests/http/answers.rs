@@ -1,0 +1,200 @@
+//! What the answers say about the small plant.
+
+use crate::{
+    plant::{self, NOW, before, series},
+    service::Service,
+};
+use andon_models::{AssetId, alarm::AlarmState, snapshot::ConnectionState};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value as Json, json};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_header_knows_plant_shift_alarms_and_sources() {
+    let service = Service::start().await;
+    let plant = service.get("/api/plant").await;
+    assert_eq!(plant["name"], "Testville");
+    assert_eq!(plant["time_zone"], "Europe/Berlin");
+    assert_eq!(plant["now"], NOW);
+    assert_eq!(plant["shift"], json!({"name": "early", "start": "2026-03-02T05:00:00Z", "end": "2026-03-02T13:00:00Z"}));
+    assert_eq!(plant["alarms"], json!({"critical": 0, "high": 1, "medium": 0, "low": 0}));
+    assert_eq!(
+        (&plant["unacknowledged"], &plant["alarms_per_hour"], &plant["alarms_per_hour_goal"]),
+        (&json!(1), &json!(1), &json!(6))
+    );
+    assert_eq!(plant["sources"], json!({"total": 1, "connected": 1}));
+    assert_eq!((&plant["demo"], &plant["armed"]), (&json!(true), &json!(true)));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_overview_shows_lines_machines_losses_and_what_needs_attention() {
+    let service = Service::start().await;
+    let overview = service.get("/api/overview").await;
+    assert_eq!(overview["lines"].as_array().unwrap().len(), 1);
+    let line = &overview["lines"][0];
+    assert_eq!((&line["name"], &line["description"]), (&json!("Line 1"), &json!("Half a litre")));
+    // Filler 2 runs all the time at half its rate, which is worse than the jam of Filler 1.
+    assert_eq!(line["oee"]["of"], "Line 1/Filler 2");
+    assert_eq!(line["oee"]["target"], 0.75);
+    close(&line["oee"]["availability"], 1.0);
+    close(&line["oee"]["performance"], 0.5);
+    assert_eq!(line["strip"], json!([{"from": "2026-03-02T05:00:00Z", "to": NOW, "state": "running", "reason": ""}]));
+    let machine = &line["machines"][0];
+    assert_eq!(machine["state"]["name"], "Execute");
+    assert_eq!((&machine["state"]["activity"], &machine["state"]["since"]), (&json!("running"), &json!(before(20))));
+    let main = &machine["main"];
+    assert_eq!((&main["key"], &main["value"], &main["quality"]), (&json!("fill_temp"), &json!(78.0), &json!("good")));
+    assert_eq!((&main["normal"], &main["stale_after_ms"]), (&json!([74.0, 80.0]), &json!(10_000)));
+    let spark = main["spark"].as_array().unwrap();
+    assert!((9..=60).contains(&spark.len()), "{spark:?}");
+    assert_eq!(spark.last().unwrap(), &json!([before(0).as_millis(), 78.0]));
+    assert_eq!(machine["alarm"], json!({"priority": 2, "acknowledged": false, "message": "Temperature 83 °C is above 82 °C"}));
+    assert_eq!(overview["attention"][0]["detector"], "overheat");
+    assert_eq!(overview["attention"][0]["count_24h"], 1);
+    let filler = AssetId::from_name("Line 1/Filler 1").to_string();
+    let loss = json!([{"asset": filler, "path": "Line 1/Filler 1", "reason": "Cap jam", "duration_ms": 1_200_000}]);
+    assert_eq!(overview["losses"], loss);
+    service.stop().await;
+}
+
+fn close(value: &Json, expected: f64) {
+    let number = value.as_f64().unwrap_or_else(|| panic!("{value} is no number"));
+    assert!((number - expected).abs() < 0.01, "{number} is not {expected}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_source_is_told_where_its_values_stand() {
+    let service = Service::start().await;
+    service.live.publish_source(plant::source(ConnectionState::Lost, "connection refused; is the controller on?"));
+    let overview = service.get("/api/overview").await;
+    let reason = "plc not connected: connection refused; is the controller on?";
+    assert_eq!(overview["lines"][0]["machines"][1]["source_down"], reason);
+    assert_eq!(service.get("/api/plant").await["sources"], json!({"total": 1, "connected": 0}));
+    assert_eq!(service.get("/readyz").await["sources_connected"], 0, "told, but the service does its part");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_asset_shows_all_its_properties() {
+    let service = Service::start().await;
+    let asset = service.get("/api/assets/Line%201%2FFiller%202").await;
+    let property = |key: &str| {
+        let all = asset["properties"].as_array().unwrap();
+        all.iter().find(|property| property["key"] == key).unwrap_or_else(|| panic!("no {key} in {asset}")).clone()
+    };
+    let pressure = property("pressure");
+    assert_eq!((&pressure["value"], &pressure["quality"]), (&Json::Null, &json!("bad")));
+    assert_eq!((&pressure["kind"], &pressure["status"]), (&json!("measurement"), &json!(0x808A_0000_u32)));
+    assert_eq!(pressure["source"], "opcua:plc ns=2;s=Pressure");
+    assert_eq!((&property("running")["kind"], &property("running")["formula"]), (&json!("transform"), &json!("state == 6")));
+    assert_eq!((&property("temp_avg")["kind"], &property("temp_avg")["window"]), (&json!("metric"), &json!("5m")));
+    assert_eq!((&property("temp_limit")["kind"], &property("temp_limit")["value"]), (&json!("attribute"), &json!(82.0)));
+    assert_eq!((&property("stop_request")["kind"], &property("stop_request")["type"]), (&json!("control"), &json!("boolean")));
+    assert_eq!(asset["detectors"][0]["state"], "normal");
+    assert_eq!(asset["oee"]["of"], "Line 1/Filler 2");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tree_carries_the_most_urgent_alarm_upwards() {
+    let service = Service::start().await;
+    service.live.publish_detector(plant::snapshot("Line 1/Filler 2", "hot/alarm", AlarmState::Acknowledged));
+    let assets = service.get("/api/assets").await;
+    let marks: Vec<_> =
+        assets.as_array().unwrap().iter().map(|asset| (&asset["path"], &asset["highest_alarm"]["acknowledged"])).collect();
+    let expected = [("Line 1", false), ("Line 1/Filler 1", false), ("Line 1/Filler 2", true)];
+    let expected: Vec<_> = expected.into_iter().map(|(path, seen)| (json!(path), json!(seen))).collect();
+    assert_eq!(marks, expected.iter().map(|(path, seen)| (path, seen)).collect::<Vec<_>>());
+    assert_eq!(assets[0]["children"][0], assets[1]["id"]);
+    assert_eq!(assets[1]["parent"], assets[0]["id"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_detector_shows_its_machine_and_its_story() {
+    let service = Service::start().await;
+    let detector = service.get("/api/detectors/Line%201%2FFiller%201/overheat").await;
+    let states: Vec<&Json> = detector["model"]["states"].as_array().unwrap().iter().map(|state| &state["path"]).collect();
+    assert_eq!(states, ["normal", "hot", "hot/warming", "hot/alarm"]);
+    assert_eq!(detector["model"]["initial"], "normal");
+    assert_eq!(detector["model"]["states"][0]["rules"][0]["to"], "hot");
+    assert_eq!(detector["model"]["states"][2]["rules"][0]["kind"], "after");
+    assert_eq!(detector["snapshot"]["state"], "hot/alarm");
+    let moves: Vec<&Json> = detector["transitions"].as_array().unwrap().iter().map(|event| &event["to"]).collect();
+    assert_eq!(moves, ["hot/alarm", "hot/warming", "normal"]);
+    assert_eq!(detector["transitions"][1]["explanation"]["inputs"][0]["value"], 83.0);
+    assert_eq!(detector["alarms"][0]["verb"], "raise");
+    let strip: Vec<&Json> = detector["strip"].as_array().unwrap().iter().map(|span| &span["state"]).collect();
+    assert_eq!(strip, ["normal", "hot/warming", "hot/alarm"]);
+    let inputs: Vec<&Json> = detector["inputs"].as_array().unwrap().iter().map(|input| &input["key"]).collect();
+    assert_eq!(inputs, ["fill_temp", "temp_limit", "running"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_comes_in_time_order_with_its_quality() {
+    let service = Service::start().await;
+    let temp = series(&service.catalog, "Line 1/Filler 1", "fill_temp").0;
+    let history = service.get(&format!("/api/series/{temp}/history?from={}&points=5000", before(10).as_millis())).await;
+    let points = history["points"].as_array().unwrap();
+    assert_eq!(points.len(), 10);
+    assert_eq!(points[0], json!([before(9).as_millis(), 78.9, 0]));
+    let (status, error) = service.answer(service.request(Method::GET, "/api/series/99999/history")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(error["error"]["message"], "there is no series 99999");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_answers_tables_and_refuses_in_words() {
+    let service = Service::start().await;
+    let (status, answer) = service.post("/api/sql", &json!({"sql": "SELECT 1 + 1 AS two"})).await;
+    assert_eq!((status, &answer["rows"]), (StatusCode::OK, &json!([[2]])));
+    assert_eq!(answer["columns"][0]["name"], "two");
+    assert!(answer["elapsed_ms"].is_u64());
+    for statement in ["SELECT nothing FROM nowhere", "DROP TABLE asset", "SELEKT", "COPY (SELECT 1) TO '/tmp/x'"] {
+        let (status, answer) = service.post("/api/sql", &json!({"sql": statement})).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{statement}: {answer}");
+        assert!(!answer["error"]["message"].as_str().unwrap().is_empty());
+    }
+    let (_, answer) = service.post("/api/sql", &json!({"sql": "SELECT count(*) FROM alarms"})).await;
+    assert_eq!(answer["rows"], json!([[1]]));
+    let schema = service.get("/api/schema").await;
+    let tables: Vec<&str> = schema.as_array().unwrap().iter().map(|table| table["table"].as_str().unwrap()).collect();
+    for table in ["asset", "asset_property", "raw_time_series", "events", "alarms", "commands", "filler"] {
+        assert!(tables.contains(&table), "{table} is not in {tables:?}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_alarms_come_from_the_events() {
+    let service = Service::start().await;
+    let history = service.get("/api/alarms?view=history").await;
+    assert_eq!(history.as_array().unwrap().len(), 1);
+    assert_eq!((&history[0]["state"], &history[0]["since"]), (&json!("unacknowledged"), &json!(before(10))));
+    assert_eq!(service.get("/api/alarms?view=shelved").await, json!([]));
+    let active = service.get("/api/alarms").await;
+    assert_eq!(active[0]["value_inputs"][0]["key"], "fill_temp");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_tells_how_it_is() {
+    let service = Service::start().await;
+    assert_eq!(service.get("/healthz").await, json!({"status": "ok", "version": "0.0.0-test"}));
+    assert_eq!(service.get("/readyz").await["ready"], true);
+    let (status, metrics) = service.answer(service.request(Method::GET, "/metrics")).await;
+    assert_eq!((status, metrics), (StatusCode::OK, json!("andon_up 1\n")));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_is_not_ready_when_nobody_takes_requests() {
+    let mut service = Service::start().await;
+    service.requests.close();
+    let (status, body) = service.answer(service.request(Method::GET, "/readyz")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body["problems"][0].as_str().unwrap().contains("takes no requests"));
+    service.stop().await;
+}

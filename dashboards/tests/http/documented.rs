@@ -1,0 +1,65 @@
+//! Every operation of the OpenAPI document answers the shape it documents.
+
+use crate::{plant::series, service::Service, shape::differences};
+use andon_models::AssetId;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value as Json, json};
+
+/// Operations that answer nothing, or no JSON; other tests look at them.
+const OTHERWISE: [&str; 6] = ["/api/arm", "/acknowledge", "/shelve", "/unshelve", "/api/live", "/metrics"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_answers_its_documented_shape() {
+    let service = Service::start().await;
+    let document = service.get("/api/openapi.json").await;
+    let mut checked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        if OTHERWISE.iter().any(|end| path.ends_with(end)) {
+            continue;
+        }
+        for (method, operation) in operations.as_object().unwrap() {
+            for address in addresses(&service, path) {
+                let request = match method.as_str() {
+                    "get" => service.request(Method::GET, &address),
+                    "post" => service.request(Method::POST, &address).json(&json!({"sql": "SELECT 1 AS one, 'a' AS a"})),
+                    other => panic!("no test knows {other} {path}"),
+                };
+                let (status, body) = service.answer(request).await;
+                assert_eq!(status, StatusCode::OK, "{method} {address}: {body}");
+                let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+                assert!(schema.is_object(), "{method} {path} documents no answer");
+                assert_eq!(differences(&document, schema, &body), Vec::<String>::new(), "{method} {address}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 18, "{checked}");
+    service.stop().await;
+}
+
+fn addresses(service: &Service, path: &str) -> Vec<String> {
+    let asset = AssetId::from_name("Line 1/Filler 1").to_string();
+    let temp = series(&service.catalog, "Line 1/Filler 1", "fill_temp").0.to_string();
+    let address = path.replace("{asset}", &asset).replace("{detector}", "overheat").replace("{series}", &temp);
+    match path {
+        "/api/alarms" => ["active", "shelved", "history"].iter().map(|view| format!("{address}?view={view}")).collect(),
+        "/api/assets/{asset}" => vec![address, "/api/assets/Line%201%2FFiller%202".into(), "/api/assets/Line%201".into()],
+        "/api/events" => vec![address.clone(), format!("{address}?kind=alarm,transition&asset={asset}&limit=2&from=0")],
+        _ => vec![address],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_names_every_route() {
+    let service = Service::start().await;
+    let document = service.get("/api/openapi.json").await;
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    for path in ["/api/plant", "/api/overview", "/api/sql", "/api/schema", "/api/live", "/healthz", "/readyz", "/metrics"] {
+        assert!(paths.iter().any(|known| *known == path), "{path}");
+    }
+    let described = |operation: &Json| operation["summary"].as_str().or(operation["description"].as_str()).is_some();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        assert!(operations.as_object().unwrap().values().all(described), "{path} says nothing about itself");
+    }
+    service.stop().await;
+}

@@ -1,0 +1,100 @@
+//! What operators ask for reaches the loop that owns the plant, and its answer reaches them.
+
+use crate::service::{Service, within};
+use andon_models::{
+    AssetId,
+    operator::{OperatorDeed, OperatorRefusal},
+};
+use reqwest::StatusCode;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+const ACKNOWLEDGE: &str = "/api/alarms/Line%201%2FFiller%201/overheat/acknowledge";
+const SHELVE: &str = "/api/alarms/Line%201%2FFiller%201/overheat/shelve";
+const UNSHELVE: &str = "/api/alarms/Line%201%2FFiller%201/overheat/unshelve";
+
+/// Sends a request, answers it in the plant's place, and gives what the plant was asked and what the operator was told.
+async fn ask(path: &str, body: Json, answer: Result<(), OperatorRefusal>) -> (OperatorDeed, StatusCode, Json) {
+    let mut service = Service::start().await;
+    let mut requests = std::mem::replace(&mut service.requests, tokio::sync::mpsc::channel(1).1);
+    let plant = tokio::spawn(async move {
+        let (request, reply) = requests.recv().await.unwrap();
+        reply.send(answer).unwrap();
+        request
+    });
+    let (status, told) = service.post(path, &body).await;
+    let request = within(plant).await.unwrap();
+    assert_eq!(&*request.by, "local engineer");
+    service.stop().await;
+    (request.deed, status, told)
+}
+
+fn filler() -> AssetId {
+    AssetId::from_name("Line 1/Filler 1")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_reaches_the_plant() {
+    let (deed, status, _) = ask(ACKNOWLEDGE, json!({"note": " valve checked "}), Ok(())).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(deed, OperatorDeed::Acknowledge { asset: filler(), detector: "overheat".into(), note: "valve checked".into() });
+    let (deed, status, _) = ask(ACKNOWLEDGE, json!({}), Ok(())).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(deed, OperatorDeed::Acknowledge { asset: filler(), detector: "overheat".into(), note: "".into() });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shelving_and_arming_reach_the_plant() {
+    let (deed, status, _) = ask(SHELVE, json!({"minutes": 15, "note": "sensor is being changed"}), Ok(())).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let span = Duration::from_secs(900);
+    let note = "sensor is being changed".into();
+    assert_eq!(deed, OperatorDeed::Shelve { asset: filler(), detector: "overheat".into(), span, note });
+    let (deed, status, _) = ask(UNSHELVE, json!({}), Ok(())).await;
+    assert_eq!(
+        (status, deed),
+        (StatusCode::NO_CONTENT, OperatorDeed::Unshelve { asset: filler(), detector: "overheat".into() })
+    );
+    let (deed, status, _) = ask("/api/arm", json!({"armed": false}), Ok(())).await;
+    assert_eq!((status, deed), (StatusCode::NO_CONTENT, OperatorDeed::Arm { armed: false }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_told_in_the_plants_words() {
+    let refusals = [
+        (OperatorRefusal::UnknownDetector("overheat".into()), StatusCode::NOT_FOUND, "there is no detector overheat"),
+        (OperatorRefusal::NotNow("it is not in alarm".into()), StatusCode::CONFLICT, "it is not in alarm"),
+        (
+            OperatorRefusal::NotRecorded("disk full".into()),
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not recorded, so not done: disk full",
+        ),
+    ];
+    for (refusal, expected, message) in refusals {
+        let (_, status, told) = ask(ACKNOWLEDGE, json!({}), Err(refusal)).await;
+        assert_eq!((status, &told["error"]["message"]), (expected, &json!(message)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_makes_no_sense_never_reaches_the_plant() {
+    let mut service = Service::start().await;
+    let cases = [
+        (SHELVE, json!({"minutes": 0, "note": "why"}), StatusCode::BAD_REQUEST),
+        (SHELVE, json!({"minutes": 100_000, "note": "why"}), StatusCode::BAD_REQUEST),
+        (SHELVE, json!({"minutes": 15, "note": " "}), StatusCode::BAD_REQUEST),
+        (SHELVE, json!({"minutes": 15}), StatusCode::BAD_REQUEST),
+        (ACKNOWLEDGE, json!({"note": "n".repeat(1_001)}), StatusCode::BAD_REQUEST),
+        (ACKNOWLEDGE, json!({"not": "known"}), StatusCode::BAD_REQUEST),
+        ("/api/alarms/Line%201%2FFiller%201/none/acknowledge", json!({}), StatusCode::NOT_FOUND),
+        ("/api/alarms/nowhere/overheat/acknowledge", json!({}), StatusCode::NOT_FOUND),
+    ];
+    for (path, body, expected) in cases {
+        let (status, told) = service.post(path, &body).await;
+        assert_eq!(status, expected, "{path} {body}: {told}");
+    }
+    assert!(service.requests.try_recv().is_err());
+    service.requests.close();
+    assert_eq!(service.post(ACKNOWLEDGE, &json!({})).await.0, StatusCode::SERVICE_UNAVAILABLE, "nobody is there to ask");
+    service.stop().await;
+}

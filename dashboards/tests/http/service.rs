@@ -1,0 +1,105 @@
+//! A running service to ask.
+
+use crate::plant;
+use andon_dashboards::{AppInfo, AppState, LiveHub, serve};
+use andon_models::{
+    alarm::AlarmState,
+    catalog::Catalog,
+    operator::{OperatorRefusal, OperatorRequest},
+    snapshot::ConnectionState,
+};
+use andon_query::{Batch, Historian, HistorianOptions};
+use reqwest::{Method, StatusCode};
+use serde_json::Value as Json;
+use std::{future::Future, io, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Longest wait for anything; far more than it takes on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+pub type Asked = (OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>);
+
+pub struct Service {
+    pub authority: String,
+    pub catalog: Arc<Catalog>,
+    pub live: LiveHub,
+    pub requests: mpsc::Receiver<Asked>,
+    client: reqwest::Client,
+    end: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<io::Result<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts a service over the small plant with its history.
+    pub async fn start() -> Self {
+        // Another test may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let catalog = plant::catalog();
+        let folder = tempfile::tempdir().unwrap();
+        let (historian, _) = Historian::open(HistorianOptions::new(folder.path()), catalog.clone()).await.unwrap();
+        let batch = Batch { points: plant::points(&catalog), events: plant::events(), keep: Vec::new() };
+        historian.append(batch).await.unwrap();
+        let live = LiveHub::new();
+        live.publish_source(plant::source(ConnectionState::Connected, ""));
+        live.publish_detector(plant::snapshot("Line 1/Filler 1", "hot/alarm", AlarmState::Unacknowledged));
+        live.publish_detector(plant::snapshot("Line 1/Filler 2", "normal", AlarmState::Normal));
+        let (asked, requests) = mpsc::channel(4);
+        let state = AppState {
+            catalog: catalog.clone(),
+            historian,
+            live: live.clone(),
+            requests: asked,
+            now: Arc::new(plant::now),
+            info: AppInfo { demo: true, version: "0.0.0-test".into(), guide: Vec::new() },
+            metrics: Arc::new(|| "andon_up 1\n".into()),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let (end, ended) = oneshot::channel::<()>();
+        let serving = tokio::spawn(serve(listener, state, async {
+            let _ = ended.await;
+        }));
+        let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap();
+        Self { authority, catalog, live, requests, client, end: Some(end), serving, _folder: folder }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.authority))
+    }
+
+    pub async fn get(&self, path: &str) -> Json {
+        let (status, body) = self.answer(self.request(Method::GET, path)).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    pub async fn post(&self, path: &str, body: &Json) -> (StatusCode, Json) {
+        self.answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// The status and the JSON body; null when there is none.
+    pub async fn answer(&self, request: reqwest::RequestBuilder) -> (StatusCode, Json) {
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        let body = if text.is_empty() { Json::Null } else { serde_json::from_str(&text).unwrap_or(Json::String(text)) };
+        (status, body)
+    }
+
+    /// Ends the service and waits for it.
+    pub async fn stop(mut self) {
+        self.end.take().unwrap().send(()).unwrap();
+        within(&mut self.serving).await.unwrap().unwrap();
+    }
+}
+
+/// Waits, but not for ever.
+pub async fn within<T>(work: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, work).await.expect("done before the deadline")
+}
