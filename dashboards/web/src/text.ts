@@ -123,7 +123,7 @@ export const text = {
     noLosses: "No losses recorded in this shift.",
     noLossesNoShift: "There is no shift now.",
     active: (span: string) => `active ${span}`,
-    returned: (span: string) => `came and went, ${span} ago`,
+    returned: (span: string) => `gone, raised ${span} ago`,
     unacknowledged: "not acknowledged",
     acknowledgedBy: (who: string, when: string) => `ack by ${who || "operator"} ${when}`,
     noMain: "no main value",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { band, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName } from "./format";
+import { band, brief, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName } from "./format";
 
 const plain = (text: string) => text.replace(/[\u202f\u00a0]/g, " ");
 
@@ -58,6 +58,10 @@ describe("spans", () => {
     [273_600_000, false, "3 d 4 h"],
     [-5, false, "0 s"],
   ])("%d ms", (ms, tenths, expected) => expect(plain(span(ms, tenths))).toBe(expected));
+});
+
+test("a brief span has one unit", () => {
+  expect([brief(12_000), brief(192_000), brief(10_080_000)].map(plain)).toEqual(["12 s", "3 m", "2 h"]);
 });
 
 describe("instants", () => {

@@ -102,6 +102,11 @@ export function span(ms: number, tenths = false): string {
   return pair(Math.floor(whole / 86_400), "d", Math.floor((whole % 86_400) / 3600), "h");
 }
 
+/** A span in its largest unit only, where it stands in a list. */
+export function brief(ms: number): string {
+  return span(ms).split(" ")[0] ?? "";
+}
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function format(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {

@@ -44,6 +44,11 @@ describe("sparkline", () => {
     expect(high).toBeCloseTo(10.8);
   });
 
+  test("a state holds until the next, and the last one to the edge", () => {
+    expect(path([[0, 0], [2, 10]], [0, 4], [0, 10], 40, 20, true)).toBe("M0.0 20.0H20.0V0.0H40.0");
+    expect(path([[0, 0], [2, null]], [0, 4], [0, 10], 40, 20, true)).toBe("M0.0 20.0");
+  });
+
   test("a missing value breaks the line", () => {
     const drawn = path([[0, 0], [1, 10], [2, null], [3, 10]], [0, 4], [0, 10], 40, 20);
     expect(drawn).toBe("M0.0 20.0L10.0 0.0M30.0 0.0");

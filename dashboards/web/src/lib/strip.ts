@@ -80,6 +80,8 @@ export function path(
   values: readonly [number, number],
   width: number,
   height: number,
+  /** Holds each value until the next, and the last one to the end: states and set-points. */
+  step = false,
 ): string {
   const spanX = window[1] - window[0] || 1;
   const spanY = values[1] - values[0] || 1;
@@ -92,10 +94,11 @@ export function path(
     }
     const x = ((time - window[0]) / spanX) * width;
     const y = height - ((value - values[0]) / spanY) * height;
-    out += `${pen}${x.toFixed(1)} ${Math.min(height, Math.max(0, y)).toFixed(1)}`;
+    const at = Math.min(height, Math.max(0, y)).toFixed(1);
+    out += step && pen === "L" ? `H${x.toFixed(1)}V${at}` : `${pen}${x.toFixed(1)} ${at}`;
     pen = "L";
   }
-  return out;
+  return step && pen === "L" ? `${out}H${width.toFixed(1)}` : out;
 }
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400].map(
