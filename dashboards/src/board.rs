@@ -1,8 +1,9 @@
 //! The slow part of the overview: OEE of the shift so far, strips and sparklines of all machines. Kept a few seconds, made by
-//! one task at a time; while it is made anew, pages get the one before.
+//! one task at a time; while that takes long, pages get the one before.
 
 use crate::{
     app::{App, Line},
+    error::ApiError,
     strip::{ActivitySpan, Histories, activities},
     view::Time,
 };
@@ -14,20 +15,22 @@ use andon_models::{
     window::Window,
 };
 use andon_query::QueryError;
+use axum::http::StatusCode;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Instant, timeout},
 };
-use tokio::{sync::Mutex, time::Instant};
 use utoipa::ToSchema;
 
 /// Figures of a shift move slowly; a few seconds of age do not show.
 const FRESH: Duration = Duration::from_secs(5);
-/// Older than this it is not shown any more while a new one is made.
-const USABLE: Duration = Duration::from_secs(30);
+/// How long a page waits for new figures while there are older ones to show.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Older ones are not shown any more, however long the new ones take.
+const USABLE: Duration = Duration::from_secs(60);
 /// Queries at once: two keep the cores of a small machine busy and leave room for others.
 const PARALLEL: usize = 2;
 /// Points of a machine's histories in a shift: far more changes of state than a shift has.
@@ -40,16 +43,25 @@ const SPARK_SPAN: Duration = Duration::from_secs(600);
 const LAST_SHIFT: Duration = Duration::from_secs(5 * 24 * 3_600);
 
 /// Keeps the newest board.
-#[derive(Default)]
 pub(crate) struct Board {
-    kept: RwLock<Option<(Instant, Arc<Figures>)>>,
+    newest: watch::Sender<Made>,
     work: Arc<Mutex<()>>,
+}
+
+/// What came of the last attempts to make a board.
+#[derive(Clone, Default)]
+struct Made {
+    figures: Option<(Instant, Arc<Figures>)>,
+    /// Why the last attempt failed; none when it did not.
+    failure: Option<String>,
 }
 
 /// The board: what takes queries to know.
 pub(crate) struct Figures {
     /// What it covers.
     pub(crate) shift: BoardShift,
+    /// The plant's time when it was made.
+    pub(crate) as_of: Timestamp,
     /// OEE of every asset with an OEE block.
     pub(crate) oee: HashMap<AssetIndex, OeeResult>,
     /// Strip of each line, with the machine it is of.
@@ -97,41 +109,71 @@ impl BoardShift {
     }
 }
 
+impl Default for Board {
+    fn default() -> Self {
+        Self { newest: watch::channel(Made::default()).0, work: Arc::default() }
+    }
+}
+
 impl Board {
-    /// The figures, at most a few seconds old unless a new board takes long to make.
-    pub(crate) async fn figures(app: &Arc<App>) -> Result<Arc<Figures>, QueryError> {
-        if let Some((age, figures)) = app.board.newest() {
-            if age > FRESH
-                && let Ok(turn) = app.board.work.clone().try_lock_owned()
-            {
-                let app = app.clone();
-                tokio::spawn(async move {
-                    let _turn = turn;
-                    if let Err(error) = app.board.renew(&app).await {
-                        tracing::warn!(%error, "the overview's figures are not renewed");
-                    }
-                });
-            }
-            if age < USABLE {
-                return Ok(figures);
-            }
+    /// The figures, at most a few seconds old unless new ones take long to make.
+    ///
+    /// # Errors
+    /// 500 with the cause when they cannot be made.
+    pub(crate) async fn figures(app: &Arc<App>) -> Result<Arc<Figures>, ApiError> {
+        let mut newest = app.board.newest.subscribe();
+        let known = newest.borrow_and_update().usable();
+        if let Some((age, figures)) = &known
+            && *age < FRESH
+        {
+            return Ok(figures.clone());
         }
-        let _turn = app.board.work.lock().await;
-        match app.board.newest() {
-            Some((age, figures)) if age < USABLE => Ok(figures),
-            _ => app.board.renew(app).await,
+        Self::renew(app);
+        let waiting = newest.changed();
+        match known {
+            // Late figures are better than none; the page sees by their time that they are.
+            Some(_) => drop(timeout(PATIENCE, waiting).await),
+            None => drop(waiting.await),
         }
+        let made = newest.borrow().clone();
+        let failed = || {
+            let cause = made.failure.clone().unwrap_or_else(|| "it took too long".into());
+            ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("the figures of the shift could not be made: {cause}"),
+                "see the log",
+            )
+        };
+        made.usable().map(|(_, figures)| figures).ok_or_else(failed)
     }
 
-    fn newest(&self) -> Option<(Duration, Arc<Figures>)> {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref().map(|(made, figures)| (made.elapsed(), figures.clone()))
+    /// Starts to make new figures, unless that is under way. A page that goes away does not stop it.
+    pub(crate) fn renew(app: &Arc<App>) {
+        let Ok(turn) = app.board.work.clone().try_lock_owned() else { return };
+        let app = app.clone();
+        tokio::spawn(async move {
+            let made = tokio::select! {
+                made = Figures::make(&app) => made,
+                () = app.end.cancelled() => return,
+            };
+            if let Err(error) = &made {
+                tracing::warn!(%error, "the figures of the shift could not be made");
+            }
+            // Before the news goes out: whoever comes after a failure may try again.
+            drop(turn);
+            app.board.newest.send_modify(|newest| match made {
+                Ok(figures) => *newest = Made { figures: Some((Instant::now(), Arc::new(figures))), failure: None },
+                Err(error) => newest.failure = Some(error.to_string()),
+            });
+        });
     }
+}
 
-    async fn renew(&self, app: &App) -> Result<Arc<Figures>, QueryError> {
-        let figures = Arc::new(Figures::make(app).await?);
-        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), figures.clone()));
-        Ok(figures)
+impl Made {
+    /// The figures with their age, unless they are too old to be shown.
+    fn usable(&self) -> Option<(Duration, Arc<Figures>)> {
+        let (made, figures) = self.figures.as_ref()?;
+        Some((made.elapsed(), figures.clone())).filter(|(age, _)| *age < USABLE)
     }
 }
 
@@ -161,7 +203,7 @@ impl Figures {
             .buffer_unordered(PARALLEL)
             .try_collect()
             .await?;
-        Ok(Self { shift, oee, strips, sparks })
+        Ok(Self { shift, as_of: now, oee, strips, sparks })
     }
 }
 

@@ -100,6 +100,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let app = Arc::new(app::App::new(state));
     app.recall().await;
+    // So that the first page does not wait for them.
+    board::Board::renew(&app);
     let end = app.end.clone();
     let service = router(app).into_make_service_with_connect_info::<connection::Peer>();
     let ended = end.clone();

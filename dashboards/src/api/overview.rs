@@ -6,7 +6,7 @@ use crate::{
     board::{Board, BoardShift, Figures, pace},
     error::ApiError,
     strip::ActivitySpan,
-    view::{AlarmMark, span_ms},
+    view::{AlarmMark, Time, span_ms},
 };
 use andon_models::{
     Quality, Tqv,
@@ -28,6 +28,8 @@ const MAX_LOSSES: usize = 5;
 pub(crate) struct Overview {
     /// What the figures cover.
     shift: BoardShift,
+    /// When the figures of the shift were made; values, states and alarms are newer.
+    as_of: Time,
     /// The lines in the order of the plant file.
     lines: Vec<LineView>,
     /// The most urgent active alarms.
@@ -143,6 +145,7 @@ pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
     attention.truncate(MAX_ATTENTION);
     Ok(Json(Overview {
         shift: figures.shift.clone(),
+        as_of: Time(figures.as_of),
         lines: app.lines.iter().map(|line| line_view(&app, line, &figures)).collect(),
         attention,
         losses: losses(&app, &figures),
