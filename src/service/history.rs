@@ -8,9 +8,17 @@ use super::{
     schedule::{CLOSED_KEY, Schedule},
 };
 use andon_detectors::Input;
-use andon_models::{Sample, TagId, Timestamp, Tqv, Value, command::CommandState};
+use andon_models::{
+    AssetId, Sample, TagId, Timestamp, Tqv, Value,
+    command::CommandState,
+    operator::{OperatorDeed, OperatorRequest},
+};
 use andon_query::{Batch, Historian, Receipt};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Simulated time per step: how late a detector may see a sample, and a simulated machine its command.
 const STEP: Duration = Duration::from_secs(10);
@@ -25,6 +33,8 @@ pub trait FastPlant {
     fn advance(&mut self, to: Timestamp, changes: &mut Vec<Sample>);
     /// Takes a command at once.
     fn write(&mut self, tag: TagId, value: &Value) -> Result<(), String>;
+    /// Who acknowledges an alarm raised at this instant, and how long that takes.
+    fn crew(&self, raised: Timestamp) -> (Arc<str>, Duration);
 }
 
 /// Runs a plant from `from` until it has caught up with the clock and stores everything as if it had been collected. `progress`
@@ -39,7 +49,7 @@ pub async fn produce(
     let historian = opened.historian.clone();
     let mut writer = Writer { historian: historian.clone(), record: Step::default(), pending: VecDeque::new(), points: 0 };
     writer.take(opened.core.start(from, &|series| historian.latest(series))).await?;
-    let (mut now, mut changes) = (from, Vec::new());
+    let (mut now, mut changes, mut crew) = (from, Vec::new(), Crew::default());
     while now + STEP <= clock() {
         now = now + STEP;
         changes.clear();
@@ -47,6 +57,7 @@ pub async fn produce(
         let mut step = opened.core.samples(now, &changes);
         step.extend(opened.core.time(now));
         perform(&mut opened.core, plant, now, &mut step);
+        crew.acknowledge(&mut opened.core, plant, now, &mut step);
         writer.take(step).await?;
         progress(now);
     }
@@ -73,6 +84,33 @@ fn perform(core: &mut Core, plant: &mut impl FastPlant, now: Timestamp, step: &m
         step.extend(core.decide(now, Input::Outcome(&outcome)));
     }
     step.effects.clear();
+}
+
+/// The people who acknowledge alarms, in simulated time.
+#[derive(Default)]
+struct Crew {
+    /// Alarms seen and not acknowledged yet, by the instant at which somebody will.
+    due: BTreeMap<(Timestamp, AssetId, Arc<str>), Arc<str>>,
+}
+
+impl Crew {
+    fn acknowledge(&mut self, core: &mut Core, plant: &impl FastPlant, now: Timestamp, step: &mut Step) {
+        for moved in &step.moved {
+            let raised = moved.alarm.since.filter(|_| moved.alarm.state.needs_acknowledgement());
+            if let Some(raised) = raised {
+                let (by, after) = plant.crew(raised);
+                self.due.insert((raised + after, moved.asset, moved.detector.clone()), by);
+            }
+        }
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((_, asset, detector), by) = entry.remove_entry();
+            let request = OperatorRequest { by, deed: OperatorDeed::Acknowledge { asset, detector, note: "".into() } };
+            let mut acknowledged = core.operator(now, &request);
+            // Somebody was quicker, or the alarm is gone: nothing to do.
+            acknowledged.refusal = None;
+            step.extend(acknowledged);
+        }
+    }
 }
 
 /// Computes every window that closed in the span, in the order and by the plans of a live plant.

@@ -9,7 +9,12 @@ use andon_models::{
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
+
+/// Who stands at the line, shift by shift.
+const CREW: [&str; 4] = ["a.lang", "m.huber", "s.yilmaz", "t.novak"];
+const SHIFT_SECONDS: i64 = 8 * 3_600;
 
 /// Joins the simulation's points with the catalog's tags, by asset and property.
 pub struct DemoPlant {
@@ -58,5 +63,11 @@ impl FastPlant for DemoPlant {
     fn write(&mut self, tag: TagId, value: &Value) -> Result<(), String> {
         let point = self.point_of_tag.get(&tag).ok_or("the simulated plant has no such point")?;
         self.simulation.lock().map_err(|_| "the simulation has panicked")?.write(*point, value.clone())
+    }
+
+    fn crew(&self, raised: Timestamp) -> (Arc<str>, Duration) {
+        let chance = raised.as_millis() / 1_000;
+        let by = CREW[usize::try_from(chance / SHIFT_SECONDS % CREW.len() as i64).unwrap_or_default()];
+        (by.into(), Duration::from_secs(40 + u64::try_from(chance * 37 % 400).unwrap_or_default()))
     }
 }
