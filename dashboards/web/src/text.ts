@@ -272,6 +272,7 @@ export const text = {
       history: "No alarm has been raised yet.",
     } as Record<string, string>,
     noMatch: "No alarm matches the filter.",
+    over: "over",
     filter: "Filter by asset, detector or message",
     all: "all",
     columns: {

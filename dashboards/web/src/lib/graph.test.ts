@@ -71,7 +71,8 @@ test("gravity grows from rest to alarm", () => {
   expect([look("normal"), look("hot/warming"), look("hot/alarm")]).toEqual(["step0", "step1", "step2"]);
 });
 
-test("labels break between words only", () => {
+test("labels break between words only, and never after an operator", () => {
+  expect(wrap("reject_rate < reject_limit - 0.3", 28)).toEqual(["reject_rate < reject_limit", "- 0.3"]);
   expect(wrap("temp > temp_limit and running", 18)).toEqual(["temp > temp_limit", "and running"]);
 });
 

@@ -72,15 +72,23 @@ const MIN_WIDTH = 92;
 const COUNTDOWN = "59 m 59 s";
 const START = "\u0000start";
 
-/** Breaks a text into short lines between words. */
+/** Words that belong to what follows them. */
+const BINDING = /^(and|or|not|in|for|[-+*/<>=!]+)$/;
+
+/** Breaks a text into short lines between words; an operator stays with its right side. */
 export function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
+  const lines: string[][] = [];
   for (const word of text.split(" ")) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < columns) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    if (last && last.join(" ").length + word.length < columns) {
+      last.push(word);
+      continue;
+    }
+    const carried: string[] = [];
+    while (last && last.length > 1 && BINDING.test(last.at(-1) ?? "")) carried.unshift(last.pop() ?? "");
+    lines.push([...carried, word]);
   }
-  return lines;
+  return lines.map((words) => words.join(" "));
 }
 
 /** `when` says nothing on an arrow that already reads as a condition. */
