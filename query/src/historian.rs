@@ -8,12 +8,16 @@ pub(crate) mod delta;
 pub(crate) mod flush;
 pub(crate) mod log;
 mod open;
+pub(crate) mod parquet;
 pub(crate) mod record;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-    Batch, EventFilter, HistorianOptions, HistorianStats, QueryError, Receipt, SqlAnswer, SqlLimits, TableDescription, history,
-    metric, sql,
+    Batch, EventFilter, HistorianOptions, HistorianStats, QueryError, Receipt, SqlAnswer, SqlLimits, TableDescription,
+    directory::Directory,
+    history, metric, sql,
     table::{events, points::PointsTable},
 };
 use andon_models::{
@@ -34,7 +38,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use store::Store;
+use store::{Sealed, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Remembers samples and events, and answers questions about them. Clones share one historian.
@@ -46,6 +50,7 @@ pub struct Historian {
 pub(crate) struct Inner {
     pub(crate) options: HistorianOptions,
     pub(crate) store: Arc<Store>,
+    pub(crate) directory: Arc<Directory>,
     catalog: Option<Arc<Catalog>>,
     session: SessionContext,
     tables: Vec<TableDescription>,
@@ -113,9 +118,7 @@ impl Historian {
         let limit = self.inner.options.flush_rows.saturating_mul(MAX_BUFFER_FLUSHES);
         // The sender lives in this historian, so waiting ends with room.
         let _ = writing.buffered.subscribe().wait_for(|buffered| *buffered < limit).await;
-        let log = writing.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let log = log.ok_or_else(|| QueryError::LogFailed("the historian is closed".into()))?;
-        let permit = log.reserve().await?;
+        let permit = writing.log()?.reserve().await?;
         {
             let mut next = writing.next.lock().unwrap_or_else(PoisonError::into_inner);
             let mut bytes = Vec::new();
@@ -123,12 +126,12 @@ impl Historian {
             if bytes.len() > record::MAX_PAYLOAD {
                 return Err(QueryError::TooLarge(bytes.len()));
             }
-            permit.send(Submission { number: *next, bytes, done });
+            permit.send(Submission { number: *next, bytes, begin: false, done });
             self.inner.store.apply(*next, batch, true, true);
             *next += 1;
         }
         let (rows, events) = self.inner.store.hot();
-        writing.buffered.send_replace(self.inner.store.counts().0);
+        self.inner.report_room();
         if rows >= self.inner.options.flush_rows || events >= self.inner.options.flush_rows / EVENT_WEIGHT {
             // A full queue means that a flush is due already.
             let _ = writing.flush.try_send(None);
@@ -273,6 +276,40 @@ impl Historian {
     fn writing(&self) -> Result<&Writing, QueryError> {
         let closed = || QueryError::LogFailed("the folder was opened for questions only".into());
         self.inner.writing.as_ref().ok_or_else(closed)
+    }
+}
+
+impl Inner {
+    /// Closes the buffer, and lets the log begin a new segment there. Answers when all of the buffer is durable in the log.
+    pub(crate) async fn seal(&self) -> Result<Option<Arc<Sealed>>, QueryError> {
+        let Some(writing) = &self.writing else { return Ok(None) };
+        let permit = writing.log()?.reserve().await?;
+        let (done, receipt) = Receipt::new();
+        let sealed = {
+            let mut next = writing.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(sealed) = self.store.seal() else { return Ok(None) };
+            let mut bytes = Vec::new();
+            record::encode(*next, &Batch::default(), &mut bytes);
+            permit.send(Submission { number: *next, bytes, begin: true, done });
+            *next += 1;
+            sealed
+        };
+        receipt.await?;
+        Ok(Some(sealed))
+    }
+
+    /// Tells those who wait for room how full the buffer is.
+    pub(crate) fn report_room(&self) {
+        if let Some(writing) = &self.writing {
+            writing.buffered.send_replace(self.store.counts().0);
+        }
+    }
+}
+
+impl Writing {
+    fn log(&self) -> Result<LogWriter, QueryError> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        log.ok_or_else(|| QueryError::LogFailed("the historian is closed".into()))
     }
 }
 

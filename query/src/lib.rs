@@ -14,6 +14,8 @@ mod metric;
 mod options;
 mod sql;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
 pub use batch::{Batch, Receipt, Recovered};

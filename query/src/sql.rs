@@ -2,7 +2,10 @@
 
 mod answer;
 mod check;
+mod deadline;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod views;
 mod wide;
 

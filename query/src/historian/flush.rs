@@ -1,11 +1,48 @@
-//! stub
-use super::{FlushRequest, Inner, delta::Tables};
-use std::sync::Weak;
-use tokio::sync::mpsc;
-pub async fn run(_inner: Weak<Inner>, _tables: Tables, mut requests: mpsc::Receiver<FlushRequest>) {
-    while let Some(request) = requests.recv().await {
+//! Turns the buffer into files in the background. In this order, each step durable before the next: files, Delta commits,
+//! checkpoint; then queries see files instead of the buffer, and the log forgets. A crash between any two loses and repeats nothing.
+
+use super::{FlushRequest, Inner, checkpoint, delta::Tables, log};
+use crate::QueryError;
+use std::sync::{Weak, atomic::Ordering};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+/// Flushes when asked and when the buffer has grown old, until the historian is gone.
+pub async fn run(inner: Weak<Inner>, mut tables: Tables, mut requests: mpsc::Receiver<FlushRequest>) {
+    let Some(age) = inner.upgrade().map(|inner| inner.options.flush_age) else { return };
+    let mut old = tokio::time::interval_at(tokio::time::Instant::now() + age, age);
+    old.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => match request {
+                Some(request) => request,
+                None => return,
+            },
+            _ = old.tick() => None,
+        };
+        let Some(inner) = inner.upgrade() else { return };
+        let flushed = flush(&inner, &mut tables).await;
+        match &flushed {
+            Ok(()) => inner.flushes.fetch_add(1, Ordering::Relaxed),
+            Err(error) => {
+                tracing::error!(%error, "the buffer could not be written to history; the log keeps it, the next flush tries again");
+                inner.flush_failures.fetch_add(1, Ordering::Relaxed)
+            }
+        };
         if let Some(done) = request {
-            let _ = done.send(Ok(()));
+            // Whoever asked may have gone.
+            let _ = done.send(flushed);
         }
     }
+}
+
+async fn flush(inner: &Inner, tables: &mut Tables) -> Result<(), QueryError> {
+    let Some(sealed) = inner.seal().await? else { return Ok(()) };
+    tables.commit(&sealed, &inner.directory).await?;
+    let (dir, files) = (inner.options.dir.clone(), tables.files());
+    let record = sealed.memory.record;
+    let saved = tokio::task::spawn_blocking(move || checkpoint::save(&dir, &sealed.memory)).await;
+    saved.map_err(|error| QueryError::Internal(error.to_string()))??;
+    inner.store.settle(files);
+    inner.report_room();
+    log::remove_up_to(&inner.options.dir.join("log"), record)
 }

@@ -69,7 +69,7 @@ async fn assemble(
     let (store, directory) = (Arc::new(loaded.store), Arc::new(loaded.directory));
     let (session, tables) = sql::session(&options, &store, &directory).await?;
     let (flushes, flush_failures) = (AtomicU64::new(0), AtomicU64::new(0));
-    let inner = Inner { options, store, catalog, session, tables, writing, flushes, flush_failures };
+    let inner = Inner { options, store, directory, catalog, session, tables, writing, flushes, flush_failures };
     Ok(Historian { inner: Arc::new(inner) })
 }
 

@@ -227,7 +227,7 @@ mod tests {
             let mut bytes = Vec::new();
             encode(7, &Batch { points, ..Batch::default() }, &mut bytes);
             let place = place.index(bytes.len());
-            bytes[place] ^= 1 << bit;
+            bytes[place] ^= 1_u8 << bit;
             prop_assert_eq!(find(&bytes, 0), Found::Damaged);
         }
 

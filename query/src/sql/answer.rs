@@ -1,6 +1,6 @@
 //! Runs a statement within its limits and answers in plain data.
 
-use super::check::only_reads;
+use super::{check::only_reads, deadline::enforce};
 use crate::{QueryError, SqlAnswer, SqlColumn, SqlLimits};
 use andon_models::Timestamp;
 use arrow::{
@@ -11,9 +11,10 @@ use arrow::{
     },
     util::display::{ArrayFormatter, FormatOptions},
 };
-use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
+use datafusion::{execution::SendableRecordBatchStream, physical_plan::execute_stream, prelude::SessionContext};
 use futures::StreamExt;
 use serde_json::Value;
+use tokio::{task::JoinSet, time::Instant};
 
 /// Longest statement: ten times what a person writes.
 const MAX_STATEMENT: usize = 100_000;
@@ -26,17 +27,24 @@ pub async fn answer(session: &SessionContext, sql: &str, limits: SqlLimits) -> R
     if sql.len() > MAX_STATEMENT {
         return Err(QueryError::Statement(format!("a statement has at most {MAX_STATEMENT} characters")));
     }
-    let work = async {
-        let plan = session.state().create_logical_plan(sql).await.map_err(statement)?;
-        only_reads(&plan)?;
-        // Runs as its own task, so that a long step of one statement does not hold up the caller; dropping it ends the statement.
-        let stream = session.execute_logical_plan(plan).await.map_err(statement)?.execute_stream().await.map_err(statement)?;
-        read(stream, limits).await
-    };
-    match tokio::time::timeout(limits.time, work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(QueryError::TimedOut(limits.time)),
+    let deadline = Instant::now() + limits.time;
+    // Its own task: a long step of one statement does not hold up the caller. Dropping the set ends the statement.
+    let mut task = JoinSet::new();
+    task.spawn(run(session.clone(), sql.to_owned(), limits, deadline));
+    match tokio::time::timeout_at(deadline, task.join_next()).await {
+        Ok(Some(Ok(Err(_)))) if Instant::now() >= deadline => Err(QueryError::TimedOut(limits.time)),
+        Ok(Some(Ok(answer))) => answer,
+        Ok(Some(Err(error))) => Err(QueryError::Internal(error.to_string())),
+        Ok(None) | Err(_) => Err(QueryError::TimedOut(limits.time)),
     }
+}
+
+async fn run(session: SessionContext, sql: String, limits: SqlLimits, deadline: Instant) -> Result<SqlAnswer, QueryError> {
+    let plan = session.state().create_logical_plan(&sql).await.map_err(statement)?;
+    only_reads(&plan)?;
+    let plan = session.execute_logical_plan(plan).await.map_err(statement)?.create_physical_plan().await.map_err(statement)?;
+    let plan = enforce(plan, deadline).map_err(statement)?;
+    read(execute_stream(plan, session.task_ctx()).map_err(statement)?, limits).await
 }
 
 /// The message of a failed statement, without the engine's inner words.

@@ -22,6 +22,8 @@ pub struct Submission {
     pub number: u64,
     /// The record's bytes.
     pub bytes: Vec<u8>,
+    /// Whether it begins a new segment.
+    pub begin: bool,
     /// Answered when it is on disk, or with the reason why not.
     pub done: oneshot::Sender<Result<(), Arc<str>>>,
 }
@@ -75,7 +77,11 @@ impl Thread {
     fn run(mut self, mut waiting: mpsc::Receiver<Submission>) {
         let mut group = Vec::new();
         let mut bytes = Vec::new();
-        while let Some(first) = waiting.blocking_recv() {
+        let mut held: Option<Submission> = None;
+        while let Some(first) = held.take().or_else(|| waiting.blocking_recv()) {
+            if first.begin {
+                self.file = None;
+            }
             bytes.clear();
             bytes.extend_from_slice(&first.bytes);
             let first_number = first.number;
@@ -86,6 +92,10 @@ impl Thread {
             }
             while bytes.len() < MAX_GROUP_BYTES {
                 let Ok(next) = waiting.try_recv() else { break };
+                if next.begin {
+                    held = Some(next);
+                    break;
+                }
                 bytes.extend_from_slice(&next.bytes);
                 group.push(next.done);
             }

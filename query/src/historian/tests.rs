@@ -1,0 +1,244 @@
+//! What a historian promises, seen from outside: nothing acknowledged is lost, nothing is there twice, everything can be asked.
+
+use super::*;
+use crate::testing::{PLANT, at, catalog, event, good, point, rows, series};
+use andon_models::{Quality, StatusCode, Value};
+use std::time::Duration;
+
+struct Bench {
+    folder: tempfile::TempDir,
+    catalog: Arc<Catalog>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), catalog: catalog(PLANT) }
+    }
+
+    async fn open(&self) -> (Historian, crate::Recovered) {
+        let mut options = HistorianOptions::new(self.folder.path());
+        options.group_commit = Duration::ZERO;
+        Historian::open(options, self.catalog.clone()).await.unwrap()
+    }
+
+    fn temp(&self) -> SeriesId {
+        series(&self.catalog, "Line 1/Press A", "temp")
+    }
+
+    fn batch(&self, seconds: impl IntoIterator<Item = i64>) -> Batch {
+        let points = seconds.into_iter().map(|second| good(self.temp(), second, second as f64)).collect();
+        Batch { points, ..Batch::default() }
+    }
+}
+
+/// Forgets a historian as `kill -9` would: nothing is flushed, the lock goes with the process.
+async fn kill(historian: Historian) {
+    let writing = historian.writing().unwrap();
+    writing.log.lock().unwrap().take();
+    let thread = writing.log_thread.lock().unwrap().take().unwrap();
+    tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    writing.lock.unlock().unwrap();
+}
+
+async fn temps(historian: &Historian) -> Vec<Vec<serde_json::Value>> {
+    rows(historian, "SELECT time, value FROM samples WHERE property = 'temp' ORDER BY time").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_appended_is_seen_at_once_and_after_a_crash() {
+    let bench = Bench::new();
+    let (historian, recovered) = bench.open().await;
+    assert!(recovered.kept.is_empty() && recovered.notices.is_empty());
+    let mut batch = bench.batch(0..10);
+    batch.events = vec![event(5, "overheat")];
+    batch.keep = vec![("a".into(), vec![1]), ("b".into(), vec![2])];
+    historian.append(batch).await.unwrap();
+    historian.append(Batch { keep: vec![("a".into(), vec![3]), ("b".into(), Vec::new())], ..Batch::default() }).await.unwrap();
+    let before = temps(&historian).await;
+    assert_eq!(before.len(), 10);
+    assert_eq!(historian.latest(bench.temp()).unwrap().time, at(9));
+    kill(historian).await;
+
+    let (historian, recovered) = bench.open().await;
+    assert_eq!(recovered.kept, [("a".to_owned(), vec![3])].into());
+    assert_eq!((recovered.log_points, recovered.log_events), (10, 1));
+    assert_eq!(temps(&historian).await, before);
+    assert_eq!(historian.latest(bench.temp()).unwrap().time, at(9));
+    assert_eq!(historian.events(EventFilter::default()).await.unwrap(), [event(5, "overheat")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_answer_like_the_buffer_they_were_made_of() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let mut batch = bench.batch((0..300_000).step_by(60));
+    batch.points.push(point(bench.temp(), 300_001, Value::Null, Quality::Bad));
+    batch.points.last_mut().unwrap().tqv.status = StatusCode::TIMEOUT;
+    batch.events = (0..3).map(|day| event(day * 86_400, "overheat")).collect();
+    batch.keep = vec![("state".into(), b"warm".to_vec())];
+    historian.append(batch).await.unwrap();
+    let questions = [
+        "SELECT * FROM samples ORDER BY series, time",
+        "SELECT count(*), sum(value), min(time), max(time) FROM samples WHERE asset = 'Line 1/Press A' AND property LIKE 'te%'",
+        "SELECT time, value FROM samples WHERE time > '2026-01-02T00:00:00Z' AND time <= '2026-01-02T00:02:00Z'",
+        "SELECT time, asset, temp FROM press WHERE time >= '2026-01-03T00:00:00Z' ORDER BY time LIMIT 5",
+        "SELECT kind, count(*) FROM events GROUP BY kind",
+        "SELECT time, state, priority FROM alarms ORDER BY time",
+        "SELECT * FROM latest_value_time_series ORDER BY property_alias",
+    ];
+    let ask = async |historian: &Historian| {
+        let mut answers = Vec::new();
+        for question in questions {
+            answers.push(rows(historian, question).await);
+        }
+        answers
+    };
+    let window = Window { start: at(0), end: at(300_001) };
+    let before = ask(&historian).await;
+    let chart = historian.history(bench.temp(), window, 200).await.unwrap();
+    historian.flush().await.unwrap();
+    assert_eq!(historian.stats().buffered_points, 0);
+    assert_eq!(historian.stats().files, 7, "four days of samples, three of events");
+    assert_eq!(ask(&historian).await, before);
+    assert_eq!(historian.history(bench.temp(), window, 200).await.unwrap(), chart);
+    historian.close().await.unwrap();
+
+    let (historian, recovered) = bench.open().await;
+    assert_eq!((recovered.log_points, recovered.log_events), (0, 0));
+    assert_eq!(recovered.kept["state"], b"warm");
+    assert_eq!(ask(&historian).await, before);
+    assert_eq!(historian.value_before(bench.temp(), at(119)).await.unwrap().unwrap().value, 60.0.into());
+    assert_eq!(historian.value_before(bench.temp(), at(-1)).await.unwrap(), None);
+    let read_only = Historian::open_read_only(bench.folder.path()).await.unwrap();
+    assert_eq!(ask(&read_only).await, before);
+    assert!(read_only.append(bench.batch([1])).await.is_err());
+}
+
+/// The crash happens after the Delta commit and before checkpoint and log know of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_commit_and_log_repeats_nothing() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let mut batch = bench.batch(0..1_000);
+    batch.events = vec![event(5, "overheat")];
+    batch.keep = vec![("state".into(), b"warm".to_vec())];
+    historian.append(batch).await.unwrap();
+    let before = temps(&historian).await;
+    let mut tables = delta::Tables::open(bench.folder.path()).await.unwrap();
+    let sealed = historian.inner.store.seal().unwrap();
+    tables.commit(&sealed, &historian.inner.directory).await.unwrap();
+    kill(historian).await;
+
+    let (historian, recovered) = bench.open().await;
+    assert_eq!((recovered.log_points, recovered.log_events), (0, 0));
+    assert_eq!(recovered.kept["state"], b"warm");
+    assert_eq!(temps(&historian).await, before);
+    assert_eq!(historian.latest(bench.temp()).unwrap().time, at(999));
+    assert_eq!(historian.events(EventFilter::default()).await.unwrap().len(), 1);
+    historian.append(bench.batch([1_000])).await.unwrap();
+    historian.flush().await.unwrap();
+    assert_eq!(temps(&historian).await.len(), 1_001);
+}
+
+/// Late and repeated points, in every mixture of files and buffer: the latest write wins.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_latest_write_of_a_point_wins() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let write = async |second: i64, value: f64| {
+        historian.append(Batch { points: vec![good(bench.temp(), second, value)], ..Batch::default() }).await.unwrap();
+    };
+    let values = async |expected: &[f64]| {
+        let found: Vec<f64> = temps(&historian).await.iter().map(|row| row[1].as_f64().unwrap()).collect();
+        assert_eq!(found, expected);
+    };
+    write(10, 1.0).await;
+    write(10, 2.0).await;
+    write(20, 3.0).await;
+    values(&[2.0, 3.0]).await;
+    historian.flush().await.unwrap();
+    values(&[2.0, 3.0]).await;
+    write(10, 4.0).await;
+    write(5, 5.0).await;
+    values(&[5.0, 4.0, 3.0]).await;
+    historian.flush().await.unwrap();
+    values(&[5.0, 4.0, 3.0]).await;
+    write(10, 6.0).await;
+    historian.flush().await.unwrap();
+    values(&[5.0, 6.0, 3.0]).await;
+    // A condition on the value must not bring an overwritten row back.
+    assert!(rows(&historian, "SELECT * FROM samples WHERE value IN (1, 2, 4)").await.is_empty());
+    // Another quality is another point; the newest write counts as the newest value.
+    let bad = point(bench.temp(), 20, Value::Null, Quality::Bad);
+    historian.append(Batch { points: vec![bad], ..Batch::default() }).await.unwrap();
+    assert_eq!(temps(&historian).await.len(), 4);
+    assert_eq!(historian.latest(bench.temp()).unwrap().quality, Quality::Bad);
+    historian.close().await.unwrap();
+    let (historian, _) = bench.open().await;
+    assert_eq!(temps(&historian).await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_changes_nothing() {
+    let (quiet, restless) = (Bench::new(), Bench::new());
+    let (steady, _) = quiet.open().await;
+    let (mut other, _) = restless.open().await;
+    for step in 0..20_i64 {
+        let mut batch = quiet.batch([step * 1_000, step * 1_000 + 1, (step - 3) * 1_000]);
+        batch.events = vec![event(step, "overheat")];
+        batch.keep = vec![(format!("key{}", step % 3), vec![u8::try_from(step).unwrap()])];
+        steady.append(batch.clone()).await.unwrap();
+        other.append(batch).await.unwrap();
+        if step % 4 == 1 {
+            other.flush().await.unwrap();
+        }
+        if step % 3 == 2 {
+            kill(other).await;
+            other = restless.open().await.0;
+        }
+    }
+    assert_eq!(temps(&other).await, temps(&steady).await);
+    assert_eq!(other.inner.store.kept(), steady.inner.store.kept());
+    let events = async |historian: &Historian| historian.events(EventFilter::default()).await.unwrap();
+    assert_eq!(events(&other).await, events(&steady).await);
+    assert_eq!(other.latest(quiet.temp()), steady.latest(quiet.temp()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_has_one_writer() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let second = Historian::open(HistorianOptions::new(bench.folder.path()), bench.catalog.clone()).await;
+    assert!(matches!(second, Err(QueryError::Locked(_))));
+    historian.close().await.unwrap();
+    bench.open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_buffer_becomes_files_by_itself() {
+    let bench = Bench::new();
+    let options = HistorianOptions { flush_rows: 1_000, ..HistorianOptions::new(bench.folder.path()) };
+    let (historian, _) = Historian::open(options, bench.catalog.clone()).await.unwrap();
+    let mut receipts = Vec::new();
+    for step in 0..100 {
+        receipts.push(historian.enqueue(bench.batch(step * 100..(step + 1) * 100)).await);
+    }
+    for receipt in receipts {
+        receipt.await.unwrap();
+    }
+    assert!(historian.stats().flushes > 0);
+    assert!(historian.stats().buffered_points <= 4_100);
+    assert_eq!(rows(&historian, "SELECT count(*) FROM samples").await[0][0], 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_forgets_what_is_in_files() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    historian.append(bench.batch(0..1_000)).await.unwrap();
+    historian.flush().await.unwrap();
+    historian.append(bench.batch(1_000..1_001)).await.unwrap();
+    let segments = log::segments(&bench.folder.path().join("log")).unwrap();
+    let bytes: u64 = segments.iter().map(|(_, path)| path.metadata().unwrap().len()).sum();
+    assert!(bytes < 200, "{bytes} bytes in {} segments", segments.len());
+}
