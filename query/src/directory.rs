@@ -3,16 +3,12 @@
 
 use crate::QueryError;
 use andon_models::{
-    AssetId, ModelId, PropertyId, SeriesId, Value, ValueType,
+    AssetId, ModelId, PropertyId, Value, ValueType,
     catalog::{Catalog, SeriesEntry},
     definition::{AssetIndex, Property, PropertyKind},
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// A table that SQL can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -160,16 +156,6 @@ impl Directory {
                 self.series.insert(entry.id.0, row);
             }
         }
-    }
-
-    /// The series that a question about names selects.
-    pub fn select(&self, wanted: impl Fn(&SeriesRow) -> bool) -> BTreeSet<i32> {
-        self.series.iter().filter(|(_, row)| wanted(row)).map(|(series, _)| series.cast_signed()).collect()
-    }
-
-    /// The names of a series.
-    pub fn row(&self, series: SeriesId) -> Option<&SeriesRow> {
-        self.series.get(&series.0)
     }
 }
 

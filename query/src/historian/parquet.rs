@@ -124,7 +124,6 @@ pub fn write_events(folder: &Path, sealed: &Sealed) -> Result<Vec<Written>, Quer
     Ok(written)
 }
 
-#[expect(clippy::too_many_arguments, reason = "what makes up a file, named at the only two call sites")]
 fn write(
     folder: &Path,
     day: i64,

@@ -11,7 +11,7 @@ use crate::{
 use andon_models::{Point, SeriesId, Timestamp, Tqv, event::Event};
 use arrow::array::RecordBatch;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -249,11 +249,6 @@ impl Store {
     pub fn hot(&self) -> (usize, usize) {
         let state = self.read();
         (state.hot.rows, state.hot.events.len())
-    }
-
-    /// Series that have a value.
-    pub fn known(&self) -> HashSet<SeriesId> {
-        self.read().newest.keys().copied().collect()
     }
 }
 

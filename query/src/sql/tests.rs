@@ -119,8 +119,12 @@ async fn answers_are_bounded() {
     let endless = "SELECT count(*) FROM samples a, samples b, samples c, samples d, samples e WHERE a.value + b.value + c.value + d.value + e.value < -1";
     let error = historian.sql(endless, limits).await.unwrap_err();
     assert!(matches!(error, crate::QueryError::TimedOut(_)), "{error}");
-    let hungry = "SELECT array_agg(a.string || b.asset || c.asset || d.asset) FROM samples a, samples b, samples c, samples d";
-    assert!(historian.sql(hungry, SqlLimits { time: Duration::from_secs(20), ..limits }).await.is_err());
+    historian.close().await.unwrap();
+    let options = HistorianOptions { query_memory: 1 << 20, ..HistorianOptions::new(folder.path()) };
+    let (historian, _) = Historian::open(options, catalog(PLANT)).await.unwrap();
+    let hungry = "SELECT count(DISTINCT concat(a.alias, b.alias, a.time, b.time)) FROM samples a, samples b";
+    let error = historian.sql(hungry, SqlLimits::default()).await.unwrap_err().to_string();
+    assert!(error.contains("memory"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -203,6 +203,7 @@ impl<'a> PointRows<'a> {
     }
 
     /// The series of a row.
+    #[cfg(test)]
     pub fn series(&self, row: usize) -> SeriesId {
         SeriesId(self.batch.column(SERIES).as_primitive::<Int32Type>().value(row).cast_unsigned())
     }
