@@ -86,11 +86,14 @@ async fn a_page_is_told_what_to_load_again() {
     service.live.publish_detector(plant::snapshot("Line 1/Filler 2", "hot/alarm", AlarmState::Unacknowledged));
     // Both belong to one change, and may come in either order.
     let mut expected = vec!["alarms", "detector"];
-    while !expected.is_empty() {
-        let hint = page.next().await;
-        expected.retain(|kind| hint["type"] != *kind);
-        assert!(hint["type"] != "detector" || hint["detector"] == "overheat", "{hint}");
-    }
+    within(async {
+        while !expected.is_empty() {
+            let hint = page.next().await;
+            expected.retain(|kind| hint["type"] != *kind);
+            assert!(hint["type"] != "detector" || hint["detector"] == "overheat", "{hint}");
+        }
+    })
+    .await;
     service.live.publish_source(plant::source(ConnectionState::Lost, "refused"));
     page.next_of("sources").await;
     service.live.set_armed(false);
