@@ -59,9 +59,13 @@ fn print_schema() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Threads of the runtime at least: a plan that computes on every core must not hold up a heartbeat or a command.
+const MIN_THREADS: usize = 4;
+
 /// Starts the runtime that everything asynchronous of one command lives in.
 fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let threads = std::thread::available_parallelism().map_or(MIN_THREADS, |cores| cores.get().max(MIN_THREADS));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let output = runtime.block_on(future);
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     Ok(output)
