@@ -114,7 +114,7 @@ impl Worker {
         then: Option<Durable>,
     ) {
         match &durable {
-            Ok(()) => acknowledge.into_iter().for_each(|sender| drop(sender.send(()))),
+            Ok(()) => acknowledge.into_iter().for_each(|sender| _ = sender.send(())),
             Err(error) => tracing::error!(%error, "a record did not reach the disk; nothing it asked for is done"),
         }
         match (then, &durable) {

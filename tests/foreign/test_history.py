@@ -11,8 +11,8 @@ def test_delta_and_duckdb_agree_with_our_sql(andon_demo):
     ours = demo.sql(f"SELECT count(*), sum(double), sum(\"integer\") FROM samples WHERE time < '{border}'")[0]
     assert ours[0] > 10_000
 
-    table = DeltaTable(str(demo.folder / "history" / "samples")).to_pyarrow_dataset()
-    rows = duckdb.sql(f"SELECT count(*), sum(double), sum(\"integer\") FROM table WHERE time < TIMESTAMPTZ '{border}'").fetchone()
+    points = DeltaTable(str(demo.folder / "history" / "samples")).to_pyarrow_dataset()
+    rows = duckdb.sql(f"SELECT count(*), sum(double), sum(\"integer\") FROM points WHERE time < TIMESTAMPTZ '{border}'").fetchone()
     assert rows[0] == ours[0]
     assert abs(rows[1] - ours[1]) <= 1e-9 * abs(ours[1])
     assert int(rows[2]) == int(ours[2])
