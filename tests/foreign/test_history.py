@@ -12,7 +12,7 @@ def test_delta_and_duckdb_agree_with_our_sql(andon_demo):
     assert ours[0] > 10_000
 
     points = DeltaTable(str(demo.folder / "history" / "samples")).to_pyarrow_dataset()
-    rows = duckdb.sql(f"SELECT count(*), sum(double), sum(\"integer\") FROM points WHERE time < TIMESTAMPTZ '{border}'").fetchone()
+    rows = duckdb.sql(f"SELECT count(*), sum(double), sum(\"integer\") FROM points WHERE time < TIMESTAMPTZ '{border}'").fetchall()[0]
     assert rows[0] == ours[0]
     assert abs(rows[1] - ours[1]) <= 1e-9 * abs(ours[1])
     assert int(rows[2]) == int(ours[2])
