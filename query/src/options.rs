@@ -24,7 +24,7 @@ impl HistorianOptions {
             dir: dir.into(),
             group_commit: Duration::from_millis(2),
             flush_rows: 1_000_000,
-            flush_age: Duration::from_secs(600),
+            flush_age: Duration::from_secs(1_800),
             query_memory: 1 << 30,
         }
     }

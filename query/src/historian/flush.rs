@@ -36,6 +36,14 @@ pub async fn run(inner: Weak<Inner>, mut tables: Tables, mut requests: mpsc::Rec
 }
 
 async fn flush(inner: &Inner, tables: &mut Tables) -> Result<(), QueryError> {
+    // After a failed flush its buffer comes first, and what came since then after it.
+    if inner.store.is_sealed() {
+        flush_one(inner, tables).await?;
+    }
+    flush_one(inner, tables).await
+}
+
+async fn flush_one(inner: &Inner, tables: &mut Tables) -> Result<(), QueryError> {
     let Some(sealed) = inner.seal().await? else { return Ok(()) };
     tables.commit(&sealed, &inner.directory).await?;
     let (dir, files) = (inner.options.dir.clone(), tables.files());

@@ -6,7 +6,7 @@
 mod recovery;
 mod writer;
 
-pub use recovery::recover;
+pub use recovery::{Recovery, recover};
 pub use writer::{LogWriter, Submission};
 
 use crate::error::QueryError;

@@ -2,10 +2,10 @@
 
 use super::{
     Historian, Inner, Writing, checkpoint, delta, flush,
-    log::{self, LogWriter},
+    log::{self, LogWriter, Recovery},
     store::Store,
 };
-use crate::{HistorianOptions, QueryError, Recovered, directory::Directory, sql};
+use crate::{Batch, HistorianOptions, QueryError, Recovered, directory::Directory, sql};
 use andon_models::catalog::Catalog;
 use std::{
     fs::{File, OpenOptions},
@@ -31,8 +31,9 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
         std::fs::create_dir_all(&folder).map_err(QueryError::io("cannot make", &folder))?;
     }
     let lock = lock(&dir)?;
+    let read = read_log(&dir, true).await?;
     let tables = delta::Tables::open_or_create(&dir).await?;
-    let mut loaded = load(&dir, &tables, false)?;
+    let mut loaded = load(&dir, read, &tables)?;
     loaded.directory.learn(&catalog);
     loaded.directory.save(&dir)?;
     let (log, thread) = LogWriter::start(&dir.join("log"), options.group_commit)?;
@@ -55,8 +56,11 @@ pub(super) async fn open_read_only(dir: &Path) -> Result<Historian, QueryError> 
     if !dir.join("history").is_dir() {
         return Err(QueryError::NoHistory(dir.to_owned()));
     }
+    // A writer may move records from the log to files meanwhile. Whoever reads the log first and the tables then finds each record
+    // at least once, and the tables say which ones they have.
+    let read = read_log(dir, false).await?;
     let tables = delta::Tables::open(dir).await?;
-    let loaded = load(dir, &tables, true)?;
+    let loaded = load(dir, read, &tables)?;
     assemble(HistorianOptions::new(dir), loaded, None, None).await
 }
 
@@ -85,22 +89,50 @@ fn lock(dir: &Path) -> Result<File, QueryError> {
     }
 }
 
-/// Reads checkpoint and log: what is in files already is only remembered, the rest goes to the buffer.
-fn load(dir: &Path, tables: &delta::Tables, read_only: bool) -> Result<Loaded, QueryError> {
+/// The records of the log with their numbers, and what recovery says about them.
+struct ReadLog {
+    records: Vec<(u64, Batch)>,
+    recovery: Recovery,
+}
+
+/// Tries of a reader to find all segments of a log from which a writer removes some.
+const MAX_READ_TRIES: usize = 5;
+
+async fn read_log(dir: &Path, mend: bool) -> Result<ReadLog, QueryError> {
+    let folder = dir.join("log");
+    let read = move || {
+        for _ in 1..MAX_READ_TRIES {
+            match read_once(&folder, mend) {
+                Err(QueryError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {}
+                read => return read,
+            }
+        }
+        read_once(&folder, mend)
+    };
+    tokio::task::spawn_blocking(read).await.map_err(|error| QueryError::Internal(error.to_string()))?
+}
+
+fn read_once(folder: &Path, mend: bool) -> Result<ReadLog, QueryError> {
+    let mut records = Vec::new();
+    let recovery = log::recover(folder, mend, |number, batch| records.push((number, batch)))?;
+    Ok(ReadLog { records, recovery })
+}
+
+/// What is in files already is only remembered, the rest of the log goes to the buffer.
+fn load(dir: &Path, log: ReadLog, tables: &delta::Tables) -> Result<Loaded, QueryError> {
     let (memory, mut notices) = checkpoint::load(dir)?;
     let (points, events) = (tables.points_record(), tables.events_record());
-    let store = Store::restore(memory.clone(), tables.files());
+    let record = memory.record;
+    let store = Store::restore(memory, tables.files());
     let (mut log_points, mut log_events) = (0, 0);
-    let replay = |number: u64, batch: crate::Batch| {
+    for (number, batch) in log.records {
         let new = |done: Option<u64>| done.is_none_or(|done| number > done);
         log_points += if new(points) { batch.points.len() as u64 } else { 0 };
         log_events += if new(events) { batch.events.len() as u64 } else { 0 };
         store.apply(number, batch, new(points), new(events));
-    };
-    let recovery =
-        if read_only { log::recover(&dir.join("log"), false, replay)? } else { log::recover(&dir.join("log"), true, replay)? };
-    notices.extend(recovery.notices);
-    let last = [recovery.last_number, points, events, Some(memory.record)].into_iter().flatten().max().unwrap_or(0);
+    }
+    notices.extend(log.recovery.notices);
+    let last = [log.recovery.last_number, points, events, Some(record)].into_iter().flatten().max().unwrap_or(0);
     let recovered = Recovered { kept: store.kept(), log_points, log_events, notices };
     Ok(Loaded { store, directory: Directory::load(dir)?, recovered, next: last + 1 })
 }

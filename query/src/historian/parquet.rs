@@ -83,7 +83,7 @@ const NO_SERIES: (i32, i32) = (i32::MIN, i32::MAX);
 /// # Errors
 /// When a file cannot be written.
 pub fn write_points(folder: &Path, sealed: &Sealed, directory: &Directory) -> Result<Vec<Written>, QueryError> {
-    let sorted = sort_unique(&sealed.points)?;
+    let sorted = sort_unique(sealed.points.iter().map(|chunk| &chunk.rows))?;
     let names = Names::new(directory)?;
     let time = sorted.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
     let days: BTreeSet<i64> = time.iter().map(|time| time.div_euclid(DAY_MICROS)).collect();

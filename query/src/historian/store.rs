@@ -4,12 +4,11 @@
 use crate::{
     Batch,
     table::{
-        columns::{CHUNK_ROWS, PointColumns},
+        columns::{CHUNK_ROWS, Chunk, PointColumns},
         files::Files,
     },
 };
 use andon_models::{Point, SeriesId, Timestamp, Tqv, event::Event};
-use arrow::array::RecordBatch;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -57,7 +56,7 @@ struct Newest {
 /// Points and events in the order they came.
 #[derive(Default)]
 struct Buffer {
-    full: Vec<RecordBatch>,
+    full: Vec<Chunk>,
     open: PointColumns,
     rows: usize,
     events: Vec<Stored>,
@@ -78,7 +77,7 @@ pub struct Stored {
 #[derive(Debug)]
 pub struct Sealed {
     /// Its points, in the order they came.
-    pub points: Vec<RecordBatch>,
+    pub points: Vec<Chunk>,
     /// How many points.
     pub rows: usize,
     /// Its events, in the order they came.
@@ -103,7 +102,7 @@ pub struct Memory {
 /// One consistent view of everything: a query's whole world.
 pub struct Snapshot {
     /// Points that are not in files; rows of the same series, time and quality may repeat.
-    pub points: Vec<RecordBatch>,
+    pub points: Vec<Chunk>,
     /// Events that are not in files.
     pub events: Vec<Stored>,
     /// Files.
@@ -224,6 +223,11 @@ impl Store {
         let sealed = Arc::new(sealed);
         state.sealed = Some(sealed.clone());
         Some(sealed)
+    }
+
+    /// Whether a closed buffer waits for its files.
+    pub fn is_sealed(&self) -> bool {
+        self.read().sealed.is_some()
     }
 
     /// Takes files in place of the sealed buffer: queries see one or the other.

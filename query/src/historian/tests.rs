@@ -242,3 +242,69 @@ async fn the_log_forgets_what_is_in_files() {
     let bytes: u64 = segments.iter().map(|(_, path)| path.metadata().unwrap().len()).sum();
     assert!(bytes < 200, "{bytes} bytes in {} segments", segments.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_opens_only_the_files_it_needs() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    historian.append(bench.batch((0..600_000).step_by(600))).await.unwrap();
+    historian.flush().await.unwrap();
+    assert_eq!(historian.stats().files, 7);
+    let plan = async |condition: &str| {
+        let rows = rows(&historian, &format!("EXPLAIN SELECT max(value) FROM samples WHERE {condition}")).await;
+        rows.iter().map(|row| row[1].as_str().unwrap().to_owned()).collect::<String>()
+    };
+    let files = |plan: &str| plan.matches(".parquet").count();
+    let hour = plan(
+        "asset = 'Line 1/Press A' AND property = 'temp' AND time > '2026-01-03T10:00:00Z' AND time <= '2026-01-03T11:00:00Z'",
+    )
+    .await;
+    assert_eq!(files(&hour), 1, "{hour}");
+    // The reader itself knows the series and the time, so it can leave out row groups and pages.
+    assert!(hour.contains("series_min") && hour.contains("time_max"), "{hour}");
+    let all = plan("property = 'temp'").await;
+    assert!(all.contains("7 groups"), "{all}");
+    assert_eq!(files(&plan("property = 'good'").await), 0);
+}
+
+/// A full disk, or a folder that is away for a while: nothing is acknowledged meanwhile, everything after it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_goes_on_when_its_folder_is_back() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let (log, away) = (bench.folder.path().join("log"), bench.folder.path().join("away"));
+    std::fs::rename(&log, &away).unwrap();
+    assert!(matches!(historian.append(bench.batch([1])).await, Err(QueryError::LogFailed(_))));
+    std::fs::rename(&away, &log).unwrap();
+    historian.append(bench.batch([2])).await.unwrap();
+    kill(historian).await;
+    let (historian, recovered) = bench.open().await;
+    assert_eq!((recovered.log_points, temps(&historian).await.len()), (1, 1));
+}
+
+/// A writer at work and a reader that comes in between: the reader sees all that was acknowledged before it came.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_sees_what_was_acknowledged_while_the_buffer_becomes_files() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let writer = tokio::spawn({
+        let (historian, batches) =
+            (historian.clone(), (0..20).map(|step| bench.batch(step * 100..(step + 1) * 100)).collect::<Vec<_>>());
+        async move {
+            for batch in batches {
+                historian.append(batch).await.unwrap();
+                historian.flush().await.unwrap();
+            }
+        }
+    });
+    let mut seen = 0;
+    while !writer.is_finished() {
+        let acknowledged = rows(&historian, "SELECT count(*) FROM samples").await[0][0].as_i64().unwrap();
+        let reader = Historian::open_read_only(bench.folder.path()).await.unwrap();
+        let found = rows(&reader, "SELECT count(*) FROM samples").await[0][0].as_i64().unwrap();
+        assert!(found >= acknowledged && found >= seen, "{found} of {acknowledged}, {seen} before");
+        seen = found;
+    }
+    writer.await.unwrap();
+    assert_eq!(rows(&historian, "SELECT count(*) FROM samples").await[0][0], 2_000);
+}

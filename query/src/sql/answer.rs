@@ -11,7 +11,9 @@ use arrow::{
     },
     util::display::{ArrayFormatter, FormatOptions},
 };
-use datafusion::{execution::SendableRecordBatchStream, physical_plan::execute_stream, prelude::SessionContext};
+use datafusion::{
+    error::DataFusionError, execution::SendableRecordBatchStream, physical_plan::execute_stream, prelude::SessionContext,
+};
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
@@ -48,7 +50,10 @@ async fn run(session: SessionContext, sql: String, limits: SqlLimits, deadline: 
 }
 
 /// The message of a failed statement, without the engine's inner words.
-fn statement(error: datafusion::error::DataFusionError) -> QueryError {
+fn statement(error: DataFusionError) -> QueryError {
+    if let DataFusionError::ResourcesExhausted(_) = error.find_root() {
+        return QueryError::Statement("the statement needs more memory than it may take; narrow it by time or asset".into());
+    }
     let text = error.strip_backtrace();
     let text = ["Error during planning: ", "Schema error: ", "SQL error: ", "Execution error: "]
         .iter()

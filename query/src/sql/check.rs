@@ -38,6 +38,7 @@ fn refusal(node: &LogicalPlan) -> Option<&'static str> {
         | LogicalPlan::Limit(_)
         | LogicalPlan::Values(_)
         | LogicalPlan::Explain(_)
+        | LogicalPlan::DescribeTable(_)
         | LogicalPlan::Distinct(_)
         | LogicalPlan::Unnest(_)
         | LogicalPlan::RecursiveQuery(_) => None,

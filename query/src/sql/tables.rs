@@ -174,7 +174,7 @@ impl TableProvider for LatestTable {
         let mut latest = self.store.latest_all();
         latest.sort_by_key(|point| point.series);
         latest.iter().for_each(|point| columns.push(point, 0));
-        let batch = self.samples.name(&columns.take())?;
+        let batch = self.samples.name(&columns.take().rows)?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], named::schema(), projection.cloned())?)
     }
 }

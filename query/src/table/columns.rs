@@ -90,6 +90,17 @@ pub fn series_code(series: SeriesId) -> i32 {
     series.0.cast_signed()
 }
 
+/// Some points, and from when to when they are.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// The points.
+    pub rows: RecordBatch,
+    /// The first microsecond.
+    pub from: i64,
+    /// The last microsecond.
+    pub to: i64,
+}
+
 /// Points on their way to a record batch.
 pub struct PointColumns {
     series: Int32Builder,
@@ -154,8 +165,8 @@ impl PointColumns {
     }
 
     /// A record batch of the points so far; they stay.
-    pub fn snapshot(&self) -> RecordBatch {
-        batch(vec![
+    pub fn snapshot(&self) -> Chunk {
+        chunk(vec![
             Arc::new(self.series.finish_cloned()),
             Arc::new(self.time.finish_cloned()),
             Arc::new(self.nanos.finish_cloned()),
@@ -170,9 +181,9 @@ impl PointColumns {
     }
 
     /// A record batch of the points; none are left.
-    pub fn take(&mut self) -> RecordBatch {
+    pub fn take(&mut self) -> Chunk {
         self.len = 0;
-        batch(vec![
+        chunk(vec![
             Arc::new(self.series.finish()),
             Arc::new(self.time.finish()),
             Arc::new(self.nanos.finish()),
@@ -187,8 +198,11 @@ impl PointColumns {
     }
 }
 
-fn batch(columns: Vec<ArrayRef>) -> RecordBatch {
-    RecordBatch::try_new(schema(), columns).expect("the builders have the types of the schema and equal lengths")
+fn chunk(columns: Vec<ArrayRef>) -> Chunk {
+    let rows = RecordBatch::try_new(schema(), columns).expect("the builders have the types of the schema and equal lengths");
+    let time = rows.column(TIME).as_primitive::<TimestampMicrosecondType>();
+    let (from, to) = (arrow::compute::min(time), arrow::compute::max(time));
+    Chunk { from: from.unwrap_or(i64::MAX), to: to.unwrap_or(i64::MIN), rows }
 }
 
 /// The columns of a batch of points.
@@ -264,8 +278,9 @@ mod tests {
             })
             .collect();
         points.iter().for_each(|point| columns.push(point, 1));
-        let batch = columns.snapshot();
-        assert_eq!(batch, columns.take());
+        let Chunk { rows: batch, from, to } = columns.snapshot();
+        assert_eq!((from, to), (-1_234_568, -1_234_568));
+        assert_eq!(batch, columns.take().rows);
         let rows = PointRows::new(&batch);
         let back: Vec<Point> = (0..5).map(|row| Point { series: rows.series(row), tqv: rows.tqv(row) }).collect();
         assert_eq!(back, points);

@@ -37,7 +37,7 @@ fn key(batch: &RecordBatch) -> impl Fn(usize) -> Key + '_ {
 ///
 /// # Errors
 /// When the batches are not points.
-pub fn sort_unique(batches: &[RecordBatch]) -> Result<RecordBatch> {
+pub fn sort_unique<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>) -> Result<RecordBatch> {
     let all = concat_batches(&schema(), batches)?;
     let (key, seq) = (key(&all), all.column(SEQ).as_primitive::<Int64Type>().values());
     let mut order: Vec<(Key, i64, u32)> =

@@ -10,7 +10,7 @@ use crate::{
     EventFilter, QueryError,
     historian::store::{Snapshot, Store},
 };
-use andon_models::event::Event;
+use andon_models::{Timestamp, event::Event};
 use arrow::{array::AsArray, datatypes::SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
@@ -22,7 +22,7 @@ use datafusion::{
     prelude::{SessionContext, col, lit},
     scalar::ScalarValue,
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Most events of one answer.
 const MAX_EVENTS: usize = 50_000;
@@ -88,11 +88,40 @@ impl TableProvider for EventsTable {
 /// # Errors
 /// When history cannot be read.
 pub async fn find(session: &SessionContext, store: &Arc<Store>, filter: EventFilter) -> Result<Vec<Event>, QueryError> {
+    let limit = if filter.limit == 0 { EventFilter::DEFAULT_LIMIT } else { filter.limit.min(MAX_EVENTS) };
+    let newest = newest(store).min(filter.to.unwrap_or(Timestamp::MAX));
+    // The newest are wanted, and most pages find enough of them in the last days.
+    for span in LOOK_BACK {
+        let from = newest - span;
+        let bounded = EventFilter { from: filter.from.max(Some(from)), ..filter.clone() };
+        let events = search(session, store, &bounded, limit).await?;
+        if events.len() == limit || filter.from.is_some_and(|asked| from <= asked) {
+            return Ok(events);
+        }
+    }
+    search(session, store, &filter, limit).await
+}
+
+/// How far back is looked, one step after the other, before everything is read.
+const LOOK_BACK: [Duration; 2] = [Duration::from_secs(86_400), Duration::from_secs(8 * 86_400)];
+
+/// No event is newer.
+fn newest(store: &Store) -> Timestamp {
+    let Snapshot { events, files, .. } = store.snapshot();
+    let buffered = events.iter().map(|stored| stored.event.time);
+    files.events.iter().map(|file| file.to).chain(buffered).max().unwrap_or(Timestamp::EPOCH)
+}
+
+async fn search(
+    session: &SessionContext,
+    store: &Arc<Store>,
+    filter: &EventFilter,
+    limit: usize,
+) -> Result<Vec<Event>, QueryError> {
     let mut table = session.read_table(Arc::new(EventsTable::new(store.clone())))?;
-    for condition in conditions(&filter) {
+    for condition in conditions(filter) {
         table = table.filter(condition)?;
     }
-    let limit = if filter.limit == 0 { EventFilter::DEFAULT_LIMIT } else { filter.limit.min(MAX_EVENTS) };
     let newest_first = ["time", "nanos", "seq"].map(|name| col(name).sort(false, true)).to_vec();
     let batches = table.sort(newest_first)?.limit(0, Some(limit))?.select(vec![col("body")])?.collect().await?;
     let mut events = Vec::new();

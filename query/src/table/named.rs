@@ -2,7 +2,6 @@
 //! before anything is read.
 
 use super::{
-    columns::{NANOS, QUALITY, SERIES, TIME},
     points::{PointsTable, pushdown},
     prune::Prune,
 };
@@ -23,7 +22,7 @@ use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
     common::{DFSchema, ToDFSchema, tree_node::TreeNodeRecursion},
-    error::Result,
+    error::{DataFusionError, Result},
     execution::TaskContext,
     logical_expr::{Expr, TableProviderFilterPushDown, TableType, utils::split_conjunction},
     physical_expr::{EquivalenceProperties, PhysicalExpr},
@@ -176,7 +175,7 @@ impl TableProvider for NamedTable {
         }
         let all: Vec<usize> = (0..COLUMNS.len()).collect();
         let wanted = projection.unwrap_or(&all).clone();
-        let input = self.points.plan(state, &prune, None)?;
+        let input = self.points.plan(state, &prune, Some(&needed(&wanted)?))?;
         Ok(Arc::new(NamedExec::new(input, self.names.clone(), wanted)?))
     }
 
@@ -259,8 +258,30 @@ impl ExecutionPlan for NamedExec {
     }
 }
 
+/// The columns of points that these columns are made of. The series is always read: without any column there would be no rows.
+fn needed(columns: &[usize]) -> Result<Vec<usize>> {
+    let mut names = vec!["series"];
+    for column in columns {
+        match COLUMNS[*column].0 {
+            "time" => names.extend(["time", "nanos"]),
+            "value" => names.extend(["double", "integer", "boolean"]),
+            name if NAMES.contains(&name) => {}
+            name => names.push(name),
+        }
+    }
+    let known = super::columns::schema();
+    let mut needed: Vec<usize> = names.iter().map(|name| known.index_of(name)).collect::<Result<_, _>>()?;
+    needed.sort_unstable();
+    needed.dedup();
+    Ok(needed)
+}
+
+fn stored<'a>(points: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
+    points.column_by_name(name).ok_or_else(|| DataFusionError::Internal(format!("points were read without {name}")))
+}
+
 fn name(points: &RecordBatch, names: &Names, columns: &[usize], schema: &SchemaRef) -> Result<RecordBatch> {
-    let series = points.column(SERIES).as_primitive::<Int32Type>();
+    let series = stored(points, "series")?.as_primitive::<Int32Type>();
     let named = columns.iter().any(|column| NAMES[..NAMES.len() - 1].contains(&COLUMNS[*column].0));
     let positions: Int32Array = if named {
         series.values().iter().map(|series| names.position.get(series).copied()).collect()
@@ -269,21 +290,13 @@ fn name(points: &RecordBatch, names: &Names, columns: &[usize], schema: &SchemaR
     };
     let column = |index: &usize| -> Result<ArrayRef> {
         Ok(match COLUMNS[*index].0 {
-            "time" => time(points),
-            "value" => number(points),
-            "double" => points.column(3).clone(),
-            "integer" => points.column(4).clone(),
-            "boolean" => points.column(5).clone(),
-            "string" => points.column(6).clone(),
+            "time" => time(points)?,
+            "value" => number(points)?,
             "quality" => quality(points)?,
-            "status" => points.column(8).clone(),
-            "series" => points.column(SERIES).clone(),
-            "seq" => points.column(9).clone(),
-            known => {
-                let values = names.rows.column_by_name(known).cloned();
-                let values = values.unwrap_or_else(|| Arc::new(StringArray::new_null(names.rows.num_rows())));
-                Arc::new(DictionaryArray::<Int32Type>::try_new(positions.clone(), values)?)
-            }
+            name => match names.rows.column_by_name(name).filter(|_| name != "series") {
+                Some(values) => Arc::new(DictionaryArray::<Int32Type>::try_new(positions.clone(), values.clone())?),
+                None => stored(points, name)?.clone(),
+            },
         })
     };
     let columns: Result<Vec<ArrayRef>> = columns.iter().map(column).collect();
@@ -292,17 +305,17 @@ fn name(points: &RecordBatch, names: &Names, columns: &[usize], schema: &SchemaR
 }
 
 /// Instants with nanoseconds.
-pub fn time(points: &RecordBatch) -> ArrayRef {
-    let micros = points.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
-    let nanos = points.column(NANOS).as_primitive::<Int16Type>().values();
+fn time(points: &RecordBatch) -> Result<ArrayRef> {
+    let micros = stored(points, "time")?.as_primitive::<TimestampMicrosecondType>().values();
+    let nanos = stored(points, "nanos")?.as_primitive::<Int16Type>().values();
     let time = micros.iter().zip(nanos).map(|(micros, nanos)| micros.saturating_mul(1_000).saturating_add(i64::from(*nanos)));
-    Arc::new(TimestampNanosecondArray::from_iter_values(time).with_timezone("UTC"))
+    Ok(Arc::new(TimestampNanosecondArray::from_iter_values(time).with_timezone("UTC")))
 }
 
-fn number(points: &RecordBatch) -> ArrayRef {
-    let (double, integer, boolean) = (points.column(3), points.column(4), points.column(5));
+fn number(points: &RecordBatch) -> Result<ArrayRef> {
+    let (double, integer, boolean) = (stored(points, "double")?, stored(points, "integer")?, stored(points, "boolean")?);
     if integer.null_count() == integer.len() && boolean.null_count() == boolean.len() {
-        return double.clone();
+        return Ok(double.clone());
     }
     let (double, integer) = (double.as_primitive::<Float64Type>(), integer.as_primitive::<Int64Type>());
     let boolean = boolean.as_boolean();
@@ -315,11 +328,11 @@ fn number(points: &RecordBatch) -> ArrayRef {
             boolean.is_valid(row).then(|| f64::from(u8::from(boolean.value(row))))
         }
     };
-    Arc::new((0..points.num_rows()).map(value).collect::<Float64Array>())
+    Ok(Arc::new((0..points.num_rows()).map(value).collect::<Float64Array>()))
 }
 
 fn quality(points: &RecordBatch) -> Result<ArrayRef> {
-    let codes = points.column(QUALITY).as_primitive::<Int8Type>().values();
+    let codes = stored(points, "quality")?.as_primitive::<Int8Type>().values();
     let keys = Int32Array::from_iter_values(codes.iter().map(|code| i32::from((*code).clamp(0, 2))));
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(["good", "uncertain", "bad"]));
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, names)?))

@@ -1,7 +1,7 @@
 //! All points as one table: files and buffer, de-duplicated, pruned by series and time, sorted where they are.
 
 use super::{
-    columns::{CHUNK_ROWS, schema},
+    columns::{CHUNK_ROWS, Chunk, schema},
     dedup::{DedupExec, ordering, sort_unique},
     files::DataFile,
     prune::Prune,
@@ -143,8 +143,8 @@ fn touched(late: &BTreeSet<i64>, prune: &Prune) -> BTreeSet<i64> {
 }
 
 /// The buffered rows a query can need, sorted and unique.
-fn buffered(points: &[RecordBatch], prune: &Prune) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let wanted: Result<Vec<RecordBatch>> = points.iter().filter_map(|batch| prune.filter(batch).transpose()).collect();
+fn buffered(points: &[Chunk], prune: &Prune) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let wanted: Result<Vec<RecordBatch>> = points.iter().filter_map(|chunk| prune.filter(chunk).transpose()).collect();
     let wanted = wanted?;
     if wanted.is_empty() {
         return Ok(None);

@@ -16,7 +16,7 @@ use datafusion::{
 };
 use std::collections::BTreeSet;
 
-use super::columns::{SERIES, TIME};
+use super::columns::{Chunk, SERIES, TIME};
 
 /// More series than this are pruned by their range only; the rows are sorted out by the condition itself.
 const MAX_LISTED_SERIES: usize = 2_000;
@@ -148,11 +148,15 @@ impl Prune {
         parts.into_iter().reduce(Expr::and)
     }
 
-    /// The rows of a batch of points that may be needed; none when there are none.
+    /// The rows of a chunk that may be needed; none when there are none.
     ///
     /// # Errors
     /// When the batch is not one of points.
-    pub fn filter(&self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+    pub fn filter(&self, chunk: &Chunk) -> Result<Option<RecordBatch>> {
+        let batch = &chunk.rows;
+        if chunk.to < self.from || self.to < chunk.from {
+            return Ok(None);
+        }
         let times = batch.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
         let series = batch.column(SERIES).as_primitive::<Int32Type>().values();
         let one = self.series.as_ref().filter(|series| series.len() == 1).and_then(|series| series.first().copied());

@@ -6,7 +6,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -35,14 +35,16 @@ pub struct LogWriter {
     failed: Failure,
 }
 
-/// Why nothing is acknowledged any more; empty while all is well.
-type Failure = Arc<OnceLock<Arc<str>>>;
+/// Why nothing is acknowledged; none while all is well.
+type Failure = Arc<Mutex<Option<Arc<str>>>>;
 
 struct Thread {
     folder: PathBuf,
     file: Option<File>,
     size: u64,
     failed: Failure,
+    /// Whether a sync did not end well. What it left in the page cache is unknown, so nothing after it may be acknowledged.
+    unsynced: bool,
     group_commit: Duration,
 }
 
@@ -54,7 +56,8 @@ impl LogWriter {
     pub fn start(folder: &Path, group_commit: Duration) -> Result<(Self, std::thread::JoinHandle<()>), QueryError> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let failed = Failure::default();
-        let thread = Thread { folder: folder.to_owned(), file: None, size: 0, failed: failed.clone(), group_commit };
+        let thread =
+            Thread { folder: folder.to_owned(), file: None, size: 0, failed: failed.clone(), unsynced: false, group_commit };
         let handle = std::thread::Builder::new()
             .name("andon-log".into())
             .spawn(move || thread.run(waiting))
@@ -62,9 +65,9 @@ impl LogWriter {
         Ok((Self { queue, failed }, handle))
     }
 
-    /// Why nothing is acknowledged any more, if so.
+    /// Why nothing is acknowledged, if so.
     pub fn failure(&self) -> Option<Arc<str>> {
-        self.failed.get().cloned()
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A place in the queue; waits while it is full.
@@ -108,15 +111,17 @@ impl Thread {
     }
 
     fn commit(&mut self, first: u64, bytes: &[u8]) -> Result<(), Arc<str>> {
-        if let Some(reason) = self.failed.get() {
-            return Err(reason.clone());
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !self.unsynced {
+            failed = self.write(first, bytes).err().map(|error| error.to_string().into());
+            if let Some(reason) = &failed {
+                self.take_back();
+                let until = if self.unsynced { "a restart" } else { "there is room again" };
+                tracing::error!(%reason, "the log cannot be written; nothing is acknowledged until {until}");
+            }
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&failed);
         }
-        self.write(first, bytes).map_err(|error| {
-            // What a failed sync left in the page cache is unknown, so nothing after it may be acknowledged.
-            let reason: Arc<str> = error.to_string().into();
-            tracing::error!(%reason, "the log cannot be written; nothing is acknowledged until a restart");
-            self.failed.get_or_init(|| reason).clone()
-        })
+        failed.map_or(Ok(()), Err)
     }
 
     fn write(&mut self, first: u64, bytes: &[u8]) -> Result<(), QueryError> {
@@ -128,9 +133,20 @@ impl Thread {
             sync_folder(&self.folder)?;
         }
         if let Some(file) = &mut self.file {
-            file.write_all(bytes).and_then(|()| file.sync_data()).map_err(QueryError::io("cannot write", &self.folder))?;
+            file.write_all(bytes).map_err(QueryError::io("cannot write", &self.folder))?;
+            self.unsynced = true;
+            file.sync_data().map_err(QueryError::io("cannot sync", &self.folder))?;
+            self.unsynced = false;
         }
         self.size += bytes.len() as u64;
         Ok(())
+    }
+
+    /// After a failed write, as on a full disk: cuts off what was written of it, so that the log can go on when there is room.
+    fn take_back(&mut self) {
+        if let Some(file) = self.file.as_mut().filter(|_| !self.unsynced) {
+            // With rubbish in between, what follows might be taken for damage: better to stop.
+            self.unsynced = file.set_len(self.size).is_err();
+        }
     }
 }
