@@ -19,8 +19,7 @@ use arrow::{
         RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
     },
     datatypes::{
-        DataType, Field, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
-        TimestampMicrosecondType,
+        DataType, Field, Float64Type, Int8Type, Int16Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
     },
 };
 use std::sync::{Arc, LazyLock};
@@ -219,7 +218,7 @@ impl<'a> PointRows<'a> {
     /// The series of a row.
     #[cfg(test)]
     pub fn series(&self, row: usize) -> SeriesId {
-        SeriesId(self.batch.column(SERIES).as_primitive::<Int32Type>().value(row).cast_unsigned())
+        SeriesId(self.batch.column(SERIES).as_primitive::<arrow::datatypes::Int32Type>().value(row).cast_unsigned())
     }
 
     /// The instant of a row.
