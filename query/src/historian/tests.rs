@@ -310,3 +310,51 @@ async fn a_reader_sees_what_was_acknowledged_while_the_buffer_becomes_files() {
     writer.await.unwrap();
     assert_eq!(rows(&historian, "SELECT count(*) FROM samples").await[0][0], 2_000);
 }
+
+/// Golden case G4 of the OEE rules, in a shift of plant time, half of it in files and half in the buffer.
+#[tokio::test(flavor = "multi_thread")]
+async fn golden_4_through_files_buffer_and_plan() {
+    const HOUR: i64 = 3_600;
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    // Monday 6:00 in Berlin, in winter.
+    let start = 4 * 24 * HOUR + 5 * HOUR;
+    let of = |property: &str| series(&bench.catalog, "Line 1/Press A", property);
+    let samples = [
+        (0, true, 1200, 10),
+        (HOUR, true, 1300, 11),
+        (2 * HOUR, false, 1400, 11),
+        (3 * HOUR, true, 1400, 11),
+        (3 * HOUR + HOUR / 2, true, 1440, 14),
+    ];
+    for (time, running, all, bad) in samples {
+        let time = start + time;
+        let counters = [good(of("good"), time, Value::Integer(all - bad)), good(of("bad"), time, Value::Integer(bad))];
+        let points = [good(of("running"), time, running)].into_iter().chain(counters).collect();
+        historian.append(Batch { points, ..Batch::default() }).await.unwrap();
+        if all == 1300 {
+            historian.flush().await.unwrap();
+        }
+    }
+    let lost = point(of("running"), start + 4 * HOUR, Value::Null, Quality::Bad);
+    historian.append(Batch { points: vec![lost], ..Batch::default() }).await.unwrap();
+
+    let plant = &bench.catalog.plant;
+    let press = plant.asset_at("Line 1/Press A").unwrap();
+    let windows = WindowSpec::Shift.windows(at(start), at(start + 8 * HOUR), &plant.calendar);
+    assert_eq!(windows, [Window { start: at(start), end: at(start + 8 * HOUR) }]);
+    let computed = historian.compute(plant.assets[press.0].model, &WindowSpec::Shift, &windows).await.unwrap();
+    let expected = [
+        ("availability_shift", 0.375),
+        ("performance_shift", 0.666_666_666_666_666_6),
+        ("quality_rate_shift", 0.983_333_333_333_333_3),
+        ("oee_shift", 0.245_833_333_333_333_32),
+    ];
+    for (key, expected) in expected {
+        let found = computed.iter().find(|point| point.series == of(key)).unwrap_or_else(|| panic!("{key} in {computed:?}"));
+        assert_eq!(found.tqv.time, windows[0].end);
+        assert!((found.tqv.value.as_f64().unwrap() - expected).abs() < 1e-12, "{key}: {}", found.tqv.value);
+    }
+    let result = historian.oee(press, windows[0]).await.unwrap().unwrap();
+    assert_eq!((result.coverage, result.stops.len()), (0.5, 1));
+}
