@@ -160,10 +160,10 @@ impl Pipeline {
             self.commit(step, Vec::new(), None).await;
         }
         // Windows count as computed only when the worker takes them; while it is busy they wait in the schedule.
-        if let Ok(permit) = self.jobs.try_reserve() {
-            if let Some(due) = self.schedule.due(now) {
-                permit.send(due);
-            }
+        if let Ok(permit) = self.jobs.try_reserve()
+            && let Some(due) = self.schedule.due(now)
+        {
+            permit.send(due);
         }
     }
 
