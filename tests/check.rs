@@ -36,7 +36,9 @@ fn ten_mistakes_get_ten_precise_messages() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plant.yaml");
     std::fs::write(&file, TEN_MISTAKES).unwrap();
-    let andon = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_andon")).arg("check").arg(&file).args(arguments).output().unwrap();
+    let andon = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_andon")).arg("check").arg(&file).args(arguments).output().unwrap()
+    };
 
     let text = andon(&[]);
     assert_eq!(text.status.code(), Some(1));
@@ -59,7 +61,9 @@ fn ten_mistakes_get_ten_precise_messages() {
         (26, "filer"),
     ] {
         let found = diagnostics.iter().any(|diagnostic| {
-            diagnostic["severity"] == "error" && diagnostic["line"] == line && diagnostic["message"].as_str().unwrap().contains(word)
+            diagnostic["severity"] == "error"
+                && diagnostic["line"] == line
+                && diagnostic["message"].as_str().unwrap().contains(word)
         });
         assert!(found, "line {line}: no error about {word}\n{shown}");
         assert!(shown.contains(&format!("plant.yaml:{line}:")), "line {line} is shown with its place\n{shown}");

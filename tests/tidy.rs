@@ -137,7 +137,8 @@ fn every_action_and_input_of_detectors_occurs_in_a_scenario() {
     for (kind, start) in [("Action", "pub enum Action {"), ("Input", "pub enum Input<'a> {")] {
         let body = vocabulary.split(start).nth(1).unwrap_or_else(|| panic!("detectors define {kind}"));
         let body = body.split("\n}").next().unwrap();
-        let variants = body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with(char::is_uppercase));
+        let variants =
+            body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with(char::is_uppercase));
         for variant in variants.filter_map(|line| line.split(|c: char| !c.is_alphanumeric()).next()) {
             assert!(stage.contains(&format!("{kind}::{variant}")), "the stage of scenarios does not know {kind}::{variant}");
             let word = format!("> {}", variant.to_lowercase());

@@ -142,8 +142,7 @@ impl Worker {
                 });
             }
             Effect::Write(command) => {
-                let outcome =
-                    outcome(&command, CommandState::Failed, NOT_RECORDED, &world.now);
+                let outcome = outcome(&command, CommandState::Failed, NOT_RECORDED, &world.now);
                 self.world.under_way.spawn(async move { world.report(Message::Outcome(outcome)).await });
             }
             Effect::Notify(notice) if recorded => {
