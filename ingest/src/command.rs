@@ -13,8 +13,6 @@ use tokio::time::Instant;
 
 /// Pause between two read-backs: short against any `verify`, long enough not to crowd a PLC.
 const READ_BACK_EVERY: Duration = Duration::from_millis(100);
-/// Relative difference of decimal numbers that single precision on the wire explains.
-const SINGLE_PRECISION: f64 = 1e-6;
 
 /// A device that takes writes. One real implementation per protocol.
 pub(crate) trait WritableDevice {
@@ -71,7 +69,7 @@ pub(crate) async fn write<D: WritableDevice>(shared: &Arc<Shared>, device: &D, c
     };
     let last = read_back(device, tag, &expected, command.verify).await;
     match (last, doubt) {
-        (Ok(value), _) if same(&value, &expected) => done(CommandState::Verified, value, ""),
+        (Ok(value), _) if expected.is_shown_by(&value) => done(CommandState::Verified, value, ""),
         (Ok(value), None) => {
             let reason = format!("written, but it still reads {value} after {} ms", command.verify.as_millis());
             done(CommandState::Failed, value, &reason)
@@ -91,22 +89,11 @@ async fn read_back<D: WritableDevice>(device: &D, tag: &Tag, expected: &Value, v
     let until = Instant::now() + verify;
     loop {
         let last = read(device, tag).await;
-        let shown = matches!(&last, Ok(value) if same(value, expected));
+        let shown = matches!(&last, Ok(value) if expected.is_shown_by(value));
         if shown || Instant::now() >= until {
             return last;
         }
         tokio::time::sleep_until(until.min(Instant::now() + READ_BACK_EVERY)).await;
-    }
-}
-
-/// Whether a read-back shows a written value.
-fn same(read: &Value, written: &Value) -> bool {
-    match (read, written) {
-        (Value::Double(_), Value::Double(_) | Value::Integer(_)) | (Value::Integer(_), Value::Double(_)) => {
-            let (read, written) = (read.as_f64().unwrap_or(f64::NAN), written.as_f64().unwrap_or(f64::NAN));
-            (read - written).abs() <= SINGLE_PRECISION * written.abs()
-        }
-        _ => read == written,
     }
 }
 

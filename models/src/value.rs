@@ -125,7 +125,21 @@ impl Tqv {
     }
 }
 
+/// Relative difference of decimal numbers that single precision on the wire explains.
+const SINGLE_PRECISION: f64 = 1e-6;
+
 impl Value {
+    /// Whether a device that was given this value shows it: decimal numbers may have lost what single precision loses.
+    pub fn is_shown_by(&self, reading: &Self) -> bool {
+        match (reading, self) {
+            (Self::Double(_), Self::Double(_) | Self::Integer(_)) | (Self::Integer(_), Self::Double(_)) => {
+                let (reading, written) = (reading.as_f64().unwrap_or(f64::NAN), self.as_f64().unwrap_or(f64::NAN));
+                (reading - written).abs() <= SINGLE_PRECISION * written.abs()
+            }
+            _ => reading == self,
+        }
+    }
+
     /// The value as a number: booleans are 0 and 1, texts are none.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
@@ -229,5 +243,20 @@ impl fmt::Display for ValueType {
             Self::Double => "double",
             Self::String => "string",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_by_its_single_precision_form_and_by_no_other() {
+        let written = Value::Double(82.1);
+        assert!(written.is_shown_by(&Value::Double(f64::from(82.1_f32))));
+        assert!(!written.is_shown_by(&Value::Double(82.11)));
+        assert!(!written.is_shown_by(&Value::Null));
+        assert!(Value::Double(3.0).is_shown_by(&Value::Integer(3)));
+        assert!(!Value::Integer(3).is_shown_by(&Value::Integer(4)));
     }
 }
