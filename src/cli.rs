@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod query;
 mod run;
+mod stop;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -11,39 +11,47 @@ pub mod schedule;
 pub mod sources;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use self::{
     clock::Now,
-    core::Core,
+    core::{Core, Effect, Notice},
     effects::{Effects, World},
     notify::Notifier,
     pipeline::{Message, Pipeline},
-    schedule::{CLOSED_KEY, Schedule},
+    schedule::Schedule,
     sources::Sources,
     store::Store,
+    telemetry::Standing,
 };
 use andon_dashboards::{AppInfo, AppState, LiveHub};
 use andon_models::{
+    EventId, Timestamp,
     catalog::Catalog,
     definition::Plant,
+    event::{Event, EventBody},
     operator::{OperatorRefusal, OperatorRequest},
 };
-use andon_query::{Historian, HistorianOptions, Recovered};
-use anyhow::Context;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use andon_query::{Batch, Historian, HistorianOptions, Recovered};
+use anyhow::{Context, anyhow};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinError, JoinHandle},
 };
-use tokio_util::task::TaskTracker;
 
 /// Batches of due metrics that may wait for the worker; the schedule keeps the rest.
 const MAX_METRIC_BATCHES: usize = 1;
 /// Operators' requests that may wait for the pipeline; people are slower than that.
 const MAX_REQUESTS: usize = 64;
-/// How long a clean stop waits for effects under way before it leaves them to the next start.
+/// How long a clean stop waits for each part before it goes on without it.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a clean stop waits for the buffer to become Parquet. Without it, the next start reads more of the log.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A plant with its memory opened, before anything runs.
 pub struct Opened {
@@ -55,6 +63,8 @@ pub struct Opened {
     pub core: Core,
     /// When metrics are due.
     pub schedule: Schedule,
+    /// Notices of an earlier run whose fate is not known.
+    notices: Vec<Notice>,
     data: PathBuf,
 }
 
@@ -62,69 +72,90 @@ pub struct Opened {
 pub struct Running {
     historian: Historian,
     sources: Arc<Sources>,
+    world: Arc<World>,
     stop_pipeline: oneshot::Sender<()>,
     stop_server: oneshot::Sender<()>,
     pipeline: JoinHandle<()>,
     effects: JoinHandle<()>,
+    metrics: JoinHandle<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
 
-/// Opens the data folder for a plant: definition, series numbers, history, and what detectors remember.
-pub async fn open(plant: Plant, files: &[(String, String)], data: PathBuf, now: &Now) -> anyhow::Result<Opened> {
-    let (store_data, store_files, at) = (data.clone(), files.to_vec(), now());
-    let plant = Arc::new(plant);
-    let catalog = tokio::task::spawn_blocking(move || {
+/// Opens the data folder for a plant: definition, series numbers, history, and what detectors remember. Metrics of windows that were
+/// never computed begin at `from`.
+pub async fn open(
+    plant: Plant,
+    files: &[(String, String)],
+    data: PathBuf,
+    from: Timestamp,
+    now: &Now,
+) -> anyhow::Result<Opened> {
+    telemetry::start_metrics();
+    let store_data = data.clone();
+    let (catalog, store) = tokio::task::spawn_blocking(move || {
         let mut store = Store::open(&store_data)?;
-        let version = store.keep_definition(at, &store_files)?;
-        let mut directory = store.series_directory()?;
-        let catalog = Catalog::build(plant, &mut directory);
-        store.keep_series(&directory)?;
-        tracing::info!(version, series = catalog.series().len(), tags = catalog.tags().len(), "definition");
-        anyhow::Ok(Arc::new(catalog))
+        let catalog = store.number_series(|directory| Catalog::build(Arc::new(plant), directory))?;
+        anyhow::Ok((Arc::new(catalog), store))
     })
     .await??;
     let (historian, recovered) = Historian::open(HistorianOptions::new(data.clone()), catalog.clone())
         .await
         .with_context(|| format!("cannot open the history in {}", data.display()))?;
-    let schedule = Schedule::new(catalog.clone(), now(), recovered.kept.get(CLOSED_KEY));
-    let core = restore(&catalog, &historian, &recovered);
-    Ok(Opened { catalog, historian, core, schedule, data })
-}
-
-fn restore(catalog: &Arc<Catalog>, historian: &Historian, recovered: &Recovered) -> Core {
-    tracing::info!(points = recovered.log_points, events = recovered.log_events, "read back from the log");
-    for notice in &recovered.notices {
-        tracing::warn!(subject = &*notice.subject, "{}", notice.message);
-    }
+    // Only now: had another Andon the folder, its definition would still hold.
+    let (store_files, at) = (files.to_vec(), now());
+    let version = tokio::task::spawn_blocking(move || store.keep_definition(at, &store_files)).await??;
+    tracing::info!(version, series = catalog.series().len(), tags = catalog.tags().len(), "definition");
+    record_notices(&historian, &recovered, at).await?;
+    let schedule = Schedule::new(catalog.clone(), from, at, &recovered.kept);
     let mut core = Core::new(catalog.clone());
     core.restore(&recovered.kept, &|series| historian.latest(series));
-    core
+    Ok(Opened { catalog, historian, core, schedule, notices: Notice::kept(&recovered.kept), data })
+}
+
+impl Opened {
+    /// When the newest value that is stored was true.
+    pub fn newest_value(&self) -> Option<Timestamp> {
+        let newest = |entry: &andon_models::catalog::SeriesEntry| Some(self.historian.latest(entry.id)?.time);
+        self.catalog.series().iter().filter_map(newest).max()
+    }
+}
+
+/// What opening the history found out belongs to the plant's events.
+async fn record_notices(historian: &Historian, recovered: &Recovered, now: Timestamp) -> anyhow::Result<()> {
+    tracing::info!(points = recovered.log_points, events = recovered.log_events, "read back from the log");
+    let event = |notice: &andon_models::event::SystemNotice| {
+        tracing::warn!(subject = &*notice.subject, "{}", notice.message);
+        Event {
+            id: EventId::from_name(&format!("{}/{now}/{}", notice.subject, notice.message)),
+            time: now,
+            asset: None,
+            asset_path: "".into(),
+            detector: "".into(),
+            body: EventBody::System(notice.clone()),
+        }
+    };
+    let events: Vec<Event> = recovered.notices.iter().map(event).collect();
+    if !events.is_empty() {
+        historian.append(Batch { events, ..Batch::default() }).await?;
+    }
+    Ok(())
 }
 
 /// Starts everything. `listener` is already bound, so its address can be told before.
 pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: Now) -> anyhow::Result<Running> {
-    let Opened { catalog, historian, core, schedule, data } = opened;
+    let Opened { catalog, historian, core, schedule, notices, data } = opened;
     let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
     let (jobs, job_queue) = mpsc::channel(MAX_METRIC_BATCHES);
+    let notifier = Notifier::new(&catalog.plant.notify)?;
     let sources = Arc::new(Sources::start(&catalog, &data, &deliver, &now));
-    let world = World {
-        sources: sources.clone(),
-        notifier: Arc::new(Notifier::new(catalog.plant.notify.clone())?),
-        messages: messages.clone(),
-        now: now.clone(),
-        under_way: TaskTracker::new(),
-    };
-    let unfinished = core.unfinished_commands();
-    for command in unfinished {
-        let world = world.clone();
-        let tracker = world.under_way.clone();
-        tracker.spawn(async move { world.resume_command(command).await });
-    }
-    let (effects, effects_task) = Effects::start(world);
     sources.watch(&live, &messages);
-    tokio::spawn(metrics_worker::run(historian.clone(), job_queue, messages.clone()));
+    let world = World::new(sources.clone(), notifier, messages.clone(), now.clone());
+    core.unfinished_commands().into_iter().for_each(|command| world.resume(command));
+    notices.into_iter().for_each(|notice| world.perform(Effect::Notify(notice)));
+    let (effects, effects_task) = Effects::start(world.clone());
+    let metrics = tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone()));
 
     live.set_armed(core.armed());
     for snapshot in core.snapshots() {
@@ -146,6 +177,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let (stop_pipeline, stopped) = oneshot::channel();
     let pipeline = tokio::spawn(pipeline.run(stopped));
 
+    let standing = Standing { historian: historian.clone(), live: live.clone(), now: now.clone() };
     let state = AppState {
         catalog,
         historian: historian.clone(),
@@ -153,37 +185,66 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
         requests: requests(messages),
         now,
         info,
-        metrics: telemetry::metrics_page(),
+        metrics: telemetry::metrics_page(standing),
     };
     let (stop_server, server_stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(server_stopped.await) };
     let server = tokio::spawn(andon_dashboards::serve(listener, state, shutdown));
-    Ok(Running { historian, sources, stop_pipeline, stop_server, pipeline, effects: effects_task, server })
+    Ok(Running { historian, sources, world, stop_pipeline, stop_server, pipeline, effects: effects_task, metrics, server })
 }
 
 impl Running {
-    /// Stops from the outside in: web server, collectors, pipeline, effects, and at last the memory.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    /// Stops from the outside in: requests, effects, collectors, pipeline, and at last the memory. Each part ends while the next one
+    /// still takes what it hands over; each has a limit, so that one that is stuck holds up nothing.
+    ///
+    /// # Errors
+    /// When the history was not closed. Nothing acknowledged is lost: the log has it.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         // A task that is gone already needs no signal.
         let _ = self.stop_server.send(());
-        if tokio::time::timeout(STOP_PATIENCE, self.server).await.is_err() {
-            tracing::warn!("web clients did not let go; leaving them");
-        }
+        end(&mut self.server, "the web server").await;
+        self.world.quiet(STOP_PATIENCE).await;
+        within(STOP_PATIENCE * 3, self.sources.stop(), "collectors").await;
         let _ = self.stop_pipeline.send(());
-        self.pipeline.await?;
-        if tokio::time::timeout(STOP_PATIENCE, self.effects).await.is_err() {
-            tracing::warn!("commands or notifications are still under way; commands are looked after at the next start");
-        }
-        if let Ok(sources) = Arc::try_unwrap(self.sources) {
-            sources.stop().await;
-        }
-        self.historian.close().await.context("the history was not closed cleanly; the log keeps what it has")?;
-        Ok(())
+        end(&mut self.pipeline, "the pipeline").await;
+        end(&mut self.metrics, "a plan of metrics").await;
+        end(&mut self.effects, "records on their way to the disk").await;
+        let closed = tokio::time::timeout(CLOSE_PATIENCE, self.historian.close()).await;
+        closed
+            .map_err(|_| anyhow!("it took longer than {CLOSE_PATIENCE:?}"))
+            .and_then(|closed| Ok(closed?))
+            .context("the history was not closed cleanly; the log keeps what it has")
     }
 
-    /// Waits until the web server ends by itself, which it does only on an error.
-    pub async fn server_failed(&mut self) -> anyhow::Result<()> {
-        Ok((&mut self.server).await??)
+    /// Waits until a part ends by itself, which it does only when it has failed. Without it the plant is not watched.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        let panicked = |what: &str, ended: Result<(), JoinError>| match ended {
+            Ok(()) => anyhow!("{what} has ended by itself; please report it"),
+            Err(error) => anyhow!(error).context(format!("{what} has failed; please report it")),
+        };
+        tokio::select! {
+            ended = &mut self.pipeline => panicked("the pipeline", ended),
+            ended = &mut self.effects => panicked("the task of effects", ended),
+            ended = &mut self.metrics => panicked("the computation of metrics", ended),
+            ended = &mut self.server => match ended {
+                Ok(Err(error)) => anyhow!(error).context("the web server has failed"),
+                Ok(Ok(())) => panicked("the web server", Ok(())),
+                Err(error) => panicked("the web server", Err(error)),
+            },
+        }
+    }
+}
+
+/// Waits for a task to end. One that has failed before was reported already.
+async fn end<T>(task: &mut JoinHandle<T>, what: &str) {
+    if !task.is_finished() {
+        within(STOP_PATIENCE, task, what).await;
+    }
+}
+
+async fn within(patience: Duration, ends: impl Future, what: &str) {
+    if tokio::time::timeout(patience, ends).await.is_err() {
+        tracing::warn!("{what} did not end within {patience:?}; going on without");
     }
 }
 

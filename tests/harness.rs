@@ -87,6 +87,13 @@ impl Andon {
         self.output.lock().unwrap().join("\n")
     }
 
+    /// A page as text.
+    pub async fn get(&self, path: &str) -> String {
+        let answer = self.client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.text().await.unwrap()
+    }
+
     /// Rows of a statement; none while it cannot be answered.
     pub async fn try_sql(&self, sql: &str) -> Option<Vec<Vec<Value>>> {
         let request = self.client.post(format!("{}/api/sql", self.url)).json(&serde_json::json!({ "sql": sql }));

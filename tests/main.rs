@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod check;
+mod controller;
 mod harness;
 mod overheat;
 mod tidy;
+mod webhook;

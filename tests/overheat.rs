@@ -1,51 +1,16 @@
 //! The main story over real protocols: a temperature rises, the detector climbs from normal to tripped, the stop request reaches
 //! the controller exactly once and is read back, and SQL finds all of it. Then the same with the process killed in the middle.
 
-use crate::harness::{Andon, Site, shown, wait_for};
-use andon_fixtures::opcua_server::{Node, OpcUaOptions, OpcUaServer};
-use andon_models::{Timestamp, Value, ValueType};
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::{
+    controller::{Controller, collecting},
+    harness::{Andon, Site, shown, wait_for},
+};
+use andon_models::Value;
 
-const TEMP: usize = 0;
-const STOP_REQUEST: usize = 2;
+const STOP_REQUEST: &str = "Filler.StopRequest";
 
-/// A controller with a temperature, a PackML state and a stop request.
-struct Controller(OpcUaServer);
-
-impl Controller {
-    async fn start() -> Self {
-        let node = |id: &str, value: Value, writable| Node {
-            id: id.into(),
-            value_type: value.value_type().unwrap_or(ValueType::Double),
-            value,
-            writable,
-        };
-        let nodes = vec![
-            node("Filler.Temp", 75.5.into(), false),
-            node("Filler.State", 6_i64.into(), false),
-            node("Filler.StopRequest", false.into(), true),
-        ];
-        let options = OpcUaOptions { namespace: "urn:test:filler".into(), ..OpcUaOptions::default() };
-        Self(OpcUaServer::start(options, nodes).await.unwrap())
-    }
-
-    fn heat(&self, temperature: f64) {
-        self.0.set([(TEMP, now(), temperature.into())]).unwrap();
-    }
-
-    /// What was written, by the controller's own record.
-    fn writes(&self) -> Vec<(String, Value)> {
-        self.0.writes()
-    }
-
-    fn site(&self, warming: &str, alarm: &str) -> Site {
-        Site::new(&PLANT.replace("$URL", &self.0.url()).replace("$WARMING", warming).replace("$ALARM", alarm))
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the simulated controller stamps its values with its own clock")]
-fn now() -> Timestamp {
-    Timestamp::EPOCH + SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+fn site(controller: &Controller, warming: &str, alarm: &str) -> Site {
+    Site::new(&PLANT.replace("$URL", &controller.url()).replace("$WARMING", warming).replace("$ALARM", alarm))
 }
 
 const PLANT: &str = "
@@ -65,6 +30,8 @@ models:
       stop_request: { type: bool, to: ns=2;s=Filler.StopRequest @plc, allow: [true], interlock: running, verify: 5s, at_most: 4 per 1h }
     transforms:
       running: state == 6
+    metrics:
+      1s: { temp_max: max(fill_temp) }
     detectors:
       overheat:
         priority: high
@@ -87,17 +54,12 @@ assets:
 const MOVES: &str = "SELECT to_state FROM events WHERE kind = 'transition' ORDER BY time";
 const COMMANDS: &str = "SELECT state FROM commands ORDER BY time, state = 'verified', state = 'sent'";
 
-async fn collecting(andon: &Andon) {
-    let sql = "SELECT count(*) > 0 FROM samples WHERE property = 'fill_temp' AND quality = 'good'";
-    andon.wait_for_column(sql, &["true"]).await;
-}
-
 /// The whole story as SQL tells it, and as the controller tells it.
 async fn check_the_whole_story(andon: &Andon, controller: &Controller) {
     andon.wait_for_column(MOVES, &["normal", "hot/warming", "hot/alarm", "hot/tripped"]).await;
     andon.wait_for_column(COMMANDS, &["requested", "sent", "verified"]).await;
-    assert_eq!(controller.writes(), [("Filler.StopRequest".to_owned(), Value::Boolean(true))]);
-    assert_eq!(controller.0.value(STOP_REQUEST), Value::Boolean(true));
+    assert_eq!(controller.writes(), [(STOP_REQUEST.to_owned(), Value::Boolean(true))]);
+    assert_eq!(controller.stop_request(), Value::Boolean(true));
     assert_eq!(shown(&andon.sql("SELECT read_back FROM commands WHERE state = 'verified'").await[0][0]), "true");
 
     andon.wait_for_column("SELECT state FROM alarms ORDER BY time", &["unacknowledged"]).await;
@@ -126,18 +88,46 @@ async fn check_the_whole_story(andon: &Andon, controller: &Controller) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rising_temperature_ends_in_one_verified_write() {
     let controller = Controller::start().await;
-    let site = controller.site("500ms", "500ms");
+    let site = site(&controller, "500ms", "500ms");
     let andon = site.run().await;
     collecting(&andon).await;
     controller.heat(91.5);
     check_the_whole_story(&andon, &controller).await;
+    check_metrics(&andon).await;
+}
+
+/// Prometheus finds what the story left behind.
+async fn check_metrics(andon: &Andon) {
+    let page = andon.get("/metrics").await;
+    let value = |metric: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix(metric)).unwrap_or_else(|| panic!("{metric} in\n{page}"));
+        line.trim().parse::<f64>().unwrap()
+    };
+    let source = "source=\"plc\",protocol=\"opcua\"";
+    assert_eq!(value(&format!("andon_source_connected{{{source}}}")), 1.0);
+    assert!(value(&format!("andon_source_received_total{{{source}}}")) >= 3.0);
+    assert_eq!(value(&format!("andon_source_dropped_total{{{source}}}")), 0.0);
+    assert_eq!(value(&format!("andon_source_connects_total{{{source}}}")), 1.0);
+    assert!(value(&format!("andon_source_last_value_age_seconds{{{source}}}")) < 60.0);
+    assert_eq!(value("andon_detectors{alarm=\"unacknowledged\"}"), 1.0);
+    assert_eq!(value("andon_command_outcomes_total{state=\"verified\"}"), 1.0);
+    assert_eq!(value("andon_armed"), 1.0);
+    assert!(value("andon_samples_total") >= 3.0);
+    assert!(value("andon_points_stored_total") > value("andon_samples_total"), "transforms are points too");
+    assert!(value("andon_events_stored_total") >= 8.0);
+    assert!(value("andon_log_records_total") > 3.0);
+    assert_eq!(value("andon_buffered_points"), value("andon_points_stored_total"));
+    assert_eq!(value("andon_flush_failures_total"), 0.0);
+    assert!(value("andon_step_seconds_count{input=\"samples\"}") >= 1.0);
+    assert!(value("andon_step_seconds_bucket{input=\"samples\",le=\"60\"}") >= 1.0);
+    assert!(value("andon_metric_plan_seconds_count{model=\"filler\",window=\"1s\"}") >= 1.0);
 }
 
 /// Killed before the decision to trip, and again while the command may be anywhere between decision and verification.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_story_with_the_process_killed_in_the_middle() {
     let controller = Controller::start().await;
-    let site = controller.site("1s", "3s");
+    let site = site(&controller, "1s", "3s");
     let andon = site.run().await;
     collecting(&andon).await;
     controller.heat(91.5);

@@ -3,7 +3,10 @@
 mod plant;
 
 use self::plant::DemoPlant;
-use super::{block_on, run::stop_signal};
+use super::{
+    block_on,
+    stop::{StopSignal, run_until},
+};
 use crate::service::{self, Opened, clock, history, telemetry};
 use andon_dashboards::{AppInfo, GuideStep};
 use andon_fixtures::{BOTTLING, PreparedServers, Simulation};
@@ -14,6 +17,7 @@ use andon_models::{
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
+    io::ErrorKind,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -91,35 +95,45 @@ impl Demo {
     }
 
     async fn live(&self, data: &Path) -> anyhow::Result<()> {
+        let mut signal = StopSignal::listen()?;
         let now = clock::faster(self.speed);
         let (listener, address) = listen(self.listen).await?;
         let span = if self.no_history { Duration::ZERO } else { self.history };
-        let from = now() - span;
+        let mut from = now() - span;
         let simulation = Arc::new(Mutex::new(Simulation::new(self.seed, from, self.calm)));
         let servers =
             PreparedServers::new(simulation.clone(), now.clone()).await.context("cannot start the simulated devices")?;
         let files = vec![("bottling.yaml".to_owned(), BOTTLING.to_owned())];
         let loaded = plant_file::load(&files, &|name| servers.variable(name));
         let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
-        let mut opened = service::open(plant, &files, data.to_owned(), &now).await?;
+        let mut opened = service::open(plant, &files, data.to_owned(), from, &now).await?;
+        // A folder that was kept has its past; only what is missing since then is made.
+        if let Some(stored) = opened.newest_value() {
+            ensure!(
+                stored <= now(),
+                "{} reaches to {stored}: it lived faster than the clock. Choose another --keep",
+                data.display()
+            );
+            from = from.max(stored);
+            *simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))? =
+                Simulation::new(self.seed, from, self.calm);
+        }
         if !span.is_zero() {
-            self.make_history(&mut opened, &simulation, from, &now).await?;
+            tokio::select! {
+                made = self.make_history(&mut opened, &simulation, from, &now) => made?,
+                () = signal.received() => return Ok(()),
+            }
         }
         if !self.calm {
             simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))?.schedule_incidents(now());
         }
         let servers = servers.go_live();
         let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()) };
-        let mut running = service::start(opened, listener, info, now.clone()).await?;
+        let running = service::start(opened, listener, info, now.clone()).await?;
         self.introduce(address, data);
-        tokio::select! {
-            () = stop_signal() => {}
-            failed = running.server_failed() => failed?,
-        }
-        println!("\nstopping …");
-        running.stop().await?;
+        let ended = run_until(&mut signal, running).await;
         servers.stop().await;
-        Ok(())
+        ended
     }
 
     async fn make_history(
@@ -134,7 +148,8 @@ impl Demo {
         let mut plant = DemoPlant::new(&opened.catalog, simulation.clone());
         let points = history::produce(opened, &mut plant, from, now, |at| bar.set_position(at.since(from).as_secs())).await?;
         bar.finish_and_clear();
-        println!("{} of history: {points} points in {:.1} s", format_duration(self.history), bar.elapsed().as_secs_f64());
+        let span = Duration::from_secs(now().since(from).as_secs());
+        println!("{} of history: {points} points in {:.1} s", format_duration(span), bar.elapsed().as_secs_f64());
         Ok(())
     }
 
@@ -178,17 +193,41 @@ const INCIDENTS: [(u64, &str, &str); 6] = [
 
 const FILLER_2: &str = "/detectors/Line%202%2FFiller%202/overheat";
 
-/// Binds the address asked for, else one of the next ports, else any.
+/// Binds the address asked for; if it is taken, one of the next ports, else any.
 async fn listen(asked: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let next = (1..=NEXT_PORTS).filter_map(|step| asked.port().checked_add(step).filter(|_| asked.port() != 0));
     for port in [asked.port()].into_iter().chain(next).chain([0]) {
-        if let Ok(listener) = TcpListener::bind(SocketAddr::new(asked.ip(), port)).await {
-            let address = listener.local_addr()?;
-            if port != asked.port() {
-                println!("{asked} is taken; using {address}");
+        match TcpListener::bind(SocketAddr::new(asked.ip(), port)).await {
+            Ok(listener) => {
+                let address = listener.local_addr()?;
+                if port != asked.port() {
+                    println!("{asked} is taken; using {address}");
+                }
+                return Ok((listener, address));
             }
-            return Ok((listener, address));
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot listen on {asked}; choose another --listen")),
         }
     }
     anyhow::bail!("cannot listen on {} at any port", asked.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_gives_way_to_the_next_free_one() {
+        let (_taken, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let (_other, other) = listen(address).await.unwrap();
+        assert_ne!(other.port(), address.port());
+        assert_eq!(other.ip(), address.ip());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_taken_port_is_an_error() {
+        // An address of documentation: no computer has it.
+        let error = listen("192.0.2.1:8080".parse().unwrap()).await.unwrap_err();
+        assert!(format!("{error:#}").starts_with("cannot listen on 192.0.2.1:8080"), "{error:#}");
+    }
 }

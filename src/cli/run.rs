@@ -1,6 +1,9 @@
 //! `andon run`: runs a plant file until Ctrl+C.
 
-use super::{block_on, check};
+use super::{
+    block_on, check,
+    stop::{StopSignal, run_until},
+};
 use crate::service::{self, clock, telemetry};
 use andon_dashboards::AppInfo;
 use anyhow::{Context, ensure};
@@ -42,33 +45,13 @@ impl Run {
                 .await
                 .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
             let address = listener.local_addr()?;
-            let opened = service::open(plant, &checked.files, self.data, &now).await?;
+            let mut signal = StopSignal::listen()?;
+            let opened = service::open(plant, &checked.files, self.data, now(), &now).await?;
             let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new() };
-            let mut running = service::start(opened, listener, info, now).await?;
+            let running = service::start(opened, listener, info, now).await?;
             eprintln!("Andon runs at http://{address}/  (Ctrl+C stops it)");
-            tokio::select! {
-                () = stop_signal() => {}
-                failed = running.server_failed() => failed?,
-            }
-            eprintln!("stopping …");
-            running.stop().await?;
+            run_until(&mut signal, running).await?;
             Ok(ExitCode::SUCCESS)
         })?
     }
-}
-
-/// Resolves at Ctrl+C or, where it exists, SIGTERM.
-pub async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -2,22 +2,28 @@
 //!
 //! The live loop ([`super::pipeline`]) and the fast production of history ([`super::history`]) drive the same core.
 
+#[cfg(test)]
+mod tests;
+
 use andon_detectors::{Action, Engine, Input};
 use andon_models::{
-    EventId, Point, Sample, SeriesId, Timestamp, Tqv,
+    EventId, Point, Sample, SeriesId, TagId, Timestamp, Tqv,
     catalog::Catalog,
     command::Command,
     definition::PropertyKind,
-    event::Event,
     operator::{OperatorRefusal, OperatorRequest},
-    snapshot::DetectorSnapshot,
+    snapshot::{CommandSnapshot, DetectorSnapshot},
     transform::Transforms,
 };
 use andon_query::Batch;
+use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 
-/// Rounds in which values put by detectors may set off further detectors; a longer chain waits for the next step.
+/// Rounds in which values put by detectors may set off further detectors. A longer chain is a circle; it ends here.
 const MAX_PUT_ROUNDS: usize = 4;
+
+/// The tag of a point that is not bound any more.
+const NO_TAG: TagId = TagId(u32::MAX);
 
 /// Key of the kept document that says whether writes to machines are allowed.
 const ARMED_KEY: &str = "armed";
@@ -62,8 +68,10 @@ pub enum Effect {
 }
 
 /// One notification to deliver.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
+    /// When it was decided.
+    pub time: Timestamp,
     /// The target's name in the plant file.
     pub target: Arc<str>,
     /// The text.
@@ -74,6 +82,28 @@ pub struct Notice {
     pub detector: Arc<str>,
     /// The event behind it: a receiver can recognise a repetition.
     pub event: EventId,
+}
+
+impl Notice {
+    const PREFIX: &str = "notice/";
+
+    /// Key of the kept document that remembers it until it is known what became of it.
+    pub fn key(&self) -> String {
+        format!("{}{}/{}", Self::PREFIX, self.event, self.target)
+    }
+
+    /// The notices of an earlier run whose fate is not known, oldest first.
+    pub fn kept(kept: &HashMap<String, Vec<u8>>) -> Vec<Self> {
+        let documents = kept.iter().filter(|(key, _)| key.starts_with(Self::PREFIX));
+        let mut notices: Vec<Self> = documents
+            .filter_map(|(key, document)| {
+                let notice = serde_json::from_slice(document);
+                notice.inspect_err(|error| tracing::error!(key, %error, "a notification cannot be read; it is not told")).ok()
+            })
+            .collect();
+        notices.sort_by_cached_key(|notice| (notice.time, notice.key()));
+        notices
+    }
 }
 
 impl Core {
@@ -89,7 +119,7 @@ impl Core {
         let mut snapshots = Vec::new();
         for (key, document) in kept.iter().filter(|(key, _)| key.starts_with("detector/")) {
             match serde_json::from_slice::<DetectorSnapshot>(document) {
-                Ok(snapshot) => snapshots.push(snapshot),
+                Ok(snapshot) => snapshots.push(self.renumbered(snapshot)),
                 Err(error) => tracing::error!(key, %error, "a detector's snapshot cannot be read; it starts anew"),
             }
         }
@@ -183,7 +213,7 @@ impl Core {
             self.armed = self.engine.armed();
             step.batch.keep.push((ARMED_KEY.into(), if self.armed { ARMED } else { DISARMED }.into()));
         }
-        for _ in 0..MAX_PUT_ROUNDS {
+        for round in 0..=MAX_PUT_ROUNDS {
             let mut put = Vec::new();
             for action in actions {
                 match action {
@@ -191,7 +221,8 @@ impl Core {
                     Action::Keep(snapshot) => step.keep(snapshot),
                     Action::Write(command) => step.effects.push(Effect::Write(command)),
                     Action::Notify { target, message, asset_path, detector, event } => {
-                        step.effects.push(Effect::Notify(Notice { target, message, asset_path, detector, event }));
+                        let notice = Notice { time: now, target, message, asset_path, detector, event };
+                        step.effects.push(Effect::Notify(notice));
                     }
                     Action::Publish { topic, payload } => step.effects.push(Effect::Publish { topic, payload }),
                     Action::Put(point) => put.push(point),
@@ -202,10 +233,24 @@ impl Core {
                 return;
             }
             self.transforms.apply(&mut put);
+            if round == MAX_PUT_ROUNDS {
+                // Stored, but it sets nothing off any more: detectors learn of it with the next value.
+                tracing::warn!(rounds = MAX_PUT_ROUNDS, "detectors that put values set each other off in circles");
+                step.batch.points.extend(put);
+                return;
+            }
             actions = self.engine.step(now, Input::Samples(&put));
             step.batch.points.extend(put);
         }
-        tracing::warn!(rounds = MAX_PUT_ROUNDS, "detectors that put values set each other off; the rest was dropped");
+    }
+
+    /// Tag numbers hold for one definition only; series hold for ever. A command left open must not reach another point.
+    fn renumbered(&self, mut snapshot: DetectorSnapshot) -> DetectorSnapshot {
+        for CommandSnapshot { command, .. } in &mut snapshot.commands {
+            let tag = self.catalog.entry(command.series).and_then(|entry| entry.tag);
+            command.tag = tag.unwrap_or(NO_TAG);
+        }
+        snapshot
     }
 
     fn changed_attributes(&self, now: Timestamp, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Vec<Point> {
@@ -225,9 +270,19 @@ impl Core {
 }
 
 impl Step {
-    /// Adds an event that no detector decided.
-    pub fn record(event: Event) -> Self {
-        Self { batch: Batch { events: vec![event], ..Batch::default() }, ..Self::default() }
+    /// Something that no detector decided.
+    pub fn record(batch: Batch) -> Self {
+        Self { batch, ..Self::default() }
+    }
+
+    /// Has the record remember its notices until it is known what became of them: a crash must not swallow them.
+    pub fn keep_notices(&mut self) {
+        for effect in &self.effects {
+            if let Effect::Notify(notice) = effect {
+                let document = serde_json::to_vec(notice).expect("a notice is plain data");
+                self.batch.keep.push((notice.key(), document));
+            }
+        }
     }
 
     /// Whether nothing happened.

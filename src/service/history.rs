@@ -1,11 +1,14 @@
 //! Produces history in fast time: the same core and the same historian as a live plant, driven by simulated time.
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     Opened,
     clock::Now,
     core::{Core, Effect, Step},
     effects::outcome,
-    schedule::{CLOSED_KEY, Schedule},
+    schedule::GRACE,
 };
 use andon_detectors::Input;
 use andon_models::{
@@ -14,6 +17,7 @@ use andon_models::{
     operator::{OperatorDeed, OperatorRequest},
 };
 use andon_query::{Batch, Historian, Receipt};
+use anyhow::Context;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -62,8 +66,8 @@ pub async fn produce(
         progress(now);
     }
     writer.finish().await?;
-    writer.points += compute(opened, from, now).await?;
-    historian.flush().await?;
+    writer.points += compute(opened, now).await.context("cannot compute the metrics of the history")?;
+    historian.flush().await.context("cannot turn the history into files")?;
     Ok(writer.points)
 }
 
@@ -83,6 +87,7 @@ fn perform(core: &mut Core, plant: &mut impl FastPlant, now: Timestamp, step: &m
         }
         step.extend(core.decide(now, Input::Outcome(&outcome)));
     }
+    // What an outcome asks for in turn is told to nobody either.
     step.effects.clear();
 }
 
@@ -113,21 +118,23 @@ impl Crew {
     }
 }
 
-/// Computes every window that closed in the span, in the order and by the plans of a live plant.
-async fn compute(opened: &mut Opened, from: Timestamp, until: Timestamp) -> anyhow::Result<u64> {
-    let mut schedule = Schedule::new(opened.catalog.clone(), from, None);
+/// Computes every window that closed up to an instant, in the order and by the plans of a live plant.
+async fn compute(opened: &mut Opened, until: Timestamp) -> anyhow::Result<u64> {
     let mut computed = 0;
-    while let Some(due) = schedule.due(until + super::schedule::GRACE) {
-        for job in due.jobs {
+    loop {
+        let jobs = opened.schedule.due(until + GRACE);
+        if jobs.is_empty() {
+            return Ok(computed);
+        }
+        for job in &jobs {
             let points = opened.historian.compute(job.model, &job.spec, &job.windows).await?;
             computed += points.len() as u64;
-            opened.historian.append(Batch { points, ..Batch::default() }).await?;
+            let keep = opened.schedule.computed(job, &points);
+            opened.historian.append(Batch { points, keep, ..Batch::default() }).await?;
         }
-        let keep = vec![(CLOSED_KEY.to_owned(), due.closed)];
+        let keep = opened.schedule.settled();
         opened.historian.append(Batch { keep, ..Batch::default() }).await?;
     }
-    opened.schedule = schedule;
-    Ok(computed)
 }
 
 /// Joins steps into large records and keeps a few of them on their way to the disk.

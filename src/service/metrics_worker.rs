@@ -1,22 +1,32 @@
 //! Computes due metrics beside the pipeline: one plan per model and window kind, children before parents.
 
-use super::{pipeline::Message, schedule::Due};
+use super::{pipeline::Message, schedule::Job, telemetry};
+use andon_models::catalog::Catalog;
 use andon_query::Historian;
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 /// Runs until no more jobs can come.
-pub async fn run(historian: Historian, mut due: mpsc::Receiver<Due>, messages: mpsc::Sender<Message>) {
-    while let Some(Due { jobs, closed }) = due.recv().await {
+pub async fn run(
+    catalog: Arc<Catalog>,
+    historian: Historian,
+    mut due: mpsc::Receiver<Vec<Job>>,
+    messages: mpsc::Sender<Message>,
+) {
+    while let Some(jobs) = due.recv().await {
         for job in jobs {
-            let points = match historian.compute(job.model, &job.spec, &job.windows).await {
-                Ok(points) => points,
-                Err(error) => {
-                    tracing::error!(window = %job.spec.name(), %error, "metrics could not be computed");
-                    continue;
-                }
-            };
+            let (model, window) = (&*catalog.plant.models[job.model.0].name, job.spec.name());
+            let start = Instant::now();
+            let figures = historian.compute(job.model, &job.spec, &job.windows).await;
+            telemetry::metric_plan(model, &window, start.elapsed());
+            let figures = figures.inspect_err(
+                |error| tracing::error!(model, window, %error, "metrics could not be computed; tried again later"),
+            );
             let (reply, readable) = oneshot::channel();
-            if messages.send(Message::Computed(points, reply)).await.is_err() {
+            if messages.send(Message::Computed(job, figures.ok(), reply)).await.is_err() {
                 return;
             }
             // Parents read what children just stored, so the next job waits for it.
@@ -24,7 +34,7 @@ pub async fn run(historian: Historian, mut due: mpsc::Receiver<Due>, messages: m
                 return;
             }
         }
-        if messages.send(Message::MetricsDone(closed)).await.is_err() {
+        if messages.send(Message::MetricsDone).await.is_err() {
             return;
         }
     }

@@ -6,7 +6,8 @@ use super::{
     clock::Now,
     core::{Core, Step},
     effects::{Durable, Effects},
-    schedule::{CLOSED_KEY, Due, Schedule},
+    schedule::{Job, Schedule},
+    telemetry,
 };
 use andon_dashboards::LiveHub;
 use andon_detectors::Input;
@@ -14,14 +15,13 @@ use andon_ingest::Delivery;
 use andon_models::{
     Point,
     command::{Command, CommandOutcome},
-    event::Event,
     operator::{OperatorRefusal, OperatorRequest},
 };
-use andon_query::Historian;
+use andon_query::{Batch, Historian};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::MissedTickBehavior,
+    time::{Instant, MissedTickBehavior},
 };
 
 /// Messages that may wait for the loop: commands' outcomes, requests, computed metrics. Small, because their senders wait for answers.
@@ -41,12 +41,12 @@ pub enum Message {
     Sending(Command, oneshot::Sender<Leave>),
     /// What became of a command.
     Outcome(CommandOutcome),
-    /// Metrics that were computed; answered once they can be read.
-    Computed(Vec<Point>, oneshot::Sender<()>),
-    /// Everything that was due is computed and stored; the document says up to where.
-    MetricsDone(Vec<u8>),
+    /// The figures of a job, or none if they could not be computed; answered once they can be read.
+    Computed(Job, Option<Vec<Point>>, oneshot::Sender<()>),
+    /// Everything that was due is computed and stored.
+    MetricsDone,
     /// Something to be remembered.
-    Record(Event),
+    Record(Batch),
 }
 
 /// Whether a command may be sent now.
@@ -78,11 +78,12 @@ pub struct Pipeline {
     /// Where effects go.
     pub effects: Effects,
     /// Where due metrics go.
-    pub jobs: mpsc::Sender<Due>,
+    pub jobs: mpsc::Sender<Vec<Job>>,
 }
 
 impl Pipeline {
-    /// Runs until `stop` is dropped or sent, then takes in what collectors already delivered.
+    /// Runs until `stop` is dropped or sent, then takes in what collectors and effects have delivered until then. Stop the
+    /// collectors before: what they send later is lost.
     pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -95,8 +96,13 @@ impl Pipeline {
                 Some(delivery) = self.deliveries.recv() => self.deliveries(delivery).await,
             }
         }
-        while let Ok(delivery) = self.deliveries.try_recv() {
+        self.deliveries.close();
+        while let Some(delivery) = self.deliveries.recv().await {
             self.deliveries(delivery).await;
+        }
+        self.messages.close();
+        while let Some(message) = self.messages.recv().await {
+            self.message(message).await;
         }
     }
 
@@ -106,80 +112,111 @@ impl Pipeline {
     }
 
     async fn deliveries(&mut self, first: Delivery) {
+        let start = Instant::now();
         let (mut samples, mut acknowledge) = (first.samples, Vec::from_iter(first.durable));
         while samples.len() < MAX_SAMPLES_PER_STEP {
             let Ok(next) = self.deliveries.try_recv() else { break };
             samples.extend(next.samples);
             acknowledge.extend(next.durable);
         }
-        metrics::counter!("andon_samples_total").increment(samples.len() as u64);
+        telemetry::samples(samples.len());
         let step = self.core.samples((self.now)(), &samples);
         self.commit(step, acknowledge, None).await;
+        telemetry::step("samples", start.elapsed());
     }
 
     async fn message(&mut self, message: Message) {
-        let now = (self.now)();
-        match message {
+        let (start, now) = (Instant::now(), (self.now)());
+        let kind = match message {
             Message::Operator(request, reply) => {
                 let mut step = self.core.operator(now, &request);
                 match step.refusal.take() {
-                    Some(refusal) => drop(reply.send(Err(refusal))),
+                    Some(refusal) => _ = reply.send(Err(refusal)),
                     None => self.commit(step, Vec::new(), Some(Durable::Operator(reply))).await,
                 }
+                "operator"
             }
-            Message::Sending(command, reply) => match self.core.may_send(now, &command) {
-                Err(reason) => drop(reply.send(Leave::Forbidden(reason))),
-                Ok(()) => {
-                    let step = self.core.decide(now, Input::Sent(command.id));
-                    self.commit(step, Vec::new(), Some(Durable::Sending(reply))).await;
+            Message::Sending(command, reply) => {
+                match self.core.may_send(now, &command) {
+                    Err(reason) => _ = reply.send(Leave::Forbidden(reason)),
+                    Ok(()) => {
+                        let step = self.core.decide(now, Input::Sent(command.id));
+                        self.commit(step, Vec::new(), Some(Durable::Sending(reply))).await;
+                    }
                 }
-            },
+                "command"
+            }
             Message::Outcome(outcome) => {
+                telemetry::command_outcome(outcome.state);
                 let step = self.core.decide(now, Input::Outcome(&outcome));
                 self.commit(step, Vec::new(), None).await;
+                "command"
             }
-            Message::Computed(points, reply) => {
-                let step = self.core.points(now, points);
-                self.commit(step, Vec::new(), None).await;
+            Message::Computed(job, figures, reply) => {
+                match figures {
+                    Some(figures) => self.figures(&job, figures).await,
+                    None => self.schedule.failed(&job, now),
+                }
                 // The metric worker may have gone; then nobody waits for the answer.
                 let _ = reply.send(());
+                "figures"
             }
-            Message::MetricsDone(closed) => {
-                let mut step = Step::default();
-                step.batch.keep.push((CLOSED_KEY.into(), closed));
-                self.commit(step, Vec::new(), None).await;
+            Message::MetricsDone => {
+                let keep = self.schedule.settled();
+                self.commit(Step::record(Batch { keep, ..Batch::default() }), Vec::new(), None).await;
+                "figures"
             }
-            Message::Record(event) => self.commit(Step::record(event), Vec::new(), None).await,
-        }
+            Message::Record(batch) => {
+                self.commit(Step::record(batch), Vec::new(), None).await;
+                "record"
+            }
+        };
+        telemetry::step(kind, start.elapsed());
     }
 
     async fn tick(&mut self) {
-        let now = (self.now)();
+        let (start, now) = (Instant::now(), (self.now)());
         if self.core.next_due().is_some_and(|due| due <= now) {
             let step = self.core.time(now);
             self.commit(step, Vec::new(), None).await;
+            telemetry::step("time", start.elapsed());
         }
         // Windows count as computed only when the worker takes them; while it is busy they wait in the schedule.
-        if let Ok(permit) = self.jobs.try_reserve()
-            && let Some(due) = self.schedule.due(now)
-        {
-            permit.send(due);
+        if let Ok(permit) = self.jobs.try_reserve() {
+            let jobs = self.schedule.due(now);
+            if !jobs.is_empty() {
+                permit.send(jobs);
+            }
         }
     }
 
+    async fn figures(&mut self, job: &Job, figures: Vec<Point>) {
+        let mut step = self.core.points((self.now)(), figures);
+        step.batch.keep.extend(self.schedule.computed(job, &step.batch.points));
+        self.store(step, Vec::new(), None).await;
+    }
+
+    /// Stores a step and what it means for closed windows.
+    async fn commit(&mut self, mut step: Step, acknowledge: Vec<oneshot::Sender<()>>, then: Option<Durable>) {
+        step.batch.keep.extend(self.schedule.observe(&step.batch.points));
+        self.store(step, acknowledge, then).await;
+    }
+
     /// Hands the record to the log, shows it to the pages, and passes the effects on to wait for the disk.
-    async fn commit(&mut self, step: Step, acknowledge: Vec<oneshot::Sender<()>>, then: Option<Durable>) {
+    async fn store(&mut self, mut step: Step, acknowledge: Vec<oneshot::Sender<()>>, then: Option<Durable>) {
         if step.is_empty() && acknowledge.is_empty() && then.is_none() {
             return;
         }
-        self.schedule.observe(&step.batch.points);
+        step.keep_notices();
         self.live.publish_points(&step.batch.points);
+        let events = step.batch.events.clone();
+        let durable = self.historian.enqueue(step.batch).await;
+        // Pages that hear of an event ask for it: now queries see it.
         for snapshot in step.moved {
             self.live.publish_detector(snapshot);
         }
-        self.live.publish_events(&step.batch.events);
+        self.live.publish_events(&events);
         self.live.set_armed(self.core.armed());
-        let durable = self.historian.enqueue(step.batch).await;
         self.effects.after(durable, step.effects, acknowledge, then).await;
     }
 }

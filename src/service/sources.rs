@@ -11,16 +11,33 @@ use andon_models::{
     event::{Event, EventBody, SystemNotice},
     snapshot::{ConnectionState, SourceStatus},
 };
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, watch};
+use andon_query::Batch;
+use anyhow::{Context, anyhow};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
+/// Writes under way at one source; further ones wait for their turn. A controller handles few at a time, and a slow one must not
+/// keep those of others waiting.
+const WRITES_AT_ONCE: usize = 8;
 /// How long a restart waits for a source before a command left open is called unknown.
 const READ_BACK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// All connections of a plant.
 pub struct Sources {
     catalog: Arc<Catalog>,
-    handles: HashMap<Arc<str>, SourceHandle>,
+    /// None are left once they are stopped.
+    connections: RwLock<HashMap<Arc<str>, Connection>>,
+}
+
+#[derive(Clone)]
+struct Connection {
+    handle: Arc<SourceHandle>,
+    turns: Arc<Semaphore>,
 }
 
 impl Sources {
@@ -31,52 +48,75 @@ impl Sources {
             let path = |tag: &andon_models::catalog::Tag| (tag.id, catalog.plant.assets[tag.asset.0].path.clone());
             let asset_paths = tags.iter().map(path).collect();
             let plan = SourcePlan { source: source.clone(), tags, asset_paths, pki_dir: data.join("pki") };
-            (source.name.clone(), andon_ingest::start(plan, deliver.clone(), now.clone()))
+            let handle = Arc::new(andon_ingest::start(plan, deliver.clone(), now.clone()));
+            (source.name.clone(), Connection { handle, turns: Arc::new(Semaphore::new(WRITES_AT_ONCE)) })
         };
-        Self { catalog: catalog.clone(), handles: catalog.plant.sources.iter().map(start_one).collect() }
+        let connections = catalog.plant.sources.iter().map(start_one).collect();
+        Self { catalog: catalog.clone(), connections: RwLock::new(connections) }
     }
 
     /// Shows every source's status on the pages and records losses and returns, until the sources are stopped.
     pub fn watch(&self, live: &LiveHub, messages: &mpsc::Sender<Message>) {
-        for handle in self.handles.values() {
-            tokio::spawn(watch_status(handle.status(), live.clone(), messages.clone()));
+        for connection in self.connections.read().unwrap_or_else(PoisonError::into_inner).values() {
+            tokio::spawn(watch_status(connection.handle.status(), live.clone(), messages.clone()));
         }
+    }
+
+    /// How a source is doing.
+    #[cfg(test)]
+    pub fn status(&self, source: &str) -> Option<watch::Receiver<SourceStatus>> {
+        Some(self.connection(source).ok()?.handle.status())
+    }
+
+    /// Waits for a command's turn at its device; it lasts as long as the permit is held.
+    pub async fn turn(&self, command: &Command) -> Option<OwnedSemaphorePermit> {
+        let turns = self.connection_of(command).ok()?.turns;
+        turns.acquire_owned().await.ok()
     }
 
     /// Writes a command to its device and reads it back.
     pub async fn write(&self, command: &Command, now: &Now) -> CommandOutcome {
-        match self.handle_of(command) {
-            Some(handle) => handle.write(command).await,
-            None => outcome(command, CommandState::Failed, "its point is not bound to a source any more", now),
+        match self.connection_of(command) {
+            Ok(connection) => connection.handle.write(command).await,
+            Err(error) => outcome(command, CommandState::Failed, &error.to_string(), now),
         }
     }
 
     /// Reads the point of a command, once its source is connected.
     pub async fn read_back(&self, command: &Command) -> anyhow::Result<Value> {
-        let handle = self.handle_of(command).ok_or_else(|| anyhow::anyhow!("its point is not bound to a source any more"))?;
+        let handle = self.connection_of(command)?.handle;
         let mut status = handle.status();
         let connected = status.wait_for(|status| status.state == ConnectionState::Connected);
         tokio::time::timeout(READ_BACK_PATIENCE, connected)
             .await
-            .map_err(|_| anyhow::anyhow!("{} was not connected within {READ_BACK_PATIENCE:?}", handle.name()))??;
+            .map_err(|_| anyhow!("{} was not connected within {READ_BACK_PATIENCE:?}", handle.name()))??;
         Ok(handle.read_back(command.tag).await?)
     }
 
     /// Publishes a message through the plant's first MQTT source.
     pub async fn publish(&self, topic: &str, payload: &str) -> anyhow::Result<()> {
         let mqtt = self.catalog.plant.sources.iter().find(|source| matches!(source.protocol, SourceProtocol::Mqtt { .. }));
-        let handle = mqtt.and_then(|source| self.handles.get(&source.name));
-        let handle = handle.ok_or_else(|| anyhow::anyhow!("the plant file has no MQTT source to publish through"))?;
-        Ok(handle.publish(topic, payload.to_owned().into(), false).await?)
+        let mqtt = mqtt.context("the plant file has no MQTT source to publish through")?;
+        let connection = self.connection(&mqtt.name)?;
+        Ok(connection.handle.publish(topic, payload.to_owned().into(), false).await?)
     }
 
-    /// Stops every collector.
-    pub async fn stop(self) {
-        futures::future::join_all(self.handles.into_values().map(SourceHandle::stop)).await;
+    /// Stops every collector: each hands over what it has and says goodbye to its device.
+    pub async fn stop(&self) {
+        let connections = std::mem::take(&mut *self.connections.write().unwrap_or_else(PoisonError::into_inner));
+        // One that is still being written to stops when that has ended.
+        let handles = connections.into_values().filter_map(|connection| Arc::into_inner(connection.handle));
+        futures::future::join_all(handles.map(SourceHandle::stop)).await;
     }
 
-    fn handle_of(&self, command: &Command) -> Option<&SourceHandle> {
-        self.handles.get(&self.catalog.tag(command.tag)?.source)
+    fn connection_of(&self, command: &Command) -> anyhow::Result<Connection> {
+        let tag = self.catalog.tag(command.tag).context("its point is not bound to a source any more")?;
+        self.connection(&tag.source)
+    }
+
+    fn connection(&self, source: &str) -> anyhow::Result<Connection> {
+        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        connections.get(source).cloned().with_context(|| format!("source {source} is stopped"))
     }
 }
 
@@ -87,7 +127,8 @@ async fn watch_status(mut status: watch::Receiver<SourceStatus>, live: LiveHub, 
         if current.state != last {
             last = current.state;
             // A pipeline that has ended needs no more notices.
-            let _ = messages.send(Message::Record(notice(&current))).await;
+            let notice = Batch { events: vec![notice(&current)], ..Batch::default() };
+            let _ = messages.send(Message::Record(notice)).await;
         }
         live.publish_source(current);
         if status.changed().await.is_err() {

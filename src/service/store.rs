@@ -2,7 +2,7 @@
 
 use andon_models::{AssetId, PropertyId, SeriesId, Timestamp, catalog::SeriesDirectory};
 use anyhow::Context;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 
 /// Each entry moves the database one version on; entries are never edited, only added.
@@ -37,6 +37,9 @@ impl Store {
     }
 
     /// Keeps a definition as a new version, if it differs from the last one. Returns the version that holds now.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
     pub fn keep_definition(&self, at: Timestamp, files: &[(String, String)]) -> anyhow::Result<i64> {
         let text = serde_json::to_string(files)?;
         let last =
@@ -52,29 +55,34 @@ impl Store {
         Ok(self.connection.last_insert_rowid())
     }
 
-    /// Reads the series directory.
-    pub fn series_directory(&self) -> anyhow::Result<SeriesDirectory> {
-        let mut statement = self.connection.prepare("SELECT asset, property, id FROM series")?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
-        let mut entries = Vec::new();
-        for row in rows {
-            let (asset, property, id) = row?;
-            entries.push((asset.parse::<AssetId>()?, property.parse::<PropertyId>()?, SeriesId(id)));
-        }
-        Ok(SeriesDirectory::restore(entries))
-    }
-
-    /// Keeps the numbers of new series, in one transaction.
-    pub fn keep_series(&mut self, directory: &SeriesDirectory) -> anyhow::Result<()> {
-        let transaction = self.connection.transaction()?;
+    /// Numbers the series of a definition: those known keep their numbers. One transaction, so that two that open a folder at the
+    /// same moment never give one number twice.
+    pub fn number_series<T>(&mut self, define: impl FnOnce(&mut SeriesDirectory) -> T) -> anyhow::Result<T> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut directory = known_series(&transaction)?;
+        let defined = define(&mut directory);
         {
-            let mut insert = transaction.prepare("INSERT OR IGNORE INTO series (id, asset, property) VALUES (?1, ?2, ?3)")?;
+            let mut insert = transaction.prepare(
+                "INSERT INTO series (id, asset, property) VALUES (?1, ?2, ?3) ON CONFLICT (asset, property) DO NOTHING",
+            )?;
             for (asset, property, series) in directory.entries() {
                 insert.execute(params![series.0, asset.to_string(), property.to_string()])?;
             }
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(defined)
     }
+}
+
+fn known_series(connection: &Connection) -> anyhow::Result<SeriesDirectory> {
+    let mut statement = connection.prepare("SELECT asset, property, id FROM series")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+    let mut entries = Vec::new();
+    for row in rows {
+        let (asset, property, id) = row?;
+        entries.push((asset.parse::<AssetId>()?, property.parse::<PropertyId>()?, SeriesId(id)));
+    }
+    Ok(SeriesDirectory::restore(entries))
 }
 
 #[cfg(test)]
@@ -87,15 +95,14 @@ mod tests {
         let (asset, property) = (AssetId::from_name("a"), PropertyId::from_name("p"));
         let number = {
             let mut store = Store::open(folder.path()).unwrap();
-            let mut directory = store.series_directory().unwrap();
-            directory.number(AssetId::from_name("other"), property);
-            let number = directory.number(asset, property);
-            store.keep_series(&directory).unwrap();
-            number
+            store.number_series(|directory| directory.number(AssetId::from_name("other"), property)).unwrap();
+            store.number_series(|directory| directory.number(asset, property)).unwrap()
         };
-        let mut directory = Store::open(folder.path()).unwrap().series_directory().unwrap();
-        assert_eq!(directory.number(asset, property), number);
-        assert_ne!(directory.number(AssetId::from_name("new"), property), number);
+        let mut store = Store::open(folder.path()).unwrap();
+        let [again, new] = ["a", "new"]
+            .map(|name| store.number_series(|directory| directory.number(AssetId::from_name(name), property)).unwrap());
+        assert_eq!(again, number);
+        assert_ne!(new, number);
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! Performs effects, each in a task of its own: bounded in number, reported back, and waited for by a clean stop.
+
+use crate::service::{
+    clock::Now,
+    core::{Effect, Notice},
+    notify::Notifier,
+    pipeline::{Leave, Message},
+    sources::Sources,
+    telemetry,
+};
+use andon_models::{
+    EventId, Value,
+    command::{Command, CommandOutcome, CommandState},
+    event::{Event, EventBody, Notification},
+};
+use andon_query::Batch;
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// Commands under way or waiting for their device at once. A plant that needs more is not being controlled but stormed.
+const MAX_COMMANDS: usize = 256;
+/// Notifications under way or waiting for their target at once: more than anybody reads.
+const MAX_NOTICES: usize = 1_000;
+/// Messages being published at once.
+const MAX_PUBLICATIONS: usize = 64;
+/// A notification that could not be delivered for so long is history, and told to nobody any more.
+const MAX_NOTICE_AGE: Duration = Duration::from_secs(3_600);
+
+const NOT_RECORDED: &str = "it could not be recorded, so it was not sent";
+
+/// What effects act upon.
+pub struct World {
+    sources: Arc<Sources>,
+    notifier: Notifier,
+    /// The way back to the pipeline.
+    messages: mpsc::Sender<Message>,
+    now: Now,
+    /// Everything under way. Once it is closed, nothing begins any more.
+    under_way: TaskTracker,
+    commands: Arc<Semaphore>,
+    notices: Arc<Semaphore>,
+    publications: Arc<Semaphore>,
+}
+
+impl World {
+    /// A world in which nothing is under way yet.
+    pub fn new(sources: Arc<Sources>, notifier: Notifier, messages: mpsc::Sender<Message>, now: Now) -> Arc<Self> {
+        let [commands, notices, publications] =
+            [MAX_COMMANDS, MAX_NOTICES, MAX_PUBLICATIONS].map(|limit| Arc::new(Semaphore::new(limit)));
+        Arc::new(Self { sources, notifier, messages, now, under_way: TaskTracker::new(), commands, notices, publications })
+    }
+
+    /// Begins an effect whose record is on disk.
+    pub fn perform(self: &Arc<Self>, effect: Effect) {
+        let world = self.clone();
+        match effect {
+            Effect::Write(command) => {
+                let failed = outcome(&command, CommandState::Failed, "too many commands are under way", &self.now);
+                if !self.begin(&self.commands, async move { world.send_command(command).await }) {
+                    self.report_at_once(Message::Outcome(failed));
+                }
+            }
+            Effect::Notify(notice) => {
+                let copy = notice.clone();
+                if !self.begin(&self.notices, async move { world.send_notice(copy).await }) {
+                    self.report_at_once(self.told(&notice, Err("too many notifications are waiting".into())));
+                }
+            }
+            Effect::Publish { topic, payload } => {
+                let publish = async move {
+                    if let Err(error) = world.sources.publish(&topic, &payload).await {
+                        tracing::warn!(%topic, "a message was not published: {error:#}");
+                    }
+                };
+                if !self.begin(&self.publications, publish) {
+                    tracing::warn!("a message was not published: too many are under way");
+                }
+            }
+        }
+    }
+
+    /// Looks after a command that an earlier run left open.
+    pub fn resume(self: &Arc<Self>, command: Command) {
+        let world = self.clone();
+        self.begin(&self.commands, async move { world.resume_command(command).await });
+    }
+
+    /// Says that a command is not sent because its record is not on disk.
+    pub fn not_recorded(&self, command: &Command) {
+        self.report_at_once(Message::Outcome(outcome(command, CommandState::Failed, NOT_RECORDED, &self.now)));
+    }
+
+    /// Begins nothing any more and waits for what is under way. What has not ended by then is looked after at the next start.
+    pub async fn quiet(&self, patience: Duration) {
+        self.under_way.close();
+        if tokio::time::timeout(patience, self.under_way.wait()).await.is_err() {
+            tracing::warn!("commands or notifications are still under way; they are looked after at the next start");
+        }
+    }
+
+    /// False if there is no room. While the service stops nothing begins, and what was asked for is found at the next start.
+    fn begin(&self, room: &Arc<Semaphore>, effect: impl Future<Output = ()> + Send + 'static) -> bool {
+        if self.under_way.is_closed() {
+            return true;
+        }
+        let Ok(place) = room.clone().try_acquire_owned() else { return false };
+        self.under_way.spawn(async move {
+            effect.await;
+            drop(place);
+        });
+        true
+    }
+
+    /// Sends one command: leave to send is on disk first, then the device, then the outcome. At most one task runs this per command.
+    async fn send_command(&self, command: Command) {
+        // Its turn comes first: leave is given for the very moment of sending.
+        let _turn = self.sources.turn(&command).await;
+        if self.under_way.is_closed() {
+            return;
+        }
+        let (reply, leave) = oneshot::channel();
+        self.report(Message::Sending(command.clone(), reply)).await;
+        let outcome = match leave.await {
+            Ok(Leave::Send) => self.sources.write(&command, &self.now).await,
+            Ok(Leave::Forbidden(reason)) if (self.now)() > command.deadline => {
+                outcome(&command, CommandState::Expired, &reason, &self.now)
+            }
+            Ok(Leave::Forbidden(reason)) => outcome(&command, CommandState::Refused, &reason, &self.now),
+            Ok(Leave::NotRecorded) => outcome(&command, CommandState::Failed, NOT_RECORDED, &self.now),
+            // The pipeline is gone: the command stays open and is looked after at the next start.
+            Err(_) => return,
+        };
+        self.report(Message::Outcome(outcome)).await;
+    }
+
+    /// Reads back first, sends only what is neither there nor too late.
+    async fn resume_command(&self, command: Command) {
+        match self.sources.read_back(&command).await {
+            Ok(value) if command.value.is_shown_by(&value) => {
+                let mut outcome = outcome(&command, CommandState::Verified, "", &self.now);
+                outcome.read_back = value;
+                self.report(Message::Outcome(outcome)).await;
+            }
+            Ok(_) => self.send_command(command).await,
+            Err(error) => {
+                let reason = format!("after a restart it could not be read back: {error:#}");
+                self.report(Message::Outcome(outcome(&command, CommandState::Unknown, &reason, &self.now))).await;
+            }
+        }
+    }
+
+    async fn send_notice(&self, notice: Notice) {
+        let late = || (self.now)().since(notice.time) > MAX_NOTICE_AGE;
+        let told = self.notifier.deliver(&notice, &late).await;
+        self.report(self.told(&notice, told.map_err(|error| format!("{error:#}")))).await;
+    }
+
+    /// What became of a notice: an event, and nothing left to be done for it.
+    fn told(&self, notice: &Notice, told: Result<(), String>) -> Message {
+        let (state, reason) = match told {
+            Ok(()) => ("delivered", String::new()),
+            Err(reason) => ("failed", reason),
+        };
+        telemetry::notification(&notice.target, state);
+        let body = EventBody::Notification(Notification {
+            target: notice.target.clone(),
+            message: notice.message.clone(),
+            state: state.into(),
+            reason: reason.into(),
+        });
+        let event = Event {
+            id: EventId::from_name(&format!("{}/{}/{state}", notice.event, notice.target)),
+            time: (self.now)(),
+            asset: None,
+            asset_path: notice.asset_path.clone(),
+            detector: notice.detector.clone(),
+            body,
+        };
+        Message::Record(Batch { events: vec![event], keep: vec![(notice.key(), Vec::new())], ..Batch::default() })
+    }
+
+    async fn report(&self, message: Message) {
+        if self.messages.send(message).await.is_err() {
+            tracing::debug!("the pipeline has ended; a report is not taken any more");
+        }
+    }
+
+    /// Reports from where waiting for the pipeline is not allowed. Without room the next start finds the matter open.
+    fn report_at_once(&self, message: Message) {
+        if self.messages.try_send(message).is_err() {
+            tracing::error!("no room for a report; its command or notification stays open until the next start");
+        }
+    }
+}
+
+/// An outcome without a value read back.
+pub fn outcome(command: &Command, state: CommandState, reason: &str, now: &Now) -> CommandOutcome {
+    CommandOutcome { command: command.id, state, read_back: Value::Null, reason: reason.into(), time: now() }
+}

@@ -1,0 +1,271 @@
+//! Tests of the schedule. Times are seconds after a midnight.
+
+use super::*;
+use crate::service::testing::{at, catalog, good, series};
+
+const PLANT: &str = "
+plant: { name: Test, timezone: UTC }
+sources:
+  plc: { modbus: 'tcp://127.0.0.1:502', unit: 1 }
+models:
+  line:
+    children: { machines: press }
+    metrics:
+      5m: { hottest: max(machines.temp_avg) }
+  press:
+    measurements:
+      temp: { unit: °C, from: holding/0 float32 @plc }
+      level: { unit: mm, from: holding/2 float32 @plc }
+    metrics:
+      5m:
+        temp_avg: avg(temp)
+        temp_twice: temp_avg * 2
+      1h: { level_max: max(level) }
+assets:
+  Line 1:
+    model: line
+    machines:
+      Press A: { model: press, plc: plc }
+";
+
+/// A schedule and what was kept of it, as the historian would.
+struct Stage {
+    catalog: Arc<Catalog>,
+    schedule: Schedule,
+    kept: HashMap<String, Vec<u8>>,
+}
+
+impl Stage {
+    /// All windows are closed up to `from`.
+    fn new(from: i64) -> Self {
+        let (catalog, kept) = (catalog(PLANT), HashMap::new());
+        Self { schedule: Schedule::new(catalog.clone(), at(from), at(from), &kept), catalog, kept }
+    }
+
+    fn keep(&mut self, documents: Documents) {
+        for (key, document) in documents {
+            if document.is_empty() {
+                self.kept.remove(&key)
+            } else {
+                self.kept.insert(key, document)
+            };
+        }
+    }
+
+    fn restart(&mut self, now: i64) {
+        self.schedule = Schedule::new(self.catalog.clone(), at(now), at(now), &self.kept);
+    }
+
+    fn sample(&mut self, property: &str, second: i64) {
+        let point = good(series(&self.catalog, "Line 1/Press A", property), second, 1.0);
+        let documents = self.schedule.observe(&[point]);
+        self.keep(documents);
+    }
+
+    /// Jobs as `model window end,end`.
+    fn show(&self, jobs: &[Job]) -> String {
+        let show = |job: &Job| {
+            let ends: Vec<_> = job.windows.iter().map(|window| window.end.since(at(0)).as_secs().to_string()).collect();
+            format!("{} {} {}", self.catalog.plant.models[job.model.0].name, job.spec.name(), ends.join(","))
+        };
+        jobs.iter().map(show).collect::<Vec<_>>().join("; ")
+    }
+
+    fn due(&mut self, now: i64) -> String {
+        let jobs = self.schedule.due(at(now));
+        self.show(&jobs)
+    }
+
+    /// Computes everything due, as the worker does: each figure of a model lies at the end of its window.
+    fn compute(&mut self, now: i64) -> String {
+        let jobs = self.schedule.due(at(now));
+        for job in &jobs {
+            let figures: Vec<&[(&str, &str)]> =
+                vec![match (&*self.catalog.plant.models[job.model.0].name, &*job.spec.name()) {
+                    ("press", "5m") => &[("Line 1/Press A", "temp_avg"), ("Line 1/Press A", "temp_twice")],
+                    ("press", "1h") => &[("Line 1/Press A", "level_max")],
+                    _ => &[("Line 1", "hottest")],
+                }];
+            let figures = figures.into_iter().flatten();
+            let point = |(asset, name): &(&str, &str), window: &Window| Point {
+                tqv: andon_models::Tqv::good(window.end, 1.0.into()),
+                series: series(&self.catalog, asset, name),
+            };
+            let points: Vec<Point> =
+                figures.flat_map(|figure| job.windows.iter().map(move |window| point(figure, window))).collect();
+            let documents = self.schedule.computed(job, &points);
+            self.keep(documents);
+        }
+        if !jobs.is_empty() {
+            let documents = self.schedule.settled();
+            self.keep(documents);
+        }
+        self.show(&jobs)
+    }
+}
+
+#[test]
+fn a_window_closes_after_its_grace_children_before_parents() {
+    let mut stage = Stage::new(0);
+    assert_eq!(stage.due(301), "");
+    assert_eq!(stage.due(302), "press 5m 300; line 5m 300");
+}
+
+#[test]
+fn nothing_is_due_while_the_last_answer_is_not_settled() {
+    let mut stage = Stage::new(0);
+    assert_ne!(stage.due(302), "");
+    assert_eq!(stage.due(700), "");
+    stage.schedule.settled();
+    assert_eq!(stage.due(700), "press 5m 600; line 5m 600");
+}
+
+#[test]
+fn figures_of_children_do_not_set_off_what_is_computed_after_them_anyway() {
+    let mut stage = Stage::new(0);
+    assert_eq!(stage.compute(302), "press 5m 300; line 5m 300");
+    assert_eq!(stage.compute(303), "", "each figure is computed once");
+    assert_eq!(
+        stage.compute(3_602),
+        "press 5m 600,900,1200,1500,1800,2100,2400,2700,3000,3300,3600; press 1h 3600; \
+                                      line 5m 600,900,1200,1500,1800,2100,2400,2700,3000,3300,3600"
+    );
+    assert_eq!(stage.compute(3_603), "");
+}
+
+#[test]
+fn a_late_sample_touches_its_windows_and_then_their_parents() {
+    let mut stage = Stage::new(7_200);
+    stage.sample("temp", 310);
+    stage.sample("temp", 600);
+    stage.sample("temp", 601);
+    assert_eq!(stage.compute(7_201), "press 5m 600,900");
+    assert_eq!(stage.compute(7_202), "line 5m 600,900");
+    assert_eq!(stage.compute(7_203), "");
+    stage.sample("level", 310);
+    assert_eq!(stage.compute(7_204), "press 1h 3600", "nothing else reads it");
+    assert_eq!(stage.compute(7_205), "");
+}
+
+#[test]
+fn a_sample_of_an_open_window_is_not_late() {
+    let mut stage = Stage::new(7_200);
+    stage.sample("temp", 7_201);
+    stage.sample("temp", 7_500);
+    assert_eq!(stage.compute(7_300), "");
+    assert!(stage.kept.keys().all(|key| key == CLOSED_KEY), "{:?}", stage.kept);
+}
+
+#[test]
+fn a_sample_that_comes_while_its_window_is_computed_has_it_computed_again() {
+    let mut stage = Stage::new(0);
+    let jobs = stage.schedule.due(at(302));
+    stage.sample("temp", 200);
+    for job in &jobs {
+        stage.schedule.computed(job, &[]);
+    }
+    stage.schedule.settled();
+    assert_eq!(stage.compute(303), "press 5m 300");
+}
+
+#[test]
+fn a_restart_goes_on_where_figures_were_stored() {
+    let mut stage = Stage::new(0);
+    stage.compute(302);
+    stage.due(602);
+    // Killed before the figures of the second window were stored, and back much later.
+    stage.restart(1_000);
+    assert_eq!(stage.compute(1_000), "press 5m 600,900; line 5m 600,900");
+}
+
+#[test]
+fn a_restart_knows_what_late_samples_touched() {
+    let mut stage = Stage::new(7_200);
+    stage.compute(7_502);
+    stage.sample("temp", 310);
+    stage.restart(7_503);
+    assert_eq!(stage.due(7_503), "press 5m 600");
+    // Killed again while it was computed.
+    stage.restart(7_504);
+    assert_eq!(stage.compute(7_504), "press 5m 600");
+    assert_eq!(stage.compute(7_505), "line 5m 600");
+    assert_eq!(stage.kept.keys().collect::<Vec<_>>(), [CLOSED_KEY], "what is computed is forgotten");
+    stage.restart(7_506);
+    assert_eq!(stage.compute(7_506), "");
+}
+
+#[test]
+fn a_window_touched_while_it_is_computed_is_not_forgotten_by_a_restart() {
+    let mut stage = Stage::new(7_200);
+    stage.compute(7_502);
+    stage.sample("temp", 310);
+    let jobs = stage.schedule.due(at(7_503));
+    stage.sample("temp", 311);
+    stage.schedule.computed(&jobs[0], &[]);
+    let documents = stage.schedule.settled();
+    stage.keep(documents);
+    stage.restart(7_504);
+    assert_eq!(stage.compute(7_504), "press 5m 600");
+}
+
+#[test]
+fn what_could_not_be_computed_is_due_again_a_while_later() {
+    let mut stage = Stage::new(0);
+    for job in stage.schedule.due(at(302)) {
+        stage.schedule.failed(&job, at(302));
+    }
+    let documents = stage.schedule.settled();
+    stage.keep(documents);
+    assert_eq!(stage.due(303), "");
+    assert_eq!(stage.due(362), "press 5m 300; line 5m 300");
+    stage.restart(400);
+    assert_eq!(stage.due(400), "press 5m 300; line 5m 300", "a restart tries again");
+}
+
+#[test]
+fn a_plan_takes_a_bounded_number_of_windows() {
+    let windows = MAX_WINDOWS_PER_JOB as i64;
+    let mut stage = Stage::new(0);
+    let until = (windows + 10) * 300;
+    stage.schedule.observe(&[]);
+    let jobs = stage.schedule.due(at(until + 2));
+    assert_eq!(jobs[0].windows.len(), MAX_WINDOWS_PER_JOB);
+    stage.schedule.settled();
+    let rest = stage.schedule.due(at(until + 2));
+    assert_eq!((rest[0].windows.len(), rest[0].windows[0].end), (10, at((windows + 1) * 300)));
+    stage.schedule.settled();
+    // As many touched windows again, after a long outage.
+    (0..windows + 10).for_each(|window| stage.sample("temp", window * 300 + 1));
+    assert_eq!(stage.schedule.due(at(until + 3))[0].windows.len(), MAX_WINDOWS_PER_JOB);
+    stage.schedule.settled();
+    assert_eq!(stage.schedule.due(at(until + 3))[0].windows.len(), 10);
+}
+
+#[test]
+fn touched_windows_are_bounded() {
+    let windows = MAX_TOUCHED as i64;
+    let mut stage = Stage::new((windows + 100) * 300);
+    (0..windows + 100).for_each(|window| stage.sample("temp", window * 300 + 1));
+    assert_eq!(stage.kept.len(), MAX_TOUCHED);
+    assert_eq!(stage.schedule.touched.values().map(BTreeSet::len).sum::<usize>(), MAX_TOUCHED);
+}
+
+#[test]
+fn a_clock_that_was_once_ahead_does_not_stop_metrics() {
+    let mut stage = Stage::new(1_000_000);
+    stage.compute(1_000_302);
+    stage.restart(0);
+    assert_eq!(stage.due(302), "press 5m 300; line 5m 300");
+}
+
+#[test]
+fn a_new_window_kind_counts_as_closed_until_the_start() {
+    let mut stage = Stage::new(0);
+    stage.compute(302);
+    let document = String::from_utf8(stage.kept[CLOSED_KEY].clone()).unwrap();
+    let without: BTreeMap<String, Timestamp> = serde_json::from_str(&document).unwrap();
+    let without: BTreeMap<_, _> = without.into_iter().filter(|(name, _)| name == "1h").collect();
+    stage.kept.insert(CLOSED_KEY.into(), serde_json::to_vec(&without).unwrap());
+    stage.restart(4_000);
+    assert_eq!(stage.due(4_000), "press 1h 3600");
+}

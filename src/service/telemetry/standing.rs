@@ -1,0 +1,75 @@
+//! What is not counted but looked at: the historian, the sources, the detectors, each time the metrics page is asked for.
+
+use super::names::*;
+use crate::service::clock::Now;
+use andon_dashboards::LiveHub;
+use andon_models::{
+    Timestamp,
+    alarm::AlarmState,
+    snapshot::{ConnectionState, SourceStatus},
+};
+use andon_query::{Historian, HistorianStats};
+use metrics::{counter, gauge};
+
+const ALARM_STATES: [AlarmState; 7] = [
+    AlarmState::Normal,
+    AlarmState::Unacknowledged,
+    AlarmState::Acknowledged,
+    AlarmState::ReturnedUnacknowledged,
+    AlarmState::Shelved,
+    AlarmState::Suppressed,
+    AlarmState::OutOfService,
+];
+
+/// Where the page looks.
+pub struct Standing {
+    /// The memory.
+    pub historian: Historian,
+    /// Sources and detectors as they stand.
+    pub live: LiveHub,
+    /// The clock.
+    pub now: Now,
+}
+
+impl Standing {
+    /// Brings the metrics up to date.
+    pub fn record(&self) {
+        gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1);
+        gauge!(ARMED).set(u8::from(self.live.armed()));
+        record_historian(&self.historian.stats());
+        record_alarms(self.live.detectors().iter().map(|detector| detector.alarm.state));
+        let now = (self.now)();
+        self.live.sources().iter().for_each(|source| record_source(source, now));
+    }
+}
+
+pub(super) fn record_historian(stats: &HistorianStats) {
+    counter!(POINTS_STORED).absolute(stats.points);
+    counter!(EVENTS_STORED).absolute(stats.events);
+    counter!(LOG_RECORDS).absolute(stats.log_record);
+    counter!(FLUSHES).absolute(stats.flushes);
+    counter!(FLUSH_FAILURES).absolute(stats.flush_failures);
+    gauge!(SERIES).set(stats.series as f64);
+    gauge!(BUFFERED_POINTS).set(stats.buffered_points as f64);
+    gauge!(FILES).set(stats.files as f64);
+    gauge!(FILE_ROWS).set(stats.file_rows as f64);
+}
+
+/// Every state has its number, also when it is 0: a graph of a state that went away must not stay where it was.
+pub(super) fn record_alarms(alarms: impl Iterator<Item = AlarmState> + Clone) {
+    for state in ALARM_STATES {
+        let count = alarms.clone().filter(|alarm| *alarm == state).count();
+        gauge!(DETECTORS, "alarm" => state.name()).set(count as f64);
+    }
+}
+
+pub(super) fn record_source(status: &SourceStatus, now: Timestamp) {
+    let labels = [("source", status.source.to_string()), ("protocol", status.protocol.to_string())];
+    gauge!(SOURCE_CONNECTED, &labels).set(u8::from(status.state == ConnectionState::Connected));
+    if let Some(last) = status.last_value {
+        gauge!(SOURCE_AGE, &labels).set(now.since(last).as_secs_f64());
+    }
+    counter!(SOURCE_RECEIVED, &labels).absolute(status.received);
+    counter!(SOURCE_DROPPED, &labels).absolute(status.dropped);
+    counter!(SOURCE_CONNECTS, &labels).absolute(status.connects);
+}
