@@ -98,7 +98,10 @@ async fn a_rising_temperature_ends_in_one_verified_write() {
 
 /// Prometheus finds what the story left behind.
 async fn check_metrics(andon: &Andon) {
-    let page = andon.get("/metrics").await;
+    // The first window of a second closes two seconds after its end.
+    let plans = "andon_metric_plan_seconds_count{model=\"filler\",window=\"1s\"}";
+    let page =
+        wait_for("a plan of metrics", async || Some(andon.get("/metrics").await).filter(|page| page.contains(plans))).await;
     let value = |metric: &str| {
         let line = page.lines().find_map(|line| line.strip_prefix(metric)).unwrap_or_else(|| panic!("{metric} in\n{page}"));
         line.trim().parse::<f64>().unwrap()
@@ -120,7 +123,7 @@ async fn check_metrics(andon: &Andon) {
     assert_eq!(value("andon_flush_failures_total"), 0.0);
     assert!(value("andon_step_seconds_count{input=\"samples\"}") >= 1.0);
     assert!(value("andon_step_seconds_bucket{input=\"samples\",le=\"60\"}") >= 1.0);
-    assert!(value("andon_metric_plan_seconds_count{model=\"filler\",window=\"1s\"}") >= 1.0);
+    assert!(value(plans) >= 1.0);
 }
 
 /// Killed before the decision to trip, and again while the command may be anywhere between decision and verification.

@@ -59,9 +59,11 @@ pub fn load(path: &Path) -> anyhow::Result<CheckedFiles> {
 fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut paths = vec![path.to_path_buf()];
     if path.is_dir() {
-        paths = std::fs::read_dir(path)
+        let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        paths = entries
             .with_context(|| format!("cannot list {}", path.display()))?
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .into_iter()
+            .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"))
             .collect();
         paths.sort();

@@ -148,7 +148,8 @@ impl Demo {
         let mut plant = DemoPlant::new(&opened.catalog, simulation.clone());
         let points = history::produce(opened, &mut plant, from, now, |at| bar.set_position(at.since(from).as_secs())).await?;
         bar.finish_and_clear();
-        let span = Duration::from_secs(now().since(from).as_secs());
+        let seconds = now().since(from).as_secs();
+        let span = Duration::from_secs(if seconds < 60 { seconds } else { seconds / 60 * 60 });
         println!("{} of history: {points} points in {:.1} s", format_duration(span), bar.elapsed().as_secs_f64());
         Ok(())
     }

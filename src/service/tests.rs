@@ -18,21 +18,87 @@ assets:
   Press: { model: press, plc: plc }
 ";
 
+/// A plant without sources that tells somebody something as soon as it runs.
+const TELLS: &str = "
+plant: { name: Test, timezone: UTC }
+notify:
+  lead: { webhook: '$HOOK' }
+models:
+  press:
+    measurements:
+      temp: { unit: °C }
+    detectors:
+      hot:
+        message: Told
+        response: Look.
+        initial: normal
+        states:
+          normal: { enter: [notify lead], go: [ { when: temp > 80, to: hot } ] }
+          hot: {}
+assets:
+  Press: { model: press }
+";
+
+struct Site {
+    folder: tempfile::TempDir,
+    now: Now,
+}
+
+impl Site {
+    fn new() -> Self {
+        // The process does the same at its start; the first test to come here does it for all.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { folder: tempfile::tempdir().unwrap(), now: clock::system() }
+    }
+
+    async fn open(&self, text: &str) -> Opened {
+        open(plant(text), &[], self.folder.path().to_owned(), (self.now)(), &self.now).await.unwrap()
+    }
+
+    async fn start(&self, text: &str) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        start(self.open(text).await, listener, AppInfo::default(), self.now.clone()).await.unwrap()
+    }
+}
+
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("{what} takes too long"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_ends_by_itself_is_noticed_and_the_rest_stops() {
+    let site = Site::new();
+    let mut running = site.start(&TELLS.replace("$HOOK", "http://127.0.0.1:9/hook")).await;
+    running.pipeline.abort();
+    let error = soon("the failure", running.failed()).await;
+    assert!(format!("{error:#}").contains("the pipeline has failed"), "{error:#}");
+    soon("the stop", running.stop()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_never_answers_does_not_hold_up_a_stop_and_is_told_at_the_next_start() {
+    let site = Site::new();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let text = TELLS.replace("$HOOK", &format!("http://{}/hook", silent.local_addr().unwrap()));
+    let running = site.start(&text).await;
+    let _connection = soon("the notification", silent.accept()).await.unwrap();
+    let start = tokio::time::Instant::now();
+    soon("the stop", running.stop()).await.unwrap();
+    assert!(start.elapsed() < STOP_PATIENCE * 3, "{:?}", start.elapsed());
+    let notices = site.open(&text).await.notices;
+    assert_eq!(notices.iter().map(|notice| &*notice.message).collect::<Vec<_>>(), ["Told"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clean_stop_loses_no_sample_that_arrived() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let temp = Node { id: "Temp".into(), value_type: ValueType::Double, value: Value::Double(0.0), writable: false };
     let options = OpcUaOptions { namespace: "urn:test:press".into(), ..OpcUaOptions::default() };
     let controller = Arc::new(OpcUaServer::start(options, vec![temp]).await.unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let now = clock::system();
-    let plant = plant(&PLANT.replace("$URL", &controller.url()));
-    let opened = open(plant, &[], folder.path().to_owned(), now(), &now).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let running = start(opened, listener, AppInfo::default(), now.clone()).await.unwrap();
+    let site = Site::new();
+    let running = site.start(&PLANT.replace("$URL", &controller.url())).await;
 
     let mut status = running.sources.status("plc").unwrap();
-    let (device, clock) = (controller.clone(), now.clone());
+    let (device, clock) = (controller.clone(), site.now.clone());
     let stream = tokio::spawn(async move {
         let mut every = tokio::time::interval(Duration::from_millis(5));
         for value in 1_u32.. {
@@ -46,7 +112,7 @@ async fn a_clean_stop_loses_no_sample_that_arrived() {
     stream.abort();
 
     let (received, dropped) = (status.borrow().received, status.borrow().dropped);
-    let historian = Historian::open_read_only(folder.path()).await.unwrap();
+    let historian = Historian::open_read_only(site.folder.path()).await.unwrap();
     let answer = historian.sql("SELECT count(*) FROM samples WHERE property = 'temp'", SqlLimits::default()).await.unwrap();
     assert_eq!((answer.rows[0][0].as_u64(), dropped), (Some(received), 0), "stored and received");
 }
