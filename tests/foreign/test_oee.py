@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from peers import wait_for
+
 
 def instant(text):
     return datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00")
@@ -75,3 +77,15 @@ def test_oee_of_simulated_shifts(andon_demo):
         assert run / planned_busy - 1e-9 <= figure("availability") <= 1
         product = figure("availability") * figure("performance") * figure("quality_rate")
         assert abs(product - oee) < 1e-9
+
+
+def test_counters_go_on_from_history_to_live(andon_demo):
+    demo = andon_demo("--history", "1h", "--calm")
+    live = "SELECT count(*) FROM samples WHERE property = 'good_count' AND time > now() - INTERVAL '10 seconds'"
+    wait_for("live counters", lambda: demo.sql(live)[0][0] > 50)
+    fallen = demo.sql(
+        "SELECT asset, property, time, double, before FROM (SELECT asset, property, time, double, "
+        "lag(double) OVER (PARTITION BY asset, property ORDER BY time) AS before FROM samples "
+        "WHERE property IN ('good_count', 'bad_count') AND quality = 'good') WHERE double < before"
+    )
+    assert fallen == []

@@ -44,8 +44,11 @@ const KEEP_ALIVE_COUNT: u32 = 10;
 const LIFETIME: Duration = Duration::from_secs(60);
 /// The canary's handle; tags use their number plus one.
 const CANARY: u32 = u32::MAX;
-/// Older than this against the server's clock, the first value of an item is delivered a second time, as of now.
+/// Older than this against the server's clock, the first value of an item is delivered a second time, as of its arrival.
 const OLD: Duration = Duration::from_secs(1);
+/// So many beats of the canary that second delivery waits: a change that was already on its way says it better, and must not be
+/// overtaken by it.
+const HOLD_BEATS: u32 = 2;
 /// Two readings of the server's clock that differ by more than this mean that it was set.
 const CLOCK_STEP: i64 = 3_000_000_000;
 
@@ -79,6 +82,7 @@ impl Subscriptions {
                 intake: intake.clone(),
                 tags: group.iter().map(|tag| (handle(tag), tag.clone())).collect(),
                 first: group.iter().map(handle).collect(),
+                held: HashMap::new(),
                 canary: canary.clone(),
                 clock: clock.clone(),
             };
@@ -223,6 +227,8 @@ struct Notifications {
     tags: HashMap<u32, Tag>,
     /// Tags whose first value has not come yet.
     first: HashSet<u32>,
+    /// First values that were old when they came, to be told again as of their arrival, and the beats they have waited.
+    held: HashMap<u32, (Tqv, u32)>,
     canary: Arc<Canary>,
     clock: Arc<ServerClock>,
 }
@@ -249,6 +255,7 @@ impl Notifications {
         let now = (self.shared.now)();
         if handle == CANARY {
             self.canary.beat();
+            self.release(samples);
             if let Some(offset) = clock_offset(value, now) {
                 self.clock.see(offset, &self.intake);
             }
@@ -258,11 +265,21 @@ impl Notifications {
         let raw = value.value.as_ref().map_or(Value::Null, to_value);
         let tqv = convert::tqv(tag, raw, value_time(value, now), Status(value.status().bits()));
         let server_now = self.clock.server_time(now);
-        let first = self.first.remove(&handle);
-        let as_of_now = (first && tqv.time + OLD < server_now).then(|| Tqv { time: server_now, ..tqv.clone() });
-        // What did not change for long is told twice: since when it is so, and that it still is.
+        if self.first.remove(&handle) && tqv.time + OLD < server_now {
+            // What did not change for long is told twice: since when it is so, and that it still is.
+            self.held.insert(handle, (Tqv { time: server_now, ..tqv.clone() }, 0));
+        } else {
+            self.held.remove(&handle);
+        }
         samples.push(Sample { tag: tag.id, tqv });
-        samples.extend(as_of_now.map(|tqv| Sample { tag: tag.id, tqv }));
+    }
+
+    /// Tells again what was held long enough; called at each beat of the canary.
+    fn release(&mut self, samples: &mut Vec<Sample>) {
+        self.held.values_mut().for_each(|(_, beats)| *beats += 1);
+        for (handle, (tqv, _)) in self.held.extract_if(|_, (_, beats)| *beats >= HOLD_BEATS) {
+            samples.extend(self.tags.get(&handle).map(|tag| Sample { tag: tag.id, tqv }));
+        }
     }
 }
 
