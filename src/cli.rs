@@ -63,10 +63,14 @@ fn print_schema() -> anyhow::Result<ExitCode> {
 /// Threads of the runtime at least: a plan that computes on every core must not hold up a heartbeat or a command.
 const MIN_THREADS: usize = 4;
 
+/// Stack of each thread: planning a statement of the largest size that is allowed goes that deep. Only what is used takes memory.
+const STACK: usize = 64 << 20;
+
 /// Starts the runtime that everything asynchronous of one command lives in.
 fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
     let threads = std::thread::available_parallelism().map_or(MIN_THREADS, |cores| cores.get().max(MIN_THREADS));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_stack_size(STACK).enable_all().build()?;
     let output = runtime.block_on(future);
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     Ok(output)

@@ -3,6 +3,7 @@
 mod answer;
 mod check;
 mod deadline;
+mod size;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Runs a statement within its limits and answers in plain data.
 
-use super::{check::only_reads, deadline::enforce};
+use super::{check::only_reads, deadline::enforce, size::check_size};
 use crate::{QueryError, SqlAnswer, SqlColumn, SqlLimits};
 use andon_models::Timestamp;
 use arrow::{
@@ -18,17 +18,12 @@ use futures::StreamExt;
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 
-/// Longest statement: ten times what a person writes.
-const MAX_STATEMENT: usize = 100_000;
-
 /// Runs a statement.
 ///
 /// # Errors
 /// When it is wrong, would change something, or takes longer than it may.
 pub async fn answer(session: &SessionContext, sql: &str, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {
-    if sql.len() > MAX_STATEMENT {
-        return Err(QueryError::Statement(format!("a statement has at most {MAX_STATEMENT} characters")));
-    }
+    check_size(sql)?;
     let deadline = Instant::now() + limits.time;
     // Its own task: a long step of one statement does not hold up the caller. Dropping the set ends the statement.
     let mut task = JoinSet::new();
