@@ -13,6 +13,7 @@ use self::names::*;
 use andon_models::command::CommandState;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{
+    io::IsTerminal as _,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -21,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Protocol libraries report as errors what their callers handle and say in better words; they speak when `ANDON_LOG` asks.
-const QUIET: &str = "opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_server=off,rumqttc=off,rumqttd=off";
+const QUIET: &str = "buoyant_kernel=warn,deltalake_core=warn,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_server=off,rumqttc=off,rumqttd=off";
 
 /// Upper bounds of the classes durations are counted in, in seconds: from a step of a quiet plant to a long plan.
 const SECONDS: [f64; 12] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
@@ -33,7 +34,11 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub fn log_to_stderr(default: &str) {
     let filter = EnvFilter::try_from_env("ANDON_LOG").unwrap_or_else(|_| EnvFilter::new(format!("{default},{QUIET}")));
     // A second start in one process (tests) keeps the first subscriber.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Starts counting. To be called before anything happens, on the runtime that outlives it; further calls change nothing.
