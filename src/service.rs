@@ -218,20 +218,22 @@ impl Running {
 
     /// Waits until a part ends by itself, which it does only when it has failed. Without it the plant is not watched.
     pub async fn failed(&mut self) -> anyhow::Error {
-        let panicked = |what: &str, ended: Result<(), JoinError>| match ended {
-            Ok(()) => anyhow!("{what} has ended by itself; please report it"),
-            Err(error) => anyhow!(error).context(format!("{what} has failed; please report it")),
-        };
+        let context = |what: &str| format!("{what} has failed; please report it");
+        // Effects and metrics also end, without an error, because the pipeline has: that is not their failure.
         tokio::select! {
-            ended = &mut self.pipeline => panicked("the pipeline", ended),
-            ended = &mut self.effects => panicked("the task of effects", ended),
-            ended = &mut self.metrics => panicked("the computation of metrics", ended),
-            ended = &mut self.server => match ended {
-                Ok(Err(error)) => anyhow!(error).context("the web server has failed"),
-                Ok(Ok(())) => panicked("the web server", Ok(())),
-                Err(error) => panicked("the web server", Err(error)),
-            },
+            ended = &mut self.pipeline => why(ended.map(Ok)).context(context("the pipeline")),
+            ended = &mut self.server => why(ended).context(context("the web server")),
+            Err(error) = &mut self.effects => anyhow!(error).context(context("the task of effects")),
+            Err(error) = &mut self.metrics => anyhow!(error).context(context("the computation of metrics")),
         }
+    }
+}
+
+fn why(ended: Result<std::io::Result<()>, JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow!("it has ended by itself"),
+        Ok(Err(error)) => error.into(),
+        Err(error) => error.into(),
     }
 }
 
