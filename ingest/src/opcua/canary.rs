@@ -24,13 +24,12 @@ struct State {
     longest: Duration,
 }
 
-impl Default for Canary {
-    fn default() -> Self {
-        Self(Mutex::new(State { last: Instant::now(), beats: 0, longest: Duration::ZERO }))
-    }
-}
-
 impl Canary {
+    /// A canary that was asked to beat at this interval. The first beats come close together, so they alone say nothing.
+    pub fn asked_for(interval: Duration) -> Self {
+        Self(Mutex::new(State { last: Instant::now(), beats: 0, longest: interval }))
+    }
+
     /// A sign of life came.
     pub fn beat(&self) {
         self.beat_at(Instant::now());
@@ -53,7 +52,8 @@ impl Canary {
     fn missing_at(&self, at: Instant) -> Option<Duration> {
         let state = self.state();
         let silence = at.saturating_duration_since(state.last);
-        let limit = if state.beats < 2 { FIRST_BEATS } else { state.longest * MISSED + SLACK };
+        let limit = state.longest * MISSED + SLACK;
+        let limit = if state.beats < 2 { limit.max(FIRST_BEATS) } else { limit };
         (silence > limit).then_some(silence)
     }
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn three_missed_beats_are_too_many() {
-        let canary = Canary::default();
+        let canary = Canary::asked_for(Duration::from_secs(1));
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         (0..5).for_each(|beat| canary.beat_at(at(beat * 2)));
@@ -80,8 +80,18 @@ mod tests {
     }
 
     #[test]
+    fn two_beats_close_together_make_no_short_interval() {
+        let canary = Canary::asked_for(Duration::from_secs(1));
+        let start = Instant::now();
+        canary.beat_at(start);
+        canary.beat_at(start + Duration::from_millis(50));
+        assert_eq!(canary.missing_at(start + Duration::from_secs(4)), None);
+        assert!(canary.missing_at(start + Duration::from_millis(4_100)).is_some());
+    }
+
+    #[test]
     fn a_subscription_that_never_beats_is_dead_after_a_while() {
-        let canary = Canary::default();
+        let canary = Canary::asked_for(Duration::from_secs(1));
         let start = Instant::now();
         assert_eq!(canary.missing_at(start + Duration::from_secs(14)), None);
         assert!(canary.missing_at(start + Duration::from_secs(16)).is_some());

@@ -23,7 +23,7 @@ use tokio::{sync::watch, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::canary::Canary;
+use super::{canary::Canary, subscribe::keep_alive_interval};
 
 /// Names Andon in its certificate; servers compare it with the one in the session request.
 const APPLICATION_URI: &str = "urn:andon:collector";
@@ -112,7 +112,7 @@ impl Connection {
         let built = builder.and_then(|builder| builder.user_identity_token(identity).build(client.certificate_store().clone()));
         let (session, event_loop) = built.map_err(|error| explain(error.status()))?;
         let (sender, mut phase) = watch::channel(Phase::Connecting);
-        let publishes = Arc::new(Canary::default());
+        let publishes = Arc::new(Canary::asked_for(keep_alive_interval(shared)));
         let driver = AbortOnDropHandle::new(tokio::spawn(drive(event_loop.enter(), sender, publishes.clone())));
         let settled = phase.wait_for(|phase| *phase != Phase::Connecting).await;
         match settled.map_or(Phase::Down(StatusCode::BadUnexpectedError), |phase| *phase) {

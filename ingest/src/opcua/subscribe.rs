@@ -76,7 +76,7 @@ impl Subscriptions {
         // Without tags the canary alone watches the session that carries the writes.
         let groups: Vec<&[Tag]> = if tags.is_empty() { vec![&[]] } else { tags.chunks(ITEMS).collect() };
         for group in groups {
-            let canary = Arc::new(Canary::default());
+            let canary = Arc::new(Canary::asked_for(CANARY_INTERVAL));
             let notifications = Notifications {
                 shared: shared.clone(),
                 intake: intake.clone(),
@@ -86,7 +86,7 @@ impl Subscriptions {
                 canary: canary.clone(),
                 clock: clock.clone(),
             };
-            let interval = shared.source.every.max(LEAST_INTERVAL);
+            let interval = publishing_interval(shared);
             let lifetime = (LIFETIME.as_millis() / interval.as_millis()).max(u128::from(KEEP_ALIVE_COUNT) * 3) as u32;
             let created =
                 session.create_subscription(interval, lifetime, KEEP_ALIVE_COUNT, NOTIFICATIONS, 0, true, notifications).await;
@@ -195,6 +195,15 @@ async fn watch_clock(session: &Session, subscription: u32) -> bool {
     let clock = item(VariableId::Server_ServerStatus_CurrentTime.into(), CANARY, CANARY_INTERVAL, 1, ExtensionObject::null());
     let created = session.create_monitored_items(subscription, TimestampsToReturn::Both, vec![clock]).await;
     created.is_ok_and(|created| created.first().is_some_and(|item| item.result.status_code.is_good()))
+}
+
+fn publishing_interval(shared: &Shared) -> Duration {
+    shared.source.every.max(LEAST_INTERVAL)
+}
+
+/// How often the server answers a publish request at least.
+pub(super) fn keep_alive_interval(shared: &Shared) -> Duration {
+    publishing_interval(shared) * KEEP_ALIVE_COUNT
 }
 
 /// The offset of the server's clock, and how many items it takes at once.

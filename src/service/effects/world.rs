@@ -27,6 +27,9 @@ const MAX_PUBLICATIONS: usize = 64;
 /// A notification that could not be delivered for so long is history, and told to nobody any more.
 const MAX_NOTICE_AGE: Duration = Duration::from_secs(3_600);
 
+/// How long a command left open by an earlier run waits before it asks again for leave to be sent.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 const NOT_RECORDED: &str = "it could not be recorded, so it was not sent";
 
 /// What effects act upon.
@@ -116,25 +119,39 @@ impl World {
     async fn send_command(&self, command: Command) {
         // Its turn comes first: leave is given for the very moment of sending.
         let _turn = self.sources.turn(&command).await;
+        let leave = self.leave_to_send(&command).await;
+        self.send_with(leave, command).await;
+    }
+
+    /// Asks the pipeline. None when the service stops: the command stays open and is looked after at the next start.
+    async fn leave_to_send(&self, command: &Command) -> Option<Leave> {
         if self.under_way.is_closed() {
-            return;
+            return None;
         }
         let (reply, leave) = oneshot::channel();
         self.report(Message::Sending(command.clone(), reply)).await;
-        let outcome = match leave.await {
-            Ok(Leave::Send) => self.sources.write(&command, &self.now).await,
-            Ok(Leave::Forbidden(reason)) if (self.now)() > command.deadline => {
+        leave.await.ok()
+    }
+
+    async fn send_with(&self, leave: Option<Leave>, command: Command) {
+        let outcome = match leave {
+            Some(Leave::Send) => self.sources.write(&command, &self.now).await,
+            Some(Leave::Forbidden(reason)) if self.is_late(&command) => {
                 outcome(&command, CommandState::Expired, &reason, &self.now)
             }
-            Ok(Leave::Forbidden(reason)) => outcome(&command, CommandState::Refused, &reason, &self.now),
-            Ok(Leave::NotRecorded) => outcome(&command, CommandState::Failed, NOT_RECORDED, &self.now),
-            // The pipeline is gone: the command stays open and is looked after at the next start.
-            Err(_) => return,
+            Some(Leave::Forbidden(reason)) => outcome(&command, CommandState::Refused, &reason, &self.now),
+            Some(Leave::NotRecorded) => outcome(&command, CommandState::Failed, NOT_RECORDED, &self.now),
+            None => return,
         };
         self.report(Message::Outcome(outcome)).await;
     }
 
-    /// Reads back first, sends only what is neither there nor too late.
+    fn is_late(&self, command: &Command) -> bool {
+        (self.now)() > command.deadline
+    }
+
+    /// Reads back first, sends only what is neither there nor too late. Its interlock may need values that a source which has just
+    /// come back is about to deliver; so it is asked again until the deadline.
     async fn resume_command(&self, command: Command) {
         match self.sources.read_back(&command).await {
             Ok(value) if command.value.is_shown_by(&value) => {
@@ -142,7 +159,15 @@ impl World {
                 outcome.read_back = value;
                 self.report(Message::Outcome(outcome)).await;
             }
-            Ok(_) => self.send_command(command).await,
+            Ok(_) => {
+                let _turn = self.sources.turn(&command).await;
+                let mut leave = self.leave_to_send(&command).await;
+                while matches!(leave, Some(Leave::Forbidden(_))) && !self.is_late(&command) {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    leave = self.leave_to_send(&command).await;
+                }
+                self.send_with(leave, command).await;
+            }
             Err(error) => {
                 let reason = format!("after a restart it could not be read back: {error:#}");
                 self.report(Message::Outcome(outcome(&command, CommandState::Unknown, &reason, &self.now))).await;
