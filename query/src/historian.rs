@@ -9,6 +9,7 @@ pub(crate) mod flush;
 pub(crate) mod log;
 mod open;
 pub(crate) mod parquet;
+pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod store;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{
     Historian, Inner, Writing, checkpoint, delta, flush,
     log::{self, LogWriter, Recovery},
+    place::Place,
     store::Store,
 };
 use crate::{Batch, HistorianOptions, QueryError, Recovered, directory::Directory, sql};
@@ -32,7 +33,7 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
     }
     let lock = lock(&dir)?;
     let read = read_log(&dir, true).await?;
-    let tables = delta::Tables::open_or_create(&dir).await?;
+    let tables = delta::Tables::open_or_create(&Place::local(&dir.join("history"))?).await?;
     let mut loaded = load(&dir, read, &tables)?;
     loaded.directory.learn(&catalog);
     loaded.directory.save(&dir)?;
@@ -59,7 +60,7 @@ pub(super) async fn open_read_only(dir: &Path) -> Result<Historian, QueryError> 
     // A writer may move records from the log to files meanwhile. Whoever reads the log first and the tables then finds each record
     // at least once, and the tables say which ones they have.
     let read = read_log(dir, false).await?;
-    let tables = delta::Tables::open(dir).await?;
+    let tables = delta::Tables::open(&Place::local(&dir.join("history"))?).await?;
     let loaded = load(dir, read, &tables)?;
     assemble(HistorianOptions::new(dir), loaded, None, None).await
 }
@@ -121,7 +122,7 @@ fn read_once(folder: &Path, mend: bool) -> Result<ReadLog, QueryError> {
 /// What is in files already is only remembered, the rest of the log goes to the buffer.
 fn load(dir: &Path, log: ReadLog, tables: &delta::Tables) -> Result<Loaded, QueryError> {
     let (memory, mut notices) = checkpoint::load(dir)?;
-    let (points, events) = (tables.points_record(), tables.events_record());
+    let (points, events) = (tables.samples.record(), tables.events.record());
     let record = memory.record;
     let store = Store::restore(memory, tables.files());
     let (mut log_points, mut log_events) = (0, 0);

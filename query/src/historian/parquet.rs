@@ -1,21 +1,24 @@
 //! Parquet files, one per UTC day and flush: sorted by series and time, small row groups, page index, zstd.
 
-use super::store::{Sealed, Stored};
+use super::{
+    place::{Draft, Place},
+    store::{Sealed, Stored},
+};
 use crate::{
     QueryError,
-    directory::Directory,
+    directory::{Directory, SeriesRow},
     table::{
-        columns::{SERIES, TIME},
+        columns::{self, SERIES, TIME},
         dedup::sort_unique,
         event_columns,
-        files::DataFile,
+        files::{DataFile, Pin},
     },
 };
 use andon_models::Timestamp;
 use arrow::{
     array::{ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch, StringArray},
     compute::filter_record_batch,
-    datatypes::{Int32Type, Schema, TimestampMicrosecondType},
+    datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimestampMicrosecondType},
 };
 use parquet::{
     arrow::ArrowWriter,
@@ -29,7 +32,6 @@ use parquet::{
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs::File,
-    path::Path,
     sync::Arc,
 };
 use uuid::Uuid;
@@ -46,10 +48,6 @@ const HOURS_PER_DAY: i64 = 24;
 
 /// A file that was written, to be committed.
 pub struct Written {
-    /// Its path in the table.
-    pub relative: String,
-    /// Its partition.
-    pub day: String,
     /// Milliseconds since the epoch when it was written.
     pub modified: i64,
     /// The file.
@@ -82,7 +80,7 @@ const NO_SERIES: (i32, i32) = (i32::MIN, i32::MAX);
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write_points(folder: &Path, sealed: &Sealed, directory: &Directory) -> Result<Vec<Written>, QueryError> {
+pub fn write_points(place: &Place, sealed: &Sealed, directory: &Directory) -> Result<Vec<(Draft, Written)>, QueryError> {
     let sorted = sort_unique(sealed.points.iter().map(|chunk| &chunk.rows))?;
     let names = Names::new(directory)?;
     let time = sorted.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
@@ -95,13 +93,10 @@ pub fn write_points(folder: &Path, sealed: &Sealed, directory: &Directory) -> Re
             let of_day: BooleanArray = time.iter().map(|time| Some(time.div_euclid(DAY_MICROS) == *day)).collect();
             filter_record_batch(&sorted, &of_day)?
         };
-        let late = sealed.late.range(day * HOURS_PER_DAY..(day + 1) * HOURS_PER_DAY);
-        let late = late.fold(0_u32, |mask, hour| mask | 1 << hour.rem_euclid(HOURS_PER_DAY));
-        let named = names.add(&rows)?;
-        let properties = points_properties(&named.schema())?;
-        let series = rows.column(SERIES).as_primitive::<Int32Type>().values();
-        let series = (series.first().copied().unwrap_or_default(), series.last().copied().unwrap_or_default());
-        written.push(write(folder, *day, sealed.memory.record, late, &named, series, properties)?);
+        let late = late_mask(sealed.late.range(day * HOURS_PER_DAY..(day + 1) * HOURS_PER_DAY).copied());
+        let mut file = PointsFile::begin(place, &names, &day_name(*day), sealed.memory.record, late)?;
+        file.write(&rows)?;
+        written.push(file.finish()?);
     }
     Ok(written)
 }
@@ -110,7 +105,7 @@ pub fn write_points(folder: &Path, sealed: &Sealed, directory: &Directory) -> Re
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write_events(folder: &Path, sealed: &Sealed) -> Result<Vec<Written>, QueryError> {
+pub fn write_events(place: &Place, sealed: &Sealed) -> Result<Vec<(Draft, Written)>, QueryError> {
     let mut days: BTreeMap<i64, Vec<Stored>> = BTreeMap::new();
     for stored in &sealed.events {
         days.entry(stored.event.time.as_micros().div_euclid(DAY_MICROS)).or_default().push(stored.clone());
@@ -119,47 +114,125 @@ pub fn write_events(folder: &Path, sealed: &Sealed) -> Result<Vec<Written>, Quer
     for (day, mut events) in days {
         events.sort_by_key(|stored| stored.event.time);
         let batch = event_columns::batch(&events);
-        written.push(write(folder, day, sealed.memory.record, 0, &batch, NO_SERIES, common_properties()?.build())?);
+        let relative = relative(&day_name(day), sealed.memory.record, 0);
+        let mut file = Open::begin(place, relative, batch.schema(), common_properties()?.build(), NO_SERIES)?;
+        file.write(&batch)?;
+        written.push(file.finish()?);
     }
     Ok(written)
 }
 
-fn write(
-    folder: &Path,
-    day: i64,
-    record: u64,
-    late: u32,
-    rows: &RecordBatch,
-    series: (i32, i32),
-    properties: WriterProperties,
-) -> Result<Written, QueryError> {
-    let day = Timestamp::from_micros(day * DAY_MICROS).to_string()[..10].to_owned();
-    let relative = format!("day={day}/{record:012}-{late:06x}-{}.parquet", Uuid::new_v4().simple());
-    let path = folder.join(&relative);
-    let partition = folder.join(format!("day={day}"));
-    std::fs::create_dir_all(&partition).map_err(QueryError::io("cannot make", &partition))?;
-    let file = File::create(&path).map_err(QueryError::io("cannot make", &path))?;
-    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))?;
-    writer.write(rows)?;
-    let file = writer.into_inner()?;
-    file.sync_all().map_err(QueryError::io("cannot sync", &path))?;
-    for folder in [&partition, folder] {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(QueryError::io("cannot sync", folder))?;
+/// Makes files durable in their place.
+///
+/// # Errors
+/// When one cannot be synced or uploaded.
+pub async fn publish(place: &Place, drafts: Vec<(Draft, Written)>) -> Result<Vec<Written>, QueryError> {
+    let mut written = Vec::with_capacity(drafts.len());
+    for (draft, file) in drafts {
+        place.publish(draft).await?;
+        written.push(file);
     }
-    let metadata = file.metadata().map_err(QueryError::io("cannot look at", &path))?;
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    let times = rows.column_by_name("time").map(|time| time.as_primitive::<TimestampMicrosecondType>());
-    let bound = |micros: Option<i64>, otherwise| micros.map_or(otherwise, Timestamp::from_micros);
-    let file = DataFile {
-        path,
-        size: metadata.len(),
-        rows: rows.num_rows() as u64,
-        from: bound(times.and_then(arrow::compute::min), Timestamp::MIN),
-        to: bound(times.and_then(arrow::compute::max), Timestamp::MAX),
-        series,
-        late: late_hours(&relative),
-    };
-    Ok(Written { relative, day, modified: modified.map_or(0, |span| i64::try_from(span.as_millis()).unwrap_or(0)), file })
+    Ok(written)
+}
+
+/// A file of points that is being written, in the order of points.
+pub struct PointsFile<'a> {
+    names: &'a Names,
+    open: Open,
+}
+
+impl<'a> PointsFile<'a> {
+    /// Begins a file of one day, with the highest log record in it and the hours in which it may repeat older files.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn begin(place: &Place, names: &'a Names, day: &str, record: u64, late: u32) -> Result<Self, QueryError> {
+        let schema = names.schema();
+        let properties = points_properties(&schema)?;
+        let open = Open::begin(place, relative(day, record, late), schema, properties, (i32::MAX, i32::MIN))?;
+        Ok(Self { names, open })
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&mut self, points: &RecordBatch) -> Result<(), QueryError> {
+        let series = points.column(SERIES).as_primitive::<Int32Type>().values();
+        if let (Some(first), Some(last)) = (series.first(), series.last()) {
+            let (low, high) = self.open.file.series;
+            self.open.file.series = (low.min(*first), high.max(*last));
+        }
+        self.open.write(&self.names.add(points)?)
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When its end cannot be written.
+    pub fn finish(self) -> Result<(Draft, Written), QueryError> {
+        self.open.finish()
+    }
+}
+
+/// A file that is being written.
+struct Open {
+    draft: Draft,
+    writer: ArrowWriter<File>,
+    file: DataFile,
+}
+
+impl Open {
+    fn begin(
+        place: &Place,
+        relative: String,
+        schema: SchemaRef,
+        properties: WriterProperties,
+        series: (i32, i32),
+    ) -> Result<Self, QueryError> {
+        let draft = place.draft(&relative)?;
+        let file = File::create(&draft.path).map_err(QueryError::io("cannot make", &draft.path))?;
+        let writer = ArrowWriter::try_new(file, schema, Some(properties))?;
+        let late = late_hours(&relative);
+        let location = place.file(&relative);
+        let (from, to, pin) = (Timestamp::MAX, Timestamp::MIN, Pin::default());
+        let file = DataFile { location, relative: relative.into(), size: 0, rows: 0, from, to, series, late, pin };
+        Ok(Self { draft, writer, file })
+    }
+
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), QueryError> {
+        self.writer.write(rows)?;
+        self.file.rows += rows.num_rows() as u64;
+        let times = rows.column_by_name("time").map(|time| time.as_primitive::<TimestampMicrosecondType>());
+        if let (Some(from), Some(to)) = (times.and_then(arrow::compute::min), times.and_then(arrow::compute::max)) {
+            self.file.from = self.file.from.min(Timestamp::from_micros(from));
+            self.file.to = self.file.to.max(Timestamp::from_micros(to));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(Draft, Written), QueryError> {
+        let path = &self.draft.path;
+        let file = self.writer.into_inner()?;
+        let metadata = file.metadata().map_err(QueryError::io("cannot look at", path))?;
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        self.file.size = metadata.len();
+        let modified = modified.map_or(0, |span| i64::try_from(span.as_millis()).unwrap_or(0));
+        Ok((self.draft, Written { modified, file: self.file }))
+    }
+}
+
+fn day_name(day: i64) -> String {
+    Timestamp::from_micros(day * DAY_MICROS).to_string()[..10].to_owned()
+}
+
+fn relative(day: &str, record: u64, late: u32) -> String {
+    format!("day={day}/{record:012}-{late:06x}-{}.parquet", Uuid::new_v4().simple())
+}
+
+/// A bit per hour of a day.
+pub fn late_mask(hours: impl IntoIterator<Item = i64>) -> u32 {
+    hours.into_iter().fold(0, |mask, hour| mask | 1 << hour.rem_euclid(HOURS_PER_DAY))
 }
 
 /// The hours in which a file may repeat older ones. They stand in its name: the middle part is a bit per hour of its day.
@@ -200,36 +273,49 @@ fn points_properties(schema: &Schema) -> Result<WriterProperties, QueryError> {
         .build())
 }
 
-/// Names of assets and properties as dictionary columns.
-struct Names {
+/// Names of assets, properties and units as dictionary columns.
+pub struct Names {
     position: HashMap<i32, i32>,
-    assets: ArrayRef,
-    properties: ArrayRef,
+    /// As in [`NAMES`].
+    names: [ArrayRef; 3],
 }
 
+/// The columns of names, which stand behind `series`.
+const NAMES: [&str; 3] = ["asset", "property", "unit"];
+
 impl Names {
-    fn new(directory: &Directory) -> Result<Self, QueryError> {
-        let rows = || directory.series.values();
+    /// The names of all series.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn new(directory: &Directory) -> Result<Self, QueryError> {
+        let texts = |name: fn(&SeriesRow) -> &Arc<str>| -> ArrayRef {
+            Arc::new(directory.series.values().map(|row| Some(name(row).to_string())).collect::<StringArray>())
+        };
         Ok(Self {
             position: directory.series.keys().map(|series| series.cast_signed()).zip(0..).collect(),
-            assets: Arc::new(rows().map(|row| Some(row.asset.to_string())).collect::<StringArray>()),
-            properties: Arc::new(rows().map(|row| Some(row.property.to_string())).collect::<StringArray>()),
+            names: [texts(|row| &row.asset), texts(|row| &row.property), texts(|row| &row.unit)],
         })
     }
 
-    /// The same rows with their names, in the order of the table's columns.
+    /// The schema of points with their names, in the order of the table's columns.
+    fn schema(&self) -> SchemaRef {
+        let name = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let own = columns::schema();
+        let names = NAMES.iter().map(|column| Arc::new(Field::new(*column, name.clone(), true)));
+        let (series, rest) = own.fields().split_at(1);
+        Arc::new(Schema::new(series.iter().cloned().chain(names).chain(rest.iter().cloned()).collect::<Vec<_>>()))
+    }
+
+    /// The same rows with their names.
     fn add(&self, points: &RecordBatch) -> Result<RecordBatch, QueryError> {
         let series = points.column(SERIES).as_primitive::<Int32Type>();
         let keys: Int32Array = series.values().iter().map(|series| self.position.get(series).copied()).collect();
-        let name = |names: &ArrayRef| DictionaryArray::<Int32Type>::try_new(keys.clone(), names.clone());
-        let (asset, property) = (name(&self.assets)?, name(&self.properties)?);
-        let mut columns: Vec<(String, ArrayRef, bool)> =
-            vec![("asset".into(), Arc::new(asset), true), ("property".into(), Arc::new(property), true)];
-        let schema = points.schema();
-        let own = schema.fields().iter().zip(points.columns());
-        let mut own: Vec<_> = own.map(|(field, column)| (field.name().clone(), column.clone(), field.is_nullable())).collect();
-        columns.extend(own.split_off(1));
-        own.append(&mut columns);
-        Ok(RecordBatch::try_from_iter_with_nullable(own)?)
+        let mut columns = vec![points.column(SERIES).clone()];
+        for names in &self.names {
+            columns.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.clone(), names.clone())?));
+        }
+        columns.extend(points.columns()[1..].iter().cloned());
+        Ok(RecordBatch::try_new(self.schema(), columns)?)
     }
 }

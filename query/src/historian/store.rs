@@ -184,7 +184,7 @@ impl Store {
     /// Everything as it is now.
     pub fn snapshot(&self) -> Snapshot {
         let state = self.read();
-        let mut late = state.files.late();
+        let mut late = state.files.late.clone();
         let mut points = Vec::new();
         let mut events = Vec::new();
         if let Some(sealed) = &state.sealed {

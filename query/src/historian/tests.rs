@@ -124,7 +124,8 @@ async fn a_crash_between_commit_and_log_repeats_nothing() {
     batch.keep = vec![("state".into(), b"warm".to_vec())];
     historian.append(batch).await.unwrap();
     let before = temps(&historian).await;
-    let mut tables = delta::Tables::open(bench.folder.path()).await.unwrap();
+    let history = super::place::Place::local(&bench.folder.path().join("history")).unwrap();
+    let mut tables = delta::Tables::open(&history).await.unwrap();
     let sealed = historian.inner.store.seal().unwrap();
     tables.commit(&sealed, &historian.inner.directory).await.unwrap();
     kill(historian).await;

@@ -66,14 +66,13 @@ impl TableProvider for EventsTable {
         let Snapshot { events, files, .. } = self.store.snapshot();
         let wanted: Vec<_> = events.into_iter().filter(|stored| prune.touches(stored.event.time, stored.event.time)).collect();
         let buffer: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&[vec![batch(&wanted)]], schema(), None)?;
-        let files: Result<FileGroup> =
+        let touched: FileGroup =
             files.events.iter().filter(|file: &&DataFile| prune.touches(file.from, file.to)).map(partitioned).collect();
-        let files = files?;
-        let plan = if files.is_empty() {
+        let plan = if touched.is_empty() {
             buffer
         } else {
             let condition = Prune { series: None, ..prune }.condition();
-            UnionExec::try_new(vec![buffer, read_parquet(state, schema(), vec![files], Vec::new(), condition)?])?
+            UnionExec::try_new(vec![buffer, read_parquet(state, &files.root, schema(), vec![touched], Vec::new(), condition)?])?
         };
         project(plan, projection)
     }

@@ -59,20 +59,20 @@ impl PointsTable {
     pub fn plan(&self, state: &dyn Session, prune: &Prune, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
         let Snapshot { points, files, late, .. } = self.store.snapshot();
         let late = touched(&late, prune);
-        let files = files.points.iter().filter(|file| prune.touches(file.from, file.to) && prune.touches_series(file.series));
+        let wanted = files.points.iter().filter(|file| prune.touches(file.from, file.to) && prune.touches_series(file.series));
         let repeats = |file: &DataFile| late.range(hours(file.from, file.to)).next().is_some();
-        let (merged, plain): (Vec<&DataFile>, Vec<&DataFile>) = files.partition(|file| repeats(file));
+        let (merged, plain): (Vec<&DataFile>, Vec<&DataFile>) = wanted.partition(|file| repeats(file));
         let buffer = buffered(&points, prune)?;
         let mut inputs = Vec::new();
         let mut to_merge = Vec::new();
         if !plain.is_empty() {
-            inputs.push(scan_files(state, &plain, prune)?);
+            inputs.push(scan_files(state, &files.root, &plain, prune)?);
         }
         if let Some(buffer) = buffer {
             if late.is_empty() { inputs.push(buffer) } else { to_merge.push(buffer) }
         }
         if !merged.is_empty() {
-            let ordered: Result<Vec<_>> = merged.iter().map(|file| scan_files(state, &[file], prune)).collect();
+            let ordered: Result<Vec<_>> = merged.iter().map(|file| scan_files(state, &files.root, &[file], prune)).collect();
             to_merge.extend(ordered?);
         }
         match to_merge.len() {
@@ -157,24 +157,27 @@ fn buffered(points: &[Chunk], prune: &Prune) -> Result<Option<Arc<dyn ExecutionP
 }
 
 /// Reads files, each sorted within itself.
-fn scan_files(state: &dyn Session, files: &[&DataFile], prune: &Prune) -> Result<Arc<dyn ExecutionPlan>> {
+///
+/// # Errors
+/// When the plan cannot be made.
+pub fn scan_files(
+    state: &dyn Session,
+    root: &ObjectStoreUrl,
+    files: &[&DataFile],
+    prune: &Prune,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let sorted = files.len() <= MAX_SORTED_FILES;
-    let groups: Result<Vec<FileGroup>> = files
+    let groups: Vec<FileGroup> = files
         .chunks(if sorted { 1 } else { FILES_PER_GROUP })
         .map(|files| files.iter().map(|file| partitioned(file)).collect())
         .collect();
     let orderings: Vec<LexOrdering> = if sorted { vec![ordering()] } else { Vec::new() };
-    read_parquet(state, schema(), groups?, orderings, prune.condition())
+    read_parquet(state, root, schema(), groups, orderings, prune.condition())
 }
 
-/// A file as DataFusion names it.
-///
-/// # Errors
-/// When the path is no text.
-pub fn partitioned(file: &DataFile) -> Result<PartitionedFile> {
-    let path = std::path::absolute(&file.path)?;
-    let path = path.to_str().ok_or_else(|| datafusion::error::DataFusionError::Execution("a data path is not UTF-8".into()))?;
-    Ok(PartitionedFile::new(path.trim_start_matches('/').to_owned(), file.size))
+/// A file as the query engine names it. It stays on disk as long as the plan that reads it.
+pub fn partitioned(file: &DataFile) -> PartitionedFile {
+    PartitionedFile::new(file.location.to_string(), file.size).with_extension(file.pin.clone())
 }
 
 /// Reads Parquet files with a condition right above them, where the reader finds it and prunes row groups and pages by it.
@@ -183,16 +186,15 @@ pub fn partitioned(file: &DataFile) -> Result<PartitionedFile> {
 /// When the plan cannot be made.
 pub fn read_parquet(
     state: &dyn Session,
+    root: &ObjectStoreUrl,
     schema: SchemaRef,
     groups: Vec<FileGroup>,
     orderings: Vec<LexOrdering>,
     condition: Option<Expr>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let source = Arc::new(ParquetSource::new(schema.clone()));
-    let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
-        .with_file_groups(groups)
-        .with_output_ordering(orderings)
-        .build();
+    let config =
+        FileScanConfigBuilder::new(root.clone(), source).with_file_groups(groups).with_output_ordering(orderings).build();
     let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
     let Some(condition) = condition else { return Ok(scan) };
     let known: DFSchema = schema.to_dfschema()?;
