@@ -7,7 +7,7 @@ mod run;
 mod stop;
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 /// Open, self-hosted industrial analytics and events.
 #[derive(Parser)]
@@ -56,8 +56,21 @@ impl Cli {
 }
 
 fn print_schema() -> anyhow::Result<ExitCode> {
-    println!("{}", serde_json::to_string_pretty(&andon_models::plant_file::schema())?);
+    print(&serde_json::to_string_pretty(&andon_models::plant_file::schema())?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to standard output. Whoever reads it may have seen enough, as in `andon schema | head`: that is no error.
+fn print(text: &str) -> std::io::Result<()> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// `1 row`, `2 rows`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Threads of the runtime at least: a plan that computes on every core must not hold up a heartbeat or a command.

@@ -69,3 +69,43 @@ fn ten_mistakes_get_ten_precise_messages() {
         assert!(shown.contains(&format!("plant.yaml:{line}:")), "line {line} is shown with its place\n{shown}");
     }
 }
+
+#[test]
+fn what_cannot_be_read_is_said_in_the_form_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = folder.path().join("plant.yaml");
+    std::fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
+    for (path, word) in [(binary.to_str().unwrap(), "UTF-8"), ("/nowhere/plant.yaml", "No such file"), ("/dev/zero", "16 MiB")]
+    {
+        let json = Command::new(env!("CARGO_BIN_EXE_andon")).args(["check", path, "--json"]).output().unwrap();
+        assert_eq!(json.status.code(), Some(1));
+        let diagnostics: Vec<serde_json::Value> = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(diagnostics.len(), 1, "{path}");
+        assert!(diagnostics[0]["message"].as_str().unwrap().contains(word), "{path}: {diagnostics:?}");
+    }
+}
+
+#[test]
+fn a_summary_is_printed_once_and_counts_in_english() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plant.yaml");
+    std::fs::write(&file, "plant: { name: Test, timezone: Europe/Berlyn }\n").unwrap();
+    let shown = Command::new(env!("CARGO_BIN_EXE_andon")).arg("check").arg(&file).output().unwrap();
+    let shown = [shown.stdout, shown.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert_eq!(shown.matches("1 error").count(), 1, "{shown}");
+    assert!(!shown.contains("1 errors"), "{shown}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_andon"))
+        .arg("schema")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The schema is larger than a pipe holds, so it is still writing when nobody listens any more.
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}

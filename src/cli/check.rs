@@ -1,9 +1,14 @@
 //! `andon check`: compiler-style errors for a plant file, all in one run.
 
-use andon_models::plant_file::{self, Loaded, Severity};
+use super::{counted, print};
+use andon_models::{
+    definition::Plant,
+    plant_file::{self, Diagnostic, Loaded, MAX_FILE_BYTES, Severity},
+};
 use anyhow::Context;
 use std::{
-    io::IsTerminal,
+    fs::File,
+    io::{IsTerminal, Read},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -30,15 +35,38 @@ pub struct CheckedFiles {
 impl Check {
     /// Checks and prints; the exit code says whether the file may run.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let checked = load(&self.path)?;
+        let checked = load(&self.path);
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&checked.loaded.diagnostics)?);
-        } else {
-            checked.print();
-            println!("{}", summary(&self.path, &checked.loaded));
+            // A tool that asked for an array gets one, also when there is nothing to read.
+            let loaded = checked.map_or_else(|error| unreadable(&self.path, &error), |checked| checked.loaded);
+            print(&serde_json::to_string_pretty(&loaded.diagnostics)?)?;
+            return Ok(exit_code(&loaded));
         }
-        Ok(if checked.loaded.plant.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let checked = checked?;
+        checked.print();
+        if let Some(plant) = &checked.loaded.plant {
+            print(&summary(&self.path, plant))?;
+        }
+        Ok(exit_code(&checked.loaded))
     }
+}
+
+fn exit_code(loaded: &Loaded) -> ExitCode {
+    if loaded.plant.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn unreadable(path: &Path, error: &anyhow::Error) -> Loaded {
+    let diagnostic = Diagnostic {
+        severity: Severity::Error,
+        code: "unreadable",
+        file: path.display().to_string(),
+        line: 1,
+        column: 1,
+        end_column: 1,
+        message: format!("{error:#}"),
+        hint: "give a plant file, or a folder of them".into(),
+    };
+    Loaded { plant: None, diagnostics: vec![diagnostic] }
 }
 
 impl CheckedFiles {
@@ -69,25 +97,29 @@ fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
         paths.sort();
         anyhow::ensure!(!paths.is_empty(), "{} holds no .yaml file", path.display());
     }
-    let read_one = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok((path.display().to_string(), text))
-    };
-    paths.into_iter().map(read_one).collect()
+    paths.into_iter().map(|path| Ok((path.display().to_string(), read_one(&path)?))).collect()
 }
 
-fn summary(path: &Path, loaded: &Loaded) -> String {
-    let count = |severity: Severity| loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    match &loaded.plant {
-        Some(plant) => format!(
-            "{}: fine. {}: {} models, {} assets, {} sources; {warnings} warnings",
-            path.display(),
-            plant.name,
-            plant.models.len(),
-            plant.assets.len(),
-            plant.sources.len(),
-        ),
-        None => format!("{}: {errors} errors, {warnings} warnings", path.display()),
-    }
+fn read_one(path: &Path) -> anyhow::Result<String> {
+    let reading = || format!("cannot read {}", path.display());
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)).with_context(reading)?;
+    anyhow::ensure!(
+        bytes.len() <= MAX_FILE_BYTES,
+        "{} is larger than {} MiB; a plant file is text, split it into a folder of files",
+        path.display(),
+        MAX_FILE_BYTES >> 20
+    );
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is not UTF-8 text")).with_context(reading)
+}
+
+fn summary(path: &Path, plant: &Plant) -> String {
+    format!(
+        "{}: fine. {}: {}, {}, {}",
+        path.display(),
+        plant.name,
+        counted(plant.models.len(), "model"),
+        counted(plant.assets.len(), "asset"),
+        counted(plant.sources.len(), "source"),
+    )
 }
