@@ -4,6 +4,7 @@ mod answer;
 mod check;
 mod deadline;
 mod size;
+mod stream;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,8 @@ mod views;
 mod wide;
 
 pub use answer::answer;
+#[allow(unused_imports, reason = "for what streams rows instead of collecting them")]
+pub use stream::{statement, stream, stream_plan};
 
 use crate::{HistorianOptions, QueryError, TableDescription, directory::Directory, historian::store::Store};
 use datafusion::{

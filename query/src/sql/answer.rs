@@ -1,6 +1,6 @@
-//! Runs a statement within its limits and answers in plain data.
+//! A statement's answer in plain data.
 
-use super::{check::only_reads, deadline::enforce, size::check_size};
+use super::stream::{statement, stream};
 use crate::{QueryError, SqlAnswer, SqlColumn, SqlLimits};
 use andon_models::Timestamp;
 use arrow::{
@@ -11,49 +11,16 @@ use arrow::{
     },
     util::display::{ArrayFormatter, FormatOptions},
 };
-use datafusion::{
-    error::DataFusionError, execution::SendableRecordBatchStream, physical_plan::execute_stream, prelude::SessionContext,
-};
+use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
 use futures::StreamExt;
 use serde_json::Value;
-use tokio::{task::JoinSet, time::Instant};
 
 /// Runs a statement.
 ///
 /// # Errors
 /// When it is wrong, would change something, or takes longer than it may.
 pub async fn answer(session: &SessionContext, sql: &str, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {
-    check_size(sql)?;
-    let deadline = Instant::now() + limits.time;
-    // Its own task: a long step of one statement does not hold up the caller. Dropping the set ends the statement.
-    let mut task = JoinSet::new();
-    task.spawn(run(session.clone(), sql.to_owned(), limits, deadline));
-    match tokio::time::timeout_at(deadline, task.join_next()).await {
-        Ok(Some(Ok(Err(_)))) if Instant::now() >= deadline => Err(QueryError::TimedOut(limits.time)),
-        Ok(Some(Ok(answer))) => answer,
-        Ok(Some(Err(error))) => Err(QueryError::Internal(error.to_string())),
-        Ok(None) | Err(_) => Err(QueryError::TimedOut(limits.time)),
-    }
-}
-
-async fn run(session: SessionContext, sql: String, limits: SqlLimits, deadline: Instant) -> Result<SqlAnswer, QueryError> {
-    let plan = session.state().create_logical_plan(&sql).await.map_err(statement)?;
-    only_reads(&plan)?;
-    let plan = session.execute_logical_plan(plan).await.map_err(statement)?.create_physical_plan().await.map_err(statement)?;
-    let plan = enforce(plan, deadline).map_err(statement)?;
-    read(execute_stream(plan, session.task_ctx()).map_err(statement)?, limits).await
-}
-
-/// The message of a failed statement, without the engine's inner words.
-fn statement(error: DataFusionError) -> QueryError {
-    if let DataFusionError::ResourcesExhausted(_) = error.find_root() {
-        return QueryError::Statement("the statement needs more memory than it may take; narrow it by time or asset".into());
-    }
-    let text = error.strip_backtrace();
-    let text = ["Error during planning: ", "Schema error: ", "SQL error: ", "Execution error: "]
-        .iter()
-        .fold(text, |text, prefix| text.strip_prefix(prefix).map(str::to_owned).unwrap_or(text));
-    QueryError::Statement(text)
+    read(stream(session, sql, limits).await?, limits).await
 }
 
 async fn read(mut stream: SendableRecordBatchStream, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {
