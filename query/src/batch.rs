@@ -1,6 +1,6 @@
 //! What is stored together, and how the caller hears that it is safe.
 
-use crate::QueryError;
+use crate::{DataStream, QueryError};
 use andon_models::{
     Point,
     event::{Event, SystemNotice},
@@ -23,6 +23,8 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// Small documents by key. The last one of a key wins; an empty one forgets the key. All are given back when the historian opens.
     pub keep: Vec<(String, Vec<u8>)>,
+    /// Definitions of data streams. The historian adds those that the points need and that are not on disk yet.
+    pub streams: Vec<DataStream>,
 }
 
 /// A promise that a batch gets on disk. Dropping it changes nothing about the batch.
@@ -53,7 +55,7 @@ pub struct Recovered {
 impl Batch {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.points.is_empty() && self.events.is_empty() && self.keep.is_empty()
+        self.points.is_empty() && self.events.is_empty() && self.keep.is_empty() && self.streams.is_empty()
     }
 }
 

@@ -1,14 +1,29 @@
 //! Names for numbers: which asset and property each series is the history of. Kept in the data folder, so that a folder can be
 //! read without its plant file, and series of earlier definitions keep their names.
 
-use crate::QueryError;
+mod names;
+mod stream_file;
+mod streams;
+mod target;
+
+pub use names::{NAMES, Names, series_of};
+pub use streams::{DataStream, FIRST_STREAM, MAX_STREAMS, Streams};
+pub use target::Target;
+
+use crate::{Batch, QueryError};
 use andon_models::{
-    AssetId, ModelId, PropertyId, Value, ValueType,
+    AssetId, ModelId, PropertyId, SeriesId, Value, ValueType,
     catalog::{Catalog, SeriesEntry},
     definition::{AssetIndex, Property, PropertyKind},
+    event::SystemNotice,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
+use tokio::sync::oneshot;
 
 /// A table that SQL can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,8 +47,8 @@ pub struct ColumnDescription {
     pub description: String,
 }
 
-/// All names.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// All names. Those of properties stay as they were at the start; data streams come along with the first values written to them.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Directory {
     /// The plant's name.
     pub plant: String,
@@ -43,6 +58,14 @@ pub struct Directory {
     pub models: Vec<ModelRow>,
     /// Series by number, those of earlier definitions included.
     pub series: BTreeMap<u32, SeriesRow>,
+    /// Series that no asset has.
+    #[serde(skip)]
+    pub streams: Arc<Streams>,
+    /// Series by asset path and property key, with a `/` between them.
+    #[serde(skip)]
+    by_path: HashMap<String, SeriesId>,
+    #[serde(skip)]
+    names: names::Cache,
 }
 
 /// An asset.
@@ -99,21 +122,46 @@ pub struct SeriesRow {
 const FILE: &str = "directory.json";
 
 impl Directory {
-    /// Reads the directory of a data folder; an empty one when there is none yet.
+    /// Reads the directory of a data folder; an empty one when there is none yet. What was lost of it is told.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub fn load(dir: &Path) -> Result<Self, QueryError> {
+    /// When the files cannot be read.
+    pub fn load(dir: &Path) -> Result<(Self, Vec<SystemNotice>), QueryError> {
         let path = dir.join(FILE);
-        match std::fs::read(&path) {
+        let mut directory: Self = match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| QueryError::io("cannot understand", &path)(std::io::Error::other(error))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(QueryError::io("cannot read", &path)(error)),
-        }
+                .map_err(|error| QueryError::io("cannot understand", &path)(std::io::Error::other(error)))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
+            Err(error) => return Err(QueryError::io("cannot read", &path)(error)),
+        };
+        let notices = stream_file::load(dir, &directory.streams)?;
+        directory.by_path = directory.series.iter().map(|(number, row)| (row.path(), SeriesId(*number))).collect();
+        Ok((directory, notices))
     }
 
-    /// Writes the directory, whole or not at all.
+    /// Appends the data streams that the folder does not have yet to its file; see [`Streams`].
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_streams(&self, dir: &Path) -> Result<(), QueryError> {
+        stream_file::save(dir, &self.streams)
+    }
+
+    /// Adds to a batch the definitions of data streams that must go into its record; `done` is answered as before.
+    pub fn define(
+        &self,
+        batch: &mut Batch,
+        done: oneshot::Sender<Result<(), Arc<str>>>,
+    ) -> oneshot::Sender<Result<(), Arc<str>>> {
+        streams::define(&self.streams, batch, done)
+    }
+
+    /// All names as columns, data streams of this moment included.
+    pub fn names(&self) -> Arc<Names> {
+        self.names.current(self)
+    }
+
+    /// Writes the names of the definition, whole or not at all.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -153,6 +201,7 @@ impl Directory {
             .collect();
         for entry in catalog.series() {
             if let Some(row) = row(catalog, entry) {
+                self.by_path.insert(row.path(), entry.id);
                 self.series.insert(entry.id.0, row);
             }
         }
@@ -163,6 +212,10 @@ impl SeriesRow {
     /// The name of the series as a path: `/Line 2/Filler 2/fill_temp`.
     pub fn alias(&self) -> String {
         format!("/{}/{}", self.asset, self.property)
+    }
+
+    fn path(&self) -> String {
+        format!("{}/{}", self.asset, self.property)
     }
 }
 

@@ -24,6 +24,9 @@ pub enum QueryError {
     /// A record is larger than the log allows.
     #[error("a record of {0} bytes is larger than the log takes; send smaller batches")]
     TooLarge(usize),
+    /// A value cannot be stored as it is: its series does not take it, or its name cannot be one.
+    #[error("{0}")]
+    Refused(String),
     /// The statement is not SQL, names what does not exist, or would change something.
     #[error("{0}")]
     Statement(String),

@@ -16,13 +16,14 @@ pub(crate) mod store;
 mod tests;
 
 use crate::{
-    Batch, EventFilter, HistorianOptions, HistorianStats, QueryError, Receipt, SqlAnswer, SqlLimits, TableDescription,
+    Batch, DataStream, EventFilter, HistorianOptions, HistorianStats, QueryError, Receipt, SqlAnswer, SqlLimits,
+    TableDescription, Target,
     directory::Directory,
     history, metric, sql,
     table::{events, points::PointsTable},
 };
 use andon_models::{
-    Point, SeriesId, Timestamp, Tqv,
+    Point, SeriesId, Timestamp, Tqv, ValueType,
     catalog::Catalog,
     definition::{AssetIndex, ModelIndex},
     event::Event,
@@ -114,12 +115,13 @@ impl Historian {
         }
     }
 
-    async fn submit(&self, batch: Batch, done: oneshot::Sender<Result<(), Arc<str>>>) -> Result<(), QueryError> {
+    async fn submit(&self, mut batch: Batch, done: oneshot::Sender<Result<(), Arc<str>>>) -> Result<(), QueryError> {
         let writing = self.writing()?;
         let limit = self.inner.options.flush_rows.saturating_mul(MAX_BUFFER_FLUSHES);
         // The sender lives in this historian, so waiting ends with room.
         let _ = writing.buffered.subscribe().wait_for(|buffered| *buffered < limit).await;
         let permit = writing.log()?.reserve().await?;
+        let done = self.inner.directory.define(&mut batch, done);
         {
             let mut next = writing.next.lock().unwrap_or_else(PoisonError::into_inner);
             let mut bytes = Vec::new();
@@ -143,6 +145,36 @@ impl Historian {
     /// The newest value of a series, of any quality.
     pub fn latest(&self, series: SeriesId) -> Option<Tqv> {
         self.inner.store.latest(series)
+    }
+
+    /// The series that values under a name go to: a property by `/asset path/property`, or a data stream.
+    ///
+    /// # Errors
+    /// When its values are computed or set otherwise.
+    pub fn target(&self, alias: &str) -> Result<Option<Target>, QueryError> {
+        self.inner.directory.find(alias)
+    }
+
+    /// The series that values of an asset's property go to, by path and key.
+    ///
+    /// # Errors
+    /// When its values are computed or set otherwise.
+    pub fn property_target(&self, asset: &str, property: &str) -> Result<Option<Target>, QueryError> {
+        self.inner.directory.property(asset, property)
+    }
+
+    /// Like [`Self::target`], but makes a data stream if there is no such series. Its definition is stored together with its first
+    /// points; without points it is forgotten at the next start.
+    ///
+    /// # Errors
+    /// When values of the name are computed or set otherwise, the name cannot be one, or there are too many streams.
+    pub fn target_or_new(&self, alias: &str, value_type: ValueType, unit: &str) -> Result<Target, QueryError> {
+        self.inner.directory.find_or_add(alias, value_type, unit)
+    }
+
+    /// A data stream by number.
+    pub fn stream(&self, series: SeriesId) -> Option<DataStream> {
+        self.inner.directory.streams.by_number(series)
     }
 
     /// Runs a statement that only reads.

@@ -19,7 +19,7 @@ mod testing;
 
 pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
 pub use batch::{Batch, Receipt, Recovered};
-pub use directory::{ColumnDescription, TableDescription};
+pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, TableDescription, Target};
 pub use error::QueryError;
 pub use historian::Historian;
 pub use options::HistorianOptions;

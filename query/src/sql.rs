@@ -3,6 +3,7 @@
 mod answer;
 mod check;
 mod deadline;
+mod properties;
 mod size;
 mod stream;
 mod tables;

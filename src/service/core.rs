@@ -287,8 +287,7 @@ impl Step {
 
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        let Batch { points, events, keep, .. } = &self.batch;
-        points.is_empty() && events.is_empty() && keep.is_empty() && self.effects.is_empty() && self.refusal.is_none()
+        self.batch.is_empty() && self.effects.is_empty() && self.refusal.is_none()
     }
 
     /// Joins a later step: one record, effects in order.
@@ -296,6 +295,7 @@ impl Step {
         self.batch.points.extend(later.batch.points);
         self.batch.events.extend(later.batch.events);
         self.batch.keep.extend(later.batch.keep);
+        self.batch.streams.extend(later.batch.streams);
         self.effects.extend(later.effects);
         self.moved.extend(later.moved);
     }

@@ -43,7 +43,7 @@ impl Service {
         let catalog = plant::catalog();
         let folder = tempfile::tempdir().unwrap();
         let (historian, _) = Historian::open(HistorianOptions::new(folder.path()), catalog.clone()).await.unwrap();
-        let batch = Batch { points: plant::points(&catalog), events: plant::events(), keep: Vec::new() };
+        let batch = Batch { points: plant::points(&catalog), events: plant::events(), ..Batch::default() };
         historian.append(batch).await.unwrap();
         let live = LiveHub::new();
         live.publish_source(plant::source(ConnectionState::Connected, ""));

@@ -1,5 +1,5 @@
-//! Turns the buffer into files in the background. In this order, each step durable before the next: files, Delta commits,
-//! checkpoint; then queries see files instead of the buffer, and the log forgets. A crash between any two loses and repeats nothing.
+//! Turns the buffer into files in the background. In this order, each step durable before the next: names of new streams, files,
+//! Delta commits, checkpoint; then queries see files instead of the buffer, and the log forgets. A crash between any two loses and repeats nothing.
 
 use super::{FlushRequest, Inner, checkpoint, delta::Tables, log};
 use crate::QueryError;
@@ -45,6 +45,9 @@ async fn flush(inner: &Inner, tables: &mut Tables) -> Result<(), QueryError> {
 
 async fn flush_one(inner: &Inner, tables: &mut Tables) -> Result<(), QueryError> {
     let Some(sealed) = inner.seal().await? else { return Ok(()) };
+    let (dir, directory) = (inner.options.dir.clone(), inner.directory.clone());
+    let saved = tokio::task::spawn_blocking(move || directory.save_streams(&dir)).await;
+    saved.map_err(|error| QueryError::Internal(error.to_string()))??;
     tables.commit(&sealed, &inner.directory).await?;
     let (dir, files) = (inner.options.dir.clone(), tables.files());
     let record = sealed.memory.record;

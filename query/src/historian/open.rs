@@ -125,8 +125,11 @@ fn load(dir: &Path, log: ReadLog, tables: &delta::Tables) -> Result<Loaded, Quer
     let (points, events) = (tables.samples.record(), tables.events.record());
     let record = memory.record;
     let store = Store::restore(memory, tables.files());
+    let (directory, lost) = Directory::load(dir)?;
+    notices.extend(lost);
     let (mut log_points, mut log_events) = (0, 0);
-    for (number, batch) in log.records {
+    for (number, mut batch) in log.records {
+        directory.streams.restore(std::mem::take(&mut batch.streams));
         let new = |done: Option<u64>| done.is_none_or(|done| number > done);
         log_points += if new(points) { batch.points.len() as u64 } else { 0 };
         log_events += if new(events) { batch.events.len() as u64 } else { 0 };
@@ -135,5 +138,5 @@ fn load(dir: &Path, log: ReadLog, tables: &delta::Tables) -> Result<Loaded, Quer
     notices.extend(log.recovery.notices);
     let last = [log.recovery.last_number, points, events, Some(record)].into_iter().flatten().max().unwrap_or(0);
     let recovered = Recovered { kept: store.kept(), log_points, log_events, notices };
-    Ok(Loaded { store, directory: Directory::load(dir)?, recovered, next: last + 1 })
+    Ok(Loaded { store, directory, recovered, next: last + 1 })
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     QueryError,
-    directory::{Directory, SeriesRow},
+    directory::{self, Directory},
     table::{
         columns::{self, SERIES, TIME},
         dedup::sort_unique,
@@ -16,7 +16,7 @@ use crate::{
 };
 use andon_models::Timestamp;
 use arrow::{
-    array::{ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch, StringArray},
+    array::{AsArray, BooleanArray, RecordBatch},
     compute::filter_record_batch,
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimestampMicrosecondType},
 };
@@ -30,7 +30,7 @@ use parquet::{
     schema::types::ColumnPath,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     sync::Arc,
 };
@@ -82,7 +82,7 @@ const NO_SERIES: (i32, i32) = (i32::MIN, i32::MAX);
 /// When a file cannot be written.
 pub fn write_points(place: &Place, sealed: &Sealed, directory: &Directory) -> Result<Vec<(Draft, Written)>, QueryError> {
     let sorted = sort_unique(sealed.points.iter().map(|chunk| &chunk.rows))?;
-    let names = Names::new(directory)?;
+    let names = Names::new(directory);
     let time = sorted.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
     let days: BTreeSet<i64> = time.iter().map(|time| time.div_euclid(DAY_MICROS)).collect();
     let mut written = Vec::new();
@@ -274,28 +274,15 @@ fn points_properties(schema: &Schema) -> Result<WriterProperties, QueryError> {
 }
 
 /// Names of assets, properties and units as dictionary columns.
-pub struct Names {
-    position: HashMap<i32, i32>,
-    /// As in [`NAMES`].
-    names: [ArrayRef; 3],
-}
+pub struct Names(Arc<directory::Names>);
 
 /// The columns of names, which stand behind `series`.
 const NAMES: [&str; 3] = ["asset", "property", "unit"];
 
 impl Names {
-    /// The names of all series.
-    ///
-    /// # Errors
-    /// When there are too many.
-    pub fn new(directory: &Directory) -> Result<Self, QueryError> {
-        let texts = |name: fn(&SeriesRow) -> &Arc<str>| -> ArrayRef {
-            Arc::new(directory.series.values().map(|row| Some(name(row).to_string())).collect::<StringArray>())
-        };
-        Ok(Self {
-            position: directory.series.keys().map(|series| series.cast_signed()).zip(0..).collect(),
-            names: [texts(|row| &row.asset), texts(|row| &row.property), texts(|row| &row.unit)],
-        })
+    /// The names of all series of this moment.
+    pub fn new(directory: &Directory) -> Self {
+        Self(directory.names())
     }
 
     /// The schema of points with their names, in the order of the table's columns.
@@ -310,11 +297,8 @@ impl Names {
     /// The same rows with their names.
     fn add(&self, points: &RecordBatch) -> Result<RecordBatch, QueryError> {
         let series = points.column(SERIES).as_primitive::<Int32Type>();
-        let keys: Int32Array = series.values().iter().map(|series| self.position.get(series).copied()).collect();
         let mut columns = vec![points.column(SERIES).clone()];
-        for names in &self.names {
-            columns.push(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.clone(), names.clone())?));
-        }
+        columns.extend(self.0.columns(series.values(), &NAMES)?);
         columns.extend(points.columns()[1..].iter().cloned());
         Ok(RecordBatch::try_new(self.schema(), columns)?)
     }

@@ -5,8 +5,8 @@
 //! ```
 //! All numbers are little-endian. The magic lets recovery find the next record behind a damaged one.
 
-use crate::Batch;
-use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, event::Event};
+use crate::{Batch, DataStream};
+use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, ValueType, event::Event};
 
 /// First bytes of every record.
 pub const MAGIC: [u8; 4] = *b"ANDR";
@@ -82,6 +82,25 @@ fn encode_payload(batch: &Batch, out: &mut Vec<u8>) {
         put_bytes(out, key.as_bytes());
         put_bytes(out, document);
     }
+    // Left out when there are none, as in records of before there were streams.
+    if !batch.streams.is_empty() {
+        put_length(out, batch.streams.len());
+        for stream in &batch.streams {
+            out.extend_from_slice(&stream.series.0.to_le_bytes());
+            out.push(type_code(stream.value_type));
+            put_bytes(out, stream.alias.as_bytes());
+            put_bytes(out, stream.unit.as_bytes());
+        }
+    }
+}
+
+fn type_code(value_type: ValueType) -> u8 {
+    match value_type {
+        ValueType::Boolean => 1,
+        ValueType::Integer => 2,
+        ValueType::Double => 3,
+        ValueType::String => 4,
+    }
 }
 
 fn encode_value(value: &Value, out: &mut Vec<u8>) {
@@ -149,6 +168,10 @@ pub fn decode(payload: &[u8]) -> Option<Batch> {
         let key = String::from_utf8(reader.bytes()?.to_vec()).ok()?;
         batch.keep.push((key, reader.bytes()?.to_vec()));
     }
+    let streams = if reader.rest.is_empty() { 0 } else { reader.length()? };
+    for _ in 0..streams {
+        batch.streams.push(reader.stream()?);
+    }
     reader.rest.is_empty().then_some(batch)
 }
 
@@ -174,6 +197,19 @@ impl<'a> Reader<'a> {
     fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.length()?;
         self.take(length as usize)
+    }
+
+    fn stream(&mut self) -> Option<DataStream> {
+        let series = SeriesId(self.length()?);
+        let value_type = match self.array::<1>()?[0] {
+            1 => ValueType::Boolean,
+            2 => ValueType::Integer,
+            3 => ValueType::Double,
+            4 => ValueType::String,
+            _ => return None,
+        };
+        let alias = std::str::from_utf8(self.bytes()?).ok()?.into();
+        Some(DataStream { series, alias, value_type, unit: std::str::from_utf8(self.bytes()?).ok()?.into() })
     }
 
     fn value(&mut self) -> Option<Value> {
@@ -210,16 +246,32 @@ mod tests {
         })
     }
 
+    fn stream() -> impl Strategy<Value = DataStream> {
+        let types = [ValueType::Boolean, ValueType::Integer, ValueType::Double, ValueType::String];
+        (any::<u32>(), "[a-zäß/ ]{1,12}", prop::sample::select(types.to_vec()), "[a-z°]{0,3}").prop_map(
+            |(series, alias, value_type, unit)| DataStream {
+                series: SeriesId(series),
+                alias: alias.into(),
+                value_type,
+                unit: unit.into(),
+            },
+        )
+    }
+
     proptest! {
         #[test]
-        fn what_was_written_is_read(points in prop::collection::vec(point(), 0..20), number in any::<u64>()) {
-            let batch = Batch { points, events: Vec::new(), keep: vec![("key".into(), vec![1, 2, 3])] };
+        fn what_was_written_is_read(
+            points in prop::collection::vec(point(), 0..20),
+            streams in prop::collection::vec(stream(), 0..4),
+            number in any::<u64>(),
+        ) {
+            let batch = Batch { points, streams, events: Vec::new(), keep: vec![("key".into(), vec![1, 2, 3])] };
             let mut bytes = Vec::new();
             encode(number, &batch, &mut bytes);
             let Found::Record { number: found, payload, next } = find(&bytes, 0) else { panic!("a record was written") };
             prop_assert_eq!((found, next), (number, bytes.len()));
             let read = decode(&bytes[payload]).unwrap();
-            prop_assert_eq!((read.points, read.keep), (batch.points, batch.keep));
+            prop_assert_eq!((read.points, read.keep, read.streams), (batch.points, batch.keep, batch.streams));
         }
 
         #[test]

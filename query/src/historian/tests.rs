@@ -5,6 +5,8 @@ use crate::testing::{PLANT, at, catalog, event, good, point, rows, series};
 use andon_models::{Quality, StatusCode, Value};
 use std::time::Duration;
 
+mod streams;
+
 struct Bench {
     folder: tempfile::TempDir,
     catalog: Arc<Catalog>,

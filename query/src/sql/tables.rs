@@ -1,9 +1,9 @@
 //! The tables of the session and their descriptions.
 
-use super::{answer::type_name, views, wide::WideTable};
+use super::{answer::type_name, properties::PropertyTable, views, wide::WideTable};
 use crate::{
     ColumnDescription, QueryError, TableDescription,
-    directory::{AssetRow, Directory, SeriesRow},
+    directory::{AssetRow, Directory},
     historian::store::Store,
     table::{
         columns::PointColumns,
@@ -12,9 +12,8 @@ use crate::{
         named::{self, NamedTable},
     },
 };
-use andon_models::{Value, ValueType};
 use arrow::{
-    array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray},
+    array::{ArrayRef, RecordBatch, StringArray},
     datatypes::SchemaRef,
 };
 use async_trait::async_trait;
@@ -37,7 +36,7 @@ pub async fn register(
     store: &Arc<Store>,
     directory: &Arc<Directory>,
 ) -> Result<Vec<TableDescription>, QueryError> {
-    let samples = Arc::new(NamedTable::new(store.clone(), directory)?);
+    let samples = Arc::new(NamedTable::new(store.clone(), directory.clone()));
     let latest = Arc::new(LatestTable { store: store.clone(), samples: samples.clone() });
     let mut described = Vec::new();
     let mut add = |name: &str, description: &str, table: Arc<dyn TableProvider>| -> Result<(), QueryError> {
@@ -48,7 +47,11 @@ pub async fn register(
     add("samples", "all values of all properties, one row each", samples.clone())?;
     add("latest", "newest value of every property, of any quality", latest)?;
     add("asset", "machines and groups of machines", memory_table(assets(&directory.assets)?)?)?;
-    add("asset_property", "properties and controls of the machines", memory_table(properties(directory.series.values())?)?)?;
+    add(
+        "asset_property",
+        "properties and controls of the machines, and data streams",
+        Arc::new(PropertyTable::new(directory.clone())?),
+    )?;
     session.register_table("stored_events", Arc::new(EventsTable::new(store.clone())))?;
     let aggregates = views::precomputed_aggregates();
     let precomputed =
@@ -93,7 +96,7 @@ fn memory_table(batch: RecordBatch) -> Result<Arc<dyn TableProvider>, QueryError
     Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?))
 }
 
-fn texts<T>(rows: &[T], text: impl Fn(&T) -> Option<String>) -> ArrayRef {
+pub(super) fn texts<T>(rows: &[T], text: impl Fn(&T) -> Option<String>) -> ArrayRef {
     Arc::new(rows.iter().map(text).collect::<StringArray>())
 }
 
@@ -109,35 +112,6 @@ fn assets(rows: &[AssetRow]) -> Result<RecordBatch, QueryError> {
         ("hierarchy_id", texts(rows, |row| row.hierarchy.as_ref().map(ToString::to_string)), true),
         ("path", texts(rows, |row| Some(row.path.to_string())), false),
         ("model", texts(rows, |row| Some(row.model.to_string())), false),
-    ])?)
-}
-
-fn properties<'a>(rows: impl Iterator<Item = &'a SeriesRow>) -> Result<RecordBatch, QueryError> {
-    let rows: Vec<&SeriesRow> = rows.collect();
-    let data_type = |row: &&SeriesRow| match row.value_type {
-        ValueType::Boolean => "BOOLEAN",
-        ValueType::Integer => "INTEGER",
-        ValueType::Double => "DOUBLE",
-        ValueType::String => "STRING",
-    };
-    let whole = |row: &&SeriesRow| if let Value::Integer(number) = row.attribute { Some(number) } else { None };
-    let double = |row: &&SeriesRow| if let Value::Double(number) = row.attribute { Some(number) } else { None };
-    let text = |row: &&SeriesRow| if let Value::String(text) = &row.attribute { Some(text.to_string()) } else { None };
-    Ok(RecordBatch::try_from_iter_with_nullable([
-        ("asset_id", texts(&rows, |row| Some(row.asset_id.to_string())), false),
-        ("property_id", texts(&rows, |row| Some(row.property_id.to_string())), false),
-        ("property_name", texts(&rows, |row| Some(row.property.to_string())), false),
-        ("property_alias", texts(&rows, |row| Some(row.alias())), false),
-        ("property_external_id", texts(&rows, |row| Some(row.property.to_string())), false),
-        ("asset_composite_model_id", texts(&rows, |_| None), true),
-        ("property_type", texts(&rows, |row| Some(row.kind.to_string())), false),
-        ("property_data_type", texts(&rows, |row| Some(data_type(row).to_owned())), false),
-        ("int_attribute_value", Arc::new(rows.iter().map(whole).collect::<Int64Array>()), true),
-        ("double_attribute_value", Arc::new(rows.iter().map(double).collect::<Float64Array>()), true),
-        ("boolean_attribute_value", Arc::new(rows.iter().map(|row| row.attribute.as_bool()).collect::<BooleanArray>()), true),
-        ("string_attribute_value", texts(&rows, text), true),
-        ("asset", texts(&rows, |row| Some(row.asset.to_string())), false),
-        ("unit", texts(&rows, |row| Some(row.unit.to_string())), false),
     ])?)
 }
 

@@ -6,7 +6,7 @@ use super::{
     prune::Prune,
 };
 use crate::{
-    directory::{Directory, SeriesRow},
+    directory::{Directory, NAMES, Names, series_of},
     historian::store::Store,
 };
 use arrow::{
@@ -32,14 +32,7 @@ use datafusion::{
     },
 };
 use futures::StreamExt;
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-    sync::Arc,
-};
-
-/// Columns that are known without reading a row.
-const NAMES: [&str; 8] = ["asset", "property", "unit", "model", "alias", "asset_id", "property_id", "series"];
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 /// The columns with their descriptions.
 pub const COLUMNS: [(&str, &str); 17] = [
@@ -83,60 +76,31 @@ pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The names of all series as columns, and where each series stands in them.
-#[derive(Debug)]
-struct Names {
-    /// One row per series, columns as in [`NAMES`].
-    rows: RecordBatch,
-    position: HashMap<i32, i32>,
-}
-
-impl Names {
-    fn new(directory: &Directory) -> Result<Self> {
-        let text = |name: fn(&SeriesRow) -> String| -> ArrayRef {
-            Arc::new(directory.series.values().map(|row| Some(name(row))).collect::<StringArray>())
-        };
-        let series = directory.series.keys().map(|series| series.cast_signed());
-        let columns: [ArrayRef; 8] = [
-            text(|row| row.asset.to_string()),
-            text(|row| row.property.to_string()),
-            text(|row| row.unit.to_string()),
-            text(|row| row.model.to_string()),
-            text(SeriesRow::alias),
-            text(|row| row.asset_id.to_string()),
-            text(|row| row.property_id.to_string()),
-            Arc::new(series.clone().collect::<Int32Array>()),
-        ];
-        let fields = NAMES.iter().zip(&columns).map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let rows = RecordBatch::try_new(schema, columns.to_vec())?;
-        Ok(Self { rows, position: series.zip(0..).collect() })
-    }
-
-    /// The series whose names pass a condition.
-    fn select(&self, state: &dyn Session, condition: Expr) -> Result<BTreeSet<i32>> {
-        let known: DFSchema = self.rows.schema().to_dfschema()?;
-        let passed = state.create_physical_expr(condition, &known)?.evaluate(&self.rows)?.into_array(self.rows.num_rows())?;
-        let series = self.rows.column(NAMES.len() - 1).as_primitive::<Int32Type>();
+/// The series whose names pass a condition.
+fn select(names: &Names, state: &dyn Session, condition: Expr) -> Result<BTreeSet<i32>> {
+    let known: DFSchema = names.schema().to_dfschema()?;
+    let condition = state.create_physical_expr(condition, &known)?;
+    let mut selected = BTreeSet::new();
+    for chunk in names.chunks() {
+        let passed = condition.evaluate(chunk)?.into_array(chunk.num_rows())?;
         let passed = passed.as_boolean();
-        Ok((0..series.len()).filter(|row| passed.is_valid(*row) && passed.value(*row)).map(|row| series.value(row)).collect())
+        let series = series_of(chunk).iter().enumerate();
+        selected.extend(series.filter(|(row, _)| passed.is_valid(*row) && passed.value(*row)).map(|(_, series)| *series));
     }
+    Ok(selected)
 }
 
 /// The table of all points with their names.
 #[derive(Debug)]
 pub struct NamedTable {
     points: PointsTable,
-    names: Arc<Names>,
+    directory: Arc<Directory>,
 }
 
 impl NamedTable {
     /// Reads everything the store knows, by the names of the directory.
-    ///
-    /// # Errors
-    /// When the names do not fit a record batch.
-    pub fn new(store: Arc<Store>, directory: &Directory) -> Result<Self> {
-        Ok(Self { points: PointsTable::new(store), names: Arc::new(Names::new(directory)?) })
+    pub fn new(store: Arc<Store>, directory: Arc<Directory>) -> Self {
+        Self { points: PointsTable::new(store), directory }
     }
 
     /// Adds the names to points.
@@ -144,7 +108,7 @@ impl NamedTable {
     /// # Errors
     /// When the batch is not one of points.
     pub fn name(&self, points: &RecordBatch) -> Result<RecordBatch> {
-        name(points, &self.names, &(0..COLUMNS.len()).collect::<Vec<_>>(), &schema())
+        name(points, &self.directory.names(), &(0..COLUMNS.len()).collect::<Vec<_>>(), &schema())
     }
 }
 
@@ -166,17 +130,19 @@ impl TableProvider for NamedTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut prune = Prune::of(filters);
+        let names = self.directory.names();
         let on_names = filters.iter().flat_map(|filter| split_conjunction(filter)).filter(|condition| {
             let columns = condition.column_refs();
             !columns.is_empty() && columns.iter().all(|column| NAMES.contains(&column.name.as_str()))
         });
         for condition in on_names {
-            prune.only(self.names.select(state, unqualified(condition.clone())?)?);
+            prune.only(select(&names, state, unqualified(condition.clone())?)?);
         }
         let all: Vec<usize> = (0..COLUMNS.len()).collect();
         let wanted = projection.unwrap_or(&all).clone();
         let input = self.points.plan(state, &prune, Some(&needed(&wanted)?))?;
-        Ok(Arc::new(NamedExec::new(input, self.names.clone(), wanted)?))
+        // The rows are of this moment: a stream that came along since the first look has its name too.
+        Ok(Arc::new(NamedExec::new(input, self.directory.names(), wanted)?))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -282,24 +248,19 @@ fn stored<'a>(points: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
 
 fn name(points: &RecordBatch, names: &Names, columns: &[usize], schema: &SchemaRef) -> Result<RecordBatch> {
     let series = stored(points, "series")?.as_primitive::<Int32Type>();
-    let named = columns.iter().any(|column| NAMES[..NAMES.len() - 1].contains(&COLUMNS[*column].0));
-    let positions: Int32Array = if named {
-        series.values().iter().map(|series| names.position.get(series).copied()).collect()
-    } else {
-        Int32Array::new_null(0)
-    };
-    let column = |index: &usize| -> Result<ArrayRef> {
+    let is_name = |name: &str| name != "series" && NAMES.contains(&name);
+    let wanted: Vec<&str> = columns.iter().map(|column| COLUMNS[*column].0).filter(|name| is_name(name)).collect();
+    let mut named = names.columns(series.values(), &wanted)?.into_iter();
+    let mut column = |index: &usize| -> Result<ArrayRef> {
         Ok(match COLUMNS[*index].0 {
             "time" => time(points)?,
             "value" => number(points)?,
             "quality" => quality(points)?,
-            name => match names.rows.column_by_name(name).filter(|_| name != "series") {
-                Some(values) => Arc::new(DictionaryArray::<Int32Type>::try_new(positions.clone(), values.clone())?),
-                None => stored(points, name)?.clone(),
-            },
+            name if is_name(name) => named.next().ok_or_else(|| DataFusionError::Internal(format!("no names for {name}")))?,
+            name => stored(points, name)?.clone(),
         })
     };
-    let columns: Result<Vec<ArrayRef>> = columns.iter().map(column).collect();
+    let columns: Result<Vec<ArrayRef>> = columns.iter().map(&mut column).collect();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(points.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns?, &options)?)
 }

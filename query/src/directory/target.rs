@@ -1,0 +1,73 @@
+//! Where a value that somebody writes goes: to a property of an asset, or to a data stream.
+
+use super::{Directory, SeriesRow};
+use crate::QueryError;
+use andon_models::{SeriesId, Value, ValueType};
+
+/// A series that takes values from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its number.
+    pub series: SeriesId,
+    /// The type of its values.
+    pub value_type: ValueType,
+}
+
+impl Target {
+    /// The value as the series takes it; none when it cannot.
+    pub fn accept(&self, value: Value) -> Option<Value> {
+        value.coerce(self.value_type)
+    }
+}
+
+impl Directory {
+    /// The property of an asset, by path and key; none if there is none.
+    ///
+    /// # Errors
+    /// When its values are computed or set otherwise.
+    pub fn property(&self, asset: &str, property: &str) -> Result<Option<Target>, QueryError> {
+        self.at_path(&format!("{asset}/{property}"))
+    }
+
+    /// The series of a name: a property by `/asset path/property` (the first `/` may be missing), or a data stream.
+    ///
+    /// # Errors
+    /// When its values are computed or set otherwise.
+    pub fn find(&self, alias: &str) -> Result<Option<Target>, QueryError> {
+        if let Some(property) = self.at_path(alias.strip_prefix('/').unwrap_or(alias))? {
+            return Ok(Some(property));
+        }
+        let stream = self.streams.find(alias);
+        Ok(stream.map(|stream| Target { series: stream.series, value_type: stream.value_type }))
+    }
+
+    /// The series of a name, a new data stream if there is none.
+    ///
+    /// # Errors
+    /// When its values are computed or set otherwise, the name cannot be one, or there are too many streams.
+    pub fn find_or_add(&self, alias: &str, value_type: ValueType, unit: &str) -> Result<Target, QueryError> {
+        if let Some(known) = self.find(alias)? {
+            return Ok(known);
+        }
+        let stream = self.streams.find_or_add(alias, value_type, unit)?;
+        Ok(Target { series: stream.series, value_type: stream.value_type })
+    }
+
+    fn at_path(&self, path: &str) -> Result<Option<Target>, QueryError> {
+        let Some(series) = self.by_path.get(path) else { return Ok(None) };
+        let Some(row) = self.series.get(&series.0) else { return Ok(None) };
+        check_kind(row)?;
+        Ok(Some(Target { series: *series, value_type: row.value_type }))
+    }
+}
+
+/// Only what is measured can be written: the rest has a rule of its own, which would contradict the written value.
+fn check_kind(row: &SeriesRow) -> Result<(), QueryError> {
+    let why = match row.kind.as_ref() {
+        "measurement" => return Ok(()),
+        "attribute" => "is an attribute; change it in the plant file",
+        "control" => "is a control; only commands change it",
+        _ => "is computed from other values; write those",
+    };
+    Err(QueryError::Refused(format!("{} {why}", row.alias())))
+}
