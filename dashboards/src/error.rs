@@ -83,6 +83,10 @@ impl From<QueryError> for ApiError {
             QueryError::TimedOut(_) => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, message, "ask for less time, fewer assets or fewer columns")
             }
+            QueryError::StorageFull(_) => {
+                let hint = "free room on the disk of the data folder; nothing was stored, so send it again";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, message, hint)
+            }
             QueryError::LogFailed(_) => Self::unavailable(message, "see /readyz and the log of the service"),
             _ => {
                 tracing::error!(%error, "query failed");

@@ -1,15 +1,14 @@
 //! What is stored together, and how the caller hears that it is safe.
 
-use crate::{DataStream, QueryError};
+use crate::{DataStream, QueryError, historian::Answer};
 use andon_models::{
-    Point,
+    Point, Value,
     event::{Event, SystemNotice},
 };
 use std::{
     collections::HashMap,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 use tokio::sync::oneshot;
@@ -34,9 +33,9 @@ pub struct Receipt(Outcome);
 #[derive(Debug)]
 enum Outcome {
     /// The log will say.
-    Pending(oneshot::Receiver<Result<(), Arc<str>>>),
-    /// It was never handed to the log.
-    Refused(Option<QueryError>),
+    Pending(oneshot::Receiver<Answer>),
+    /// It was never handed to the log, and nobody sees it.
+    Refused(Option<QueryError>, Box<Batch>),
 }
 
 /// What the historian knew when it was opened.
@@ -57,18 +56,46 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.points.is_empty() && self.events.is_empty() && self.keep.is_empty() && self.streams.is_empty()
     }
+
+    /// About how many bytes it takes in memory and in the log.
+    pub(crate) fn bytes(&self) -> usize {
+        let points: usize = self.points.iter().map(point_bytes).sum();
+        let kept: usize = self.keep.iter().map(|(key, document)| key.len() + document.len()).sum();
+        points + self.events.len() * EVENT_BYTES + kept
+    }
+}
+
+/// A point in the buffer: its columns with their validity bits, and room for growth.
+const POINT_BYTES: usize = 64;
+/// An event with its explanation, in the buffer and as text.
+pub(crate) const EVENT_BYTES: usize = 1_280;
+
+/// About how many bytes a point takes in the buffer.
+pub(crate) fn point_bytes(point: &Point) -> usize {
+    match &point.tqv.value {
+        Value::String(text) => POINT_BYTES + text.len(),
+        _ => POINT_BYTES,
+    }
 }
 
 impl Receipt {
     /// A receipt and the place where the log answers it.
-    pub(crate) fn new() -> (oneshot::Sender<Result<(), Arc<str>>>, Self) {
+    pub(crate) fn new() -> (oneshot::Sender<Answer>, Self) {
         let (sender, receiver) = oneshot::channel();
         (sender, Self(Outcome::Pending(receiver)))
     }
 
     /// A receipt of a batch that was refused.
-    pub(crate) fn refused(error: QueryError) -> Self {
-        Self(Outcome::Refused(Some(error)))
+    pub(crate) fn refused(error: QueryError, batch: Batch) -> Self {
+        Self(Outcome::Refused(Some(error), Box::new(batch)))
+    }
+
+    /// Gives back a batch that was refused at the door. Nothing of it was stored, and nobody sees it.
+    pub fn take_back(&mut self) -> Option<Batch> {
+        match &mut self.0 {
+            Outcome::Refused(_, batch) => Some(std::mem::take(&mut **batch)),
+            Outcome::Pending(_) => None,
+        }
     }
 }
 
@@ -78,9 +105,9 @@ impl Future for Receipt {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let failed = |reason: &str| QueryError::LogFailed(reason.to_owned());
         match &mut self.0 {
-            Outcome::Refused(error) => Poll::Ready(Err(error.take().unwrap_or_else(|| failed("the batch was refused")))),
+            Outcome::Refused(error, _) => Poll::Ready(Err(error.take().unwrap_or_else(|| failed("the batch was refused")))),
             Outcome::Pending(answer) => Pin::new(answer).poll(context).map(|answer| match answer {
-                Ok(answer) => answer.map_err(|reason| failed(&reason)),
+                Ok(answer) => answer.map_err(QueryError::from),
                 Err(_) => Err(failed("the historian is closed")),
             }),
         }

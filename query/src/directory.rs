@@ -10,7 +10,7 @@ pub use names::{NAMES, Names, series_of};
 pub use streams::{DataStream, FIRST_STREAM, MAX_STREAMS, Streams};
 pub use target::Target;
 
-use crate::{Batch, QueryError};
+use crate::{Batch, QueryError, historian::Answer};
 use andon_models::{
     AssetId, ModelId, PropertyId, SeriesId, Value, ValueType,
     catalog::{Catalog, SeriesEntry},
@@ -148,11 +148,7 @@ impl Directory {
     }
 
     /// Adds to a batch the definitions of data streams that must go into its record; `done` is answered as before.
-    pub fn define(
-        &self,
-        batch: &mut Batch,
-        done: oneshot::Sender<Result<(), Arc<str>>>,
-    ) -> oneshot::Sender<Result<(), Arc<str>>> {
+    pub fn define(&self, batch: &mut Batch, done: oneshot::Sender<Answer>) -> oneshot::Sender<Answer> {
         streams::define(&self.streams, batch, done)
     }
 

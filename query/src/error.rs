@@ -18,6 +18,9 @@ pub enum QueryError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The disk has no room; nothing new is acknowledged until some is freed.
+    #[error("there is no room on the disk: {0}; free some, and Andon goes on by itself")]
+    StorageFull(String),
     /// The log does not take records any more; nothing new is acknowledged.
     #[error("the log takes no records: {0}")]
     LogFailed(String),
@@ -58,5 +61,24 @@ impl QueryError {
     pub(crate) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
+    }
+
+    /// Whether room on the disk is all that is missing: no space, no quota, or a file that may not grow.
+    pub fn is_storage_full(&self) -> bool {
+        use std::{error::Error, io::ErrorKind};
+        if matches!(self, Self::StorageFull(_)) {
+            return true;
+        }
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            if matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        // Some libraries keep only the words of the cause.
+        let text = self.to_string();
+        ["os error 28)", "os error 122)", "os error 27)"].iter().any(|code| text.contains(code))
     }
 }

@@ -5,6 +5,8 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod delta;
+#[cfg(test)]
+mod fault_tests;
 pub(crate) mod flush;
 pub(crate) mod log;
 mod open;
@@ -31,7 +33,9 @@ use andon_models::{
     window::{Window, WindowSpec},
 };
 use datafusion::prelude::SessionContext;
-use log::{LogWriter, Submission};
+pub(crate) use log::Answer;
+use log::{LogWriter, Place, Standing, Submission};
+pub use log::{StorageHealth, Trouble};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -68,17 +72,16 @@ pub(crate) struct Writing {
     /// The number of the next record; held while a record takes its place.
     next: Mutex<u64>,
     flush: mpsc::Sender<FlushRequest>,
-    /// Points in memory; appending waits while there are too many.
+    /// About the bytes in memory that are not in files; appending waits while there are too many.
     buffered: watch::Sender<usize>,
+    /// How log and history are doing.
+    standing: Standing,
     /// Locked while this historian lives: two must never write one folder.
     lock: File,
 }
 
 /// Somebody wants the buffer in files; answered when it is.
 pub(crate) type FlushRequest = Option<oneshot::Sender<Result<(), QueryError>>>;
-
-/// The buffer may grow to so many times its flush size while the disk is slow; then appending waits.
-const MAX_BUFFER_FLUSHES: usize = 4;
 
 impl Historian {
     /// Opens or makes the data folder: locks it, reads the checkpoint and what the log has beyond it. Never scans history.
@@ -106,40 +109,63 @@ impl Historian {
     }
 
     /// Hands in a batch. Batches keep the order in which they are handed in. Waits only while too much is on its way to the disk;
-    /// the receipt answers when the batch is there.
+    /// the receipt answers when the batch is there. When the disk takes nothing, the batch is refused at once: nothing of it is stored
+    /// or seen, and the receipt gives it back.
     pub async fn enqueue(&self, batch: Batch) -> Receipt {
-        let (done, receipt) = Receipt::new();
-        match self.submit(batch, done).await {
-            Ok(()) => receipt,
-            Err(error) => Receipt::refused(error),
+        let place = match self.admit(&batch).await {
+            Ok(place) => place,
+            Err(error) => return Receipt::refused(error, batch),
+        };
+        match self.submit(place, batch) {
+            Ok(receipt) => receipt,
+            Err((error, batch)) => Receipt::refused(error, *batch),
         }
     }
 
-    async fn submit(&self, mut batch: Batch, done: oneshot::Sender<Result<(), Arc<str>>>) -> Result<(), QueryError> {
+    /// Waits for room in the buffer and in the queue of the log.
+    async fn admit(&self, batch: &Batch) -> Result<Place, QueryError> {
         let writing = self.writing()?;
-        let limit = self.inner.options.flush_rows.saturating_mul(MAX_BUFFER_FLUSHES);
-        // The sender lives in this historian, so waiting ends with room.
-        let _ = writing.buffered.subscribe().wait_for(|buffered| *buffered < limit).await;
-        let permit = writing.log()?.reserve().await?;
+        let limit = self.inner.options.buffer_bytes();
+        let (mut buffered, mut health) = (writing.buffered.subscribe(), writing.standing.watch());
+        // The senders live in this historian, so waiting ends with room or with the reason why there will be none.
+        tokio::select! {
+            biased;
+            _ = buffered.wait_for(|buffered| *buffered < limit) => {}
+            trouble = health.wait_for(|health| health.trouble().is_some()) => {
+                let trouble = trouble.ok().and_then(|health| health.trouble().cloned());
+                return Err(trouble.map_or_else(closed, QueryError::from));
+            }
+        }
+        writing.log()?.reserve(batch.bytes()).await
+    }
+
+    fn submit(&self, place: Place, mut batch: Batch) -> Result<Receipt, (QueryError, Box<Batch>)> {
+        let refuse = |error: QueryError, batch: Batch| Err((error, Box::new(batch)));
+        let Some(writing) = &self.inner.writing else { return refuse(closed(), batch) };
+        let (done, receipt) = Receipt::new();
         let done = self.inner.directory.define(&mut batch, done);
         {
             let mut next = writing.next.lock().unwrap_or_else(PoisonError::into_inner);
             let mut bytes = Vec::new();
             record::encode(*next, &batch, &mut bytes);
             if bytes.len() > record::MAX_PAYLOAD {
-                return Err(QueryError::TooLarge(bytes.len()));
+                return refuse(QueryError::TooLarge(bytes.len()), batch);
             }
-            permit.send(Submission { number: *next, bytes, begin: false, done });
+            if let Err(error) = writing.standing.check_log() {
+                return refuse(error, batch);
+            }
+            // What is visible from here on is in the queue: the log's thread keeps it until it is on disk, whatever happens.
+            place.send(Submission { number: *next, bytes, begin: false, done });
             self.inner.store.apply(*next, batch, true, true);
             *next += 1;
         }
-        let (rows, events) = self.inner.store.hot();
+        let (rows, bytes) = self.inner.store.hot();
         self.inner.report_room();
-        if rows >= self.inner.options.flush_rows || events >= self.inner.options.flush_rows / EVENT_WEIGHT {
+        if rows >= self.inner.options.flush_rows || bytes >= self.inner.options.flush_bytes() {
             // A full queue means that a flush is due already.
             let _ = writing.flush.try_send(None);
         }
-        Ok(())
+        Ok(receipt)
     }
 
     /// The newest value of a series, of any quality.
@@ -241,7 +267,6 @@ impl Historian {
     /// When files cannot be written. Nothing is lost: the log has it, and the next flush tries again.
     pub async fn flush(&self) -> Result<(), QueryError> {
         let (done, answer) = oneshot::channel();
-        let closed = || QueryError::LogFailed("the historian is closed".into());
         self.writing()?.flush.send(Some(done)).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -263,16 +288,25 @@ impl Historian {
         flushed
     }
 
-    /// Whether it takes and acknowledges batches.
+    /// Whether it takes and acknowledges batches, and turns them into files.
     ///
     /// # Errors
     /// Why not, and what to do.
     pub fn health(&self) -> Result<(), QueryError> {
-        let log = self.writing()?.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match log.ok_or_else(|| QueryError::LogFailed("the historian is closed".into()))?.failure() {
-            Some(reason) => Err(QueryError::LogFailed(reason.to_string())),
+        let writing = self.writing()?;
+        writing.log()?;
+        match writing.standing.now().trouble() {
+            Some(trouble) => Err(trouble.clone().into()),
             None => Ok(()),
         }
+    }
+
+    /// Tells of every change of the storage's health.
+    ///
+    /// # Errors
+    /// When it was opened for questions only.
+    pub fn watch_storage(&self) -> Result<watch::Receiver<StorageHealth>, QueryError> {
+        Ok(self.writing()?.standing.watch())
     }
 
     /// How it is doing.
@@ -316,14 +350,14 @@ impl Inner {
     /// Closes the buffer, and lets the log begin a new segment there. Answers when all of the buffer is durable in the log.
     pub(crate) async fn seal(&self) -> Result<Option<Arc<Sealed>>, QueryError> {
         let Some(writing) = &self.writing else { return Ok(None) };
-        let permit = writing.log()?.reserve().await?;
+        let place = writing.log()?.reserve(0).await?;
         let (done, receipt) = Receipt::new();
         let sealed = {
             let mut next = writing.next.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(sealed) = self.store.seal() else { return Ok(None) };
             let mut bytes = Vec::new();
             record::encode(*next, &Batch::default(), &mut bytes);
-            permit.send(Submission { number: *next, bytes, begin: true, done });
+            place.send(Submission { number: *next, bytes, begin: true, done });
             *next += 1;
             sealed
         };
@@ -331,10 +365,18 @@ impl Inner {
         Ok(Some(sealed))
     }
 
+    /// Says whether the buffer becomes files.
+    pub(crate) fn report_flush(&self, error: Option<&QueryError>) {
+        // A flush that fails because the log does is the log's trouble.
+        if let Some(writing) = self.writing.as_ref().filter(|writing| error.is_none() || writing.standing.check_log().is_ok()) {
+            writing.standing.history(error.map(Trouble::of));
+        }
+    }
+
     /// Tells those who wait for room how full the buffer is.
     pub(crate) fn report_room(&self) {
         if let Some(writing) = &self.writing {
-            writing.buffered.send_replace(self.store.counts().0);
+            writing.buffered.send_replace(self.store.buffered_bytes());
         }
     }
 }
@@ -342,9 +384,10 @@ impl Inner {
 impl Writing {
     fn log(&self) -> Result<LogWriter, QueryError> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        log.ok_or_else(|| QueryError::LogFailed("the historian is closed".into()))
+        log.ok_or_else(closed)
     }
 }
 
-/// An event takes as much memory as so many points.
-const EVENT_WEIGHT: usize = 20;
+fn closed() -> QueryError {
+    QueryError::LogFailed("the historian is closed".into())
+}

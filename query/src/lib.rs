@@ -21,5 +21,5 @@ pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
 pub use batch::{Batch, Receipt, Recovered};
 pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, TableDescription, Target};
 pub use error::QueryError;
-pub use historian::Historian;
-pub use options::HistorianOptions;
+pub use historian::{Historian, StorageHealth, Trouble};
+pub use options::{HistorianOptions, MIN_MEMORY};

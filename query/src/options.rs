@@ -7,25 +7,63 @@ use std::{path::PathBuf, time::Duration};
 pub struct HistorianOptions {
     /// The data folder. It is made if it does not exist, and locked.
     pub dir: PathBuf,
-    /// How long a record waits for others, so that one `fdatasync` serves them all.
-    pub group_commit: Duration,
-    /// Buffered points that start a flush: about 60 bytes each until they are Parquet.
+    /// How long a record waits for others at most, so that one `fdatasync` serves them all. A writer that is alone never waits.
+    pub commit_delay: Duration,
+    /// Bytes that go to the log together at most.
+    pub commit_bytes: usize,
+    /// Buffered points that start a flush, if the memory does not start one before.
     pub flush_rows: usize,
     /// The oldest the buffer may get. A restart reads back at most so much of the log.
     pub flush_age: Duration,
-    /// Memory all queries together may take.
-    pub query_memory: usize,
+    /// Memory for everything that grows with the load: the buffer, making files of it, and all queries together. What is there per
+    /// series, and the program itself, comes on top.
+    pub memory: usize,
+    /// The disk under the log; tests let it fail.
+    #[cfg(test)]
+    pub(crate) disk: crate::historian::log::Disk,
 }
+
+/// The smallest memory that makes sense: a few thousand rows per file, and a query over a month of one series.
+pub const MIN_MEMORY: usize = 64 << 20;
 
 impl HistorianOptions {
     /// The defaults for a data folder.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
-            group_commit: Duration::from_millis(2),
+            commit_delay: Duration::from_millis(2),
+            commit_bytes: 8 << 20,
             flush_rows: 1_000_000,
             flush_age: Duration::from_secs(1_800),
-            query_memory: 1 << 30,
+            memory: 1 << 30,
+            #[cfg(test)]
+            disk: crate::historian::log::Disk::default(),
+        }
+    }
+
+    /// Buffered bytes that start a flush. Sorting, encoding and compressing them takes about four times as many again.
+    pub(crate) fn flush_bytes(&self) -> usize {
+        self.memory / 16
+    }
+
+    /// Buffered bytes at which appending waits: one flush under way and three times as much while the disk is slow.
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        self.memory / 4
+    }
+
+    /// What all queries together may take.
+    pub(crate) fn query_bytes(&self) -> usize {
+        self.memory / 8 * 3
+    }
+
+    pub(crate) fn group_commit(&self) -> crate::historian::log::GroupCommit {
+        crate::historian::log::GroupCommit {
+            delay: self.commit_delay,
+            bytes: self.commit_bytes,
+            #[cfg(test)]
+            disk: self.disk.clone(),
+            #[cfg(not(test))]
+            disk: Default::default(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub async fn session(
         .set_bool("datafusion.execution.parquet.pushdown_filters", false)
         .set_bool("datafusion.optimizer.repartition_file_scans", false);
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(options.query_memory)))
+        .with_memory_pool(Arc::new(FairSpillPool::new(options.query_bytes())))
         .with_disk_manager_builder(
             datafusion::execution::disk_manager::DiskManagerBuilder::default()
                 .with_mode(datafusion::execution::disk_manager::DiskManagerMode::Disabled),

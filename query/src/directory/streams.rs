@@ -4,7 +4,7 @@
 //! further record with points of it until one of them is on disk: so no record can be read back without its names. At a flush
 //! the definitions move from the log into `streams.bin`, which only grows.
 
-use crate::{Batch, QueryError};
+use crate::{Batch, QueryError, historian::Answer};
 use andon_models::{SeriesId, ValueType};
 use std::{
     collections::{HashMap, HashSet},
@@ -153,7 +153,7 @@ impl Streams {
 }
 
 /// Whether a record is on disk.
-type Done = oneshot::Sender<Result<(), Arc<str>>>;
+type Done = oneshot::Sender<Answer>;
 
 /// Adds to a batch the definitions that its points need and that are not on disk yet. The answer passes through here: once the
 /// record is on disk, later ones go without.
@@ -175,7 +175,7 @@ pub fn define(streams: &Arc<Streams>, batch: &mut Batch, done: Done) -> Done {
         return done;
     }
     let numbers: Vec<SeriesId> = batch.streams.iter().map(|stream| stream.series).collect();
-    let (written, outcome) = oneshot::channel::<Result<(), Arc<str>>>();
+    let (written, outcome) = oneshot::channel::<Answer>();
     let streams = streams.clone();
     tokio::spawn(async move {
         // Without an outcome the record was refused, and whoever asked has been told.
@@ -292,7 +292,7 @@ mod tests {
         };
         let (defined, done, answer) = write();
         assert_eq!(defined, 1);
-        done.send(Err("disk full".into())).unwrap();
+        done.send(Err(crate::Trouble { full: true, reason: "disk full".into() })).unwrap();
         assert!(answer.await.unwrap().is_err());
         let (defined, done, answer) = write();
         assert_eq!((defined, write().0), (1, 1), "neither is on disk yet");

@@ -1,13 +1,19 @@
 //! The write-ahead log: segments of records, written by one thread that commits many records with one fdatasync.
 //!
 //! What is acknowledged is on disk. A torn tail is cut; damage in the middle is copied aside and reported, and the records behind it
-//! are kept. After a failed write or sync nothing more is acknowledged until the process is started anew.
+//! are kept. After a failed write or sync nothing more is acknowledged until everything before it is on disk again, in a new segment.
 
 mod recovery;
+mod segment;
+mod standing;
 mod writer;
 
 pub use recovery::{Recovery, recover};
-pub use writer::{LogWriter, Submission};
+#[cfg(test)]
+pub use segment::Disk;
+pub(crate) use standing::Standing;
+pub use standing::{StorageHealth, Trouble};
+pub use writer::{Answer, GroupCommit, LogWriter, Place, Submission};
 
 use crate::error::QueryError;
 use std::{

@@ -2,7 +2,7 @@
 
 use super::{
     Historian, Inner, Writing, checkpoint, delta, flush,
-    log::{self, LogWriter, Recovery},
+    log::{self, LogWriter, Recovery, Standing},
     place::Place,
     store::Store,
 };
@@ -19,10 +19,10 @@ use tokio::sync::{mpsc, watch};
 const MAX_FLUSH_REQUESTS: usize = 8;
 
 /// What a folder holds.
-struct Loaded {
-    store: Store,
+pub(super) struct Loaded {
+    pub store: Store,
     directory: Directory,
-    recovered: Recovered,
+    pub recovered: Recovered,
     next: u64,
 }
 
@@ -37,7 +37,8 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
     let mut loaded = load(&dir, read, &tables)?;
     loaded.directory.learn(&catalog);
     loaded.directory.save(&dir)?;
-    let (log, thread) = LogWriter::start(&dir.join("log"), options.group_commit)?;
+    let standing = Standing::default();
+    let (log, thread) = LogWriter::start(&dir.join("log"), options.group_commit(), standing.clone())?;
     let (flush, requests) = mpsc::channel(MAX_FLUSH_REQUESTS);
     let writing = Writing {
         log: Mutex::new(Some(log)),
@@ -45,6 +46,7 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
         next: Mutex::new(loaded.next),
         flush,
         buffered: watch::Sender::new(0),
+        standing,
         lock,
     };
     let recovered = loaded.recovered.clone();
@@ -91,7 +93,7 @@ fn lock(dir: &Path) -> Result<File, QueryError> {
 }
 
 /// The records of the log with their numbers, and what recovery says about them.
-struct ReadLog {
+pub(super) struct ReadLog {
     records: Vec<(u64, Batch)>,
     recovery: Recovery,
 }
@@ -99,7 +101,7 @@ struct ReadLog {
 /// Tries of a reader to find all segments of a log from which a writer removes some.
 const MAX_READ_TRIES: usize = 5;
 
-async fn read_log(dir: &Path, mend: bool) -> Result<ReadLog, QueryError> {
+pub(super) async fn read_log(dir: &Path, mend: bool) -> Result<ReadLog, QueryError> {
     let folder = dir.join("log");
     let read = move || {
         for _ in 1..MAX_READ_TRIES {
@@ -120,7 +122,7 @@ fn read_once(folder: &Path, mend: bool) -> Result<ReadLog, QueryError> {
 }
 
 /// What is in files already is only remembered, the rest of the log goes to the buffer.
-fn load(dir: &Path, log: ReadLog, tables: &delta::Tables) -> Result<Loaded, QueryError> {
+pub(super) fn load(dir: &Path, log: ReadLog, tables: &delta::Tables) -> Result<Loaded, QueryError> {
     let (memory, mut notices) = checkpoint::load(dir)?;
     let (points, events) = (tables.samples.record(), tables.events.record());
     let record = memory.record;

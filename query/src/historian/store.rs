@@ -3,6 +3,7 @@
 
 use crate::{
     Batch,
+    batch::{EVENT_BYTES, point_bytes},
     table::{
         columns::{CHUNK_ROWS, Chunk, PointColumns},
         files::Files,
@@ -59,6 +60,8 @@ struct Buffer {
     full: Vec<Chunk>,
     open: PointColumns,
     rows: usize,
+    /// About what points and events take in memory.
+    bytes: usize,
     events: Vec<Stored>,
     /// Hours in which a row may repeat one in a file or in the sealed buffer.
     late: BTreeSet<i64>,
@@ -80,6 +83,8 @@ pub struct Sealed {
     pub points: Vec<Chunk>,
     /// How many points.
     pub rows: usize,
+    /// About what it takes in memory.
+    pub bytes: usize,
     /// Its events, in the order they came.
     pub events: Vec<Stored>,
     /// Hours in which a row may repeat one in a file.
@@ -153,6 +158,7 @@ impl Store {
         }
         if events {
             state.events += batch.events.len() as u64;
+            state.hot.bytes += batch.events.len() * EVENT_BYTES;
             state.hot.events.extend(batch.events.into_iter().map(|event| Stored { event: Arc::new(event), record }));
         }
         // The checkpoint may be newer than the oldest records of the log.
@@ -219,7 +225,7 @@ impl Store {
         for newest in state.newest.values_mut() {
             newest.settled = newest.tqv.time;
         }
-        let sealed = Sealed { points: hot.full, rows: hot.rows, events: hot.events, late: hot.late, memory };
+        let sealed = Sealed { points: hot.full, rows: hot.rows, bytes: hot.bytes, events: hot.events, late: hot.late, memory };
         let sealed = Arc::new(sealed);
         state.sealed = Some(sealed.clone());
         Some(sealed)
@@ -249,10 +255,16 @@ impl Store {
         (buffered, state.points, state.events, state.newest.len(), state.record)
     }
 
-    /// Points and events in the hot buffer.
+    /// Points in the hot buffer, and about its bytes.
     pub fn hot(&self) -> (usize, usize) {
         let state = self.read();
-        (state.hot.rows, state.hot.events.len())
+        (state.hot.rows, state.hot.bytes)
+    }
+
+    /// About what everything that is not in files takes in memory.
+    pub fn buffered_bytes(&self) -> usize {
+        let state = self.read();
+        state.hot.bytes + state.sealed.as_ref().map_or(0, |sealed| sealed.bytes)
     }
 }
 
@@ -286,6 +298,7 @@ impl Buffer {
         }
         self.open.push(point, seq);
         self.rows += 1;
+        self.bytes += point_bytes(point);
         if self.open.len() >= CHUNK_ROWS {
             let full = self.open.take();
             self.full.push(full);

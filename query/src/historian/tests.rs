@@ -7,34 +7,34 @@ use std::time::Duration;
 
 mod streams;
 
-struct Bench {
-    folder: tempfile::TempDir,
-    catalog: Arc<Catalog>,
+pub(super) struct Bench {
+    pub folder: tempfile::TempDir,
+    pub catalog: Arc<Catalog>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), catalog: catalog(PLANT) }
     }
 
-    async fn open(&self) -> (Historian, crate::Recovered) {
+    pub async fn open(&self) -> (Historian, crate::Recovered) {
         let mut options = HistorianOptions::new(self.folder.path());
-        options.group_commit = Duration::ZERO;
+        options.commit_delay = Duration::ZERO;
         Historian::open(options, self.catalog.clone()).await.unwrap()
     }
 
-    fn temp(&self) -> SeriesId {
+    pub fn temp(&self) -> SeriesId {
         series(&self.catalog, "Line 1/Press A", "temp")
     }
 
-    fn batch(&self, seconds: impl IntoIterator<Item = i64>) -> Batch {
+    pub fn batch(&self, seconds: impl IntoIterator<Item = i64>) -> Batch {
         let points = seconds.into_iter().map(|second| good(self.temp(), second, second as f64)).collect();
         Batch { points, ..Batch::default() }
     }
 }
 
 /// Forgets a historian as `kill -9` would: nothing is flushed, the lock goes with the process.
-async fn kill(historian: Historian) {
+pub(super) async fn kill(historian: Historian) {
     let writing = historian.writing().unwrap();
     writing.log.lock().unwrap().take();
     let thread = writing.log_thread.lock().unwrap().take().unwrap();
@@ -42,7 +42,7 @@ async fn kill(historian: Historian) {
     writing.lock.unlock().unwrap();
 }
 
-async fn temps(historian: &Historian) -> Vec<Vec<serde_json::Value>> {
+pub(super) async fn temps(historian: &Historian) -> Vec<Vec<serde_json::Value>> {
     rows(historian, "SELECT time, value FROM samples WHERE property = 'temp' ORDER BY time").await
 }
 
@@ -222,7 +222,8 @@ async fn a_folder_has_one_writer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_buffer_becomes_files_by_itself() {
     let bench = Bench::new();
-    let options = HistorianOptions { flush_rows: 1_000, ..HistorianOptions::new(bench.folder.path()) };
+    // A flush at 1,024 points, and waiting at four times as many.
+    let options = HistorianOptions { memory: 1 << 20, ..HistorianOptions::new(bench.folder.path()) };
     let (historian, _) = Historian::open(options, bench.catalog.clone()).await.unwrap();
     let mut receipts = Vec::new();
     for step in 0..100 {
@@ -232,7 +233,7 @@ async fn a_full_buffer_becomes_files_by_itself() {
         receipt.await.unwrap();
     }
     assert!(historian.stats().flushes > 0);
-    assert!(historian.stats().buffered_points <= 4_100);
+    assert!(historian.stats().buffered_points <= 4_200);
     assert_eq!(rows(&historian, "SELECT count(*) FROM samples").await[0][0], 10_000);
 }
 
@@ -280,11 +281,15 @@ async fn the_log_goes_on_when_its_folder_is_back() {
     let (log, away) = (bench.folder.path().join("log"), bench.folder.path().join("away"));
     std::fs::rename(&log, &away).unwrap();
     assert!(matches!(historian.append(bench.batch([1])).await, Err(QueryError::LogFailed(_))));
+    assert!(matches!(historian.append(bench.batch([2])).await, Err(QueryError::LogFailed(_))), "refused at the door");
     std::fs::rename(&away, &log).unwrap();
-    historian.append(bench.batch([2])).await.unwrap();
+    let mut health = historian.watch_storage().unwrap();
+    tokio::time::timeout(Duration::from_secs(30), health.wait_for(|health| health.log.is_none())).await.unwrap().unwrap();
+    historian.append(bench.batch([3])).await.unwrap();
+    let seen = temps(&historian).await;
     kill(historian).await;
     let (historian, recovered) = bench.open().await;
-    assert_eq!((recovered.log_points, temps(&historian).await.len()), (1, 1));
+    assert_eq!((recovered.log_points, temps(&historian).await), (2, seen), "what was seen is there, what was refused is not");
 }
 
 /// A writer at work and a reader that comes in between: the reader sees all that was acknowledged before it came.

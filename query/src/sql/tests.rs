@@ -120,7 +120,7 @@ async fn answers_are_bounded() {
     let error = historian.sql(endless, limits).await.unwrap_err();
     assert!(matches!(error, crate::QueryError::TimedOut(_)), "{error}");
     historian.close().await.unwrap();
-    let options = HistorianOptions { query_memory: 1 << 20, ..HistorianOptions::new(folder.path()) };
+    let options = HistorianOptions { memory: 3 << 20, ..HistorianOptions::new(folder.path()) };
     let (historian, _) = Historian::open(options, catalog(PLANT)).await.unwrap();
     let hungry = "SELECT count(DISTINCT concat(a.alias, b.alias, a.time, b.time)) FROM samples a, samples b";
     let error = historian.sql(hungry, SqlLimits::default()).await.unwrap_err().to_string();

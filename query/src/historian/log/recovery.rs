@@ -7,7 +7,7 @@ use crate::{
     historian::record::{self, Found, MAGIC},
 };
 use andon_models::event::SystemNotice;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// What the log said.
 #[derive(Default)]
@@ -18,25 +18,78 @@ pub struct Recovery {
     pub notices: Vec<SystemNotice>,
 }
 
-/// Hands every whole record to `replay`, oldest first. Cuts a torn tail; copies damage in the middle into `log/damaged/`.
-/// Without `mend` nothing is changed on disk: somebody else may be writing.
+/// Hands every whole record to `replay`, in the order of their numbers and each once. Cuts a torn tail; copies damage in the middle
+/// into `log/damaged/`. Without `mend` nothing is changed on disk: somebody else may be writing.
 ///
 /// # Errors
 /// When the log's files cannot be read or mended.
-pub fn recover(folder: &Path, mend: bool, mut replay: impl FnMut(u64, Batch)) -> Result<Recovery, QueryError> {
+pub fn recover(folder: &Path, mend: bool, replay: impl FnMut(u64, Batch)) -> Result<Recovery, QueryError> {
     let mut recovery = Recovery::default();
+    let mut replay = InOrder { replay, held: BTreeMap::new(), last: None };
     let segments = segments(folder)?;
     for (index, (_, path)) in segments.iter().enumerate() {
         let bytes = std::fs::read(path).map_err(QueryError::io("cannot read", path))?;
-        let newest = index + 1 == segments.len();
-        let end = recovery.read(path, &bytes, newest, mend, &mut replay)?;
+        let following = segments.get(index + 1).map(|(first, _)| *first);
+        let end = recovery.read(path, &bytes, following, mend, &mut replay)?;
         if end < bytes.len() && mend {
             let file = std::fs::OpenOptions::new().write(true).open(path).map_err(QueryError::io("cannot open", path))?;
             let cut = file.set_len(end as u64).and_then(|()| file.sync_all());
             cut.map_err(QueryError::io("cannot cut the torn end of", path))?;
         }
     }
+    if mend {
+        remove_unfinished(folder)?;
+    }
     Ok(recovery)
+}
+
+/// Segments that never got their name: nothing in them was acknowledged.
+fn remove_unfinished(folder: &Path) -> Result<(), QueryError> {
+    for entry in std::fs::read_dir(folder).map_err(QueryError::io("cannot list", folder))? {
+        let path = entry.map_err(QueryError::io("cannot list", folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            std::fs::remove_file(&path).map_err(QueryError::io("cannot remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Records in the order of their numbers, each once. After a failed write the log begins a new segment with the records of that
+/// write; whatever of them the segment before has as well must wait until it is known which ones the new segment has.
+struct InOrder<F> {
+    replay: F,
+    held: BTreeMap<u64, Batch>,
+    last: Option<u64>,
+}
+
+impl<F: FnMut(u64, Batch)> InOrder<F> {
+    /// Takes a record of a segment; `following` is the first number of the next one.
+    fn take(&mut self, number: u64, batch: Batch, following: Option<u64>) {
+        if following.is_some_and(|following| number >= following) {
+            self.held.entry(number).or_insert(batch);
+            return;
+        }
+        while let Some(entry) = self.held.first_entry().filter(|entry| *entry.key() <= number) {
+            let (number, batch) = entry.remove_entry();
+            self.hand_over(number, batch);
+        }
+        self.hand_over(number, batch);
+    }
+
+    /// A segment has ended: nothing below the next one comes any more.
+    fn end(&mut self, following: Option<u64>) {
+        let later = following.map_or_else(BTreeMap::new, |following| self.held.split_off(&following));
+        for (number, batch) in std::mem::replace(&mut self.held, later) {
+            self.hand_over(number, batch);
+        }
+    }
+
+    fn hand_over(&mut self, number: u64, batch: Batch) {
+        if self.last.is_none_or(|last| number > last) {
+            self.last = Some(number);
+            (self.replay)(number, batch);
+        }
+    }
 }
 
 impl Recovery {
@@ -45,18 +98,18 @@ impl Recovery {
         &mut self,
         path: &Path,
         bytes: &[u8],
-        newest: bool,
+        following: Option<u64>,
         mend: bool,
-        replay: &mut impl FnMut(u64, Batch),
+        replay: &mut InOrder<impl FnMut(u64, Batch)>,
     ) -> Result<usize, QueryError> {
         let mut at = 0;
-        loop {
+        let end = loop {
             match record::find(bytes, at) {
-                Found::End => return Ok(bytes.len()),
+                Found::End => break bytes.len(),
                 Found::Record { number, payload, next } => {
                     self.last_number = self.last_number.max(Some(number));
                     match record::decode(&bytes[payload]) {
-                        Some(batch) => replay(number, batch),
+                        Some(batch) => replay.take(number, batch, following),
                         None => self.put_aside(path, &bytes[at..next], at, mend)?,
                     }
                     at = next;
@@ -66,21 +119,23 @@ impl Recovery {
                         self.put_aside(path, &bytes[at..next], at, mend)?;
                         at = next;
                     }
-                    None if newest => {
+                    None if following.is_none() => {
                         let torn = bytes.len() - at;
                         self.notice(
                             "info",
                             format!("{}: {torn} bytes of a record that was never finished were cut", path.display()),
                         );
-                        return Ok(at);
+                        break at;
                     }
                     None => {
                         self.put_aside(path, &bytes[at..], at, mend)?;
-                        return Ok(bytes.len());
+                        break bytes.len();
                     }
                 },
             }
-        }
+        };
+        replay.end(following);
+        Ok(end)
     }
 
     fn put_aside(&mut self, path: &Path, damaged: &[u8], at: usize, mend: bool) -> Result<(), QueryError> {

@@ -1,20 +1,43 @@
-//! The thread that writes and syncs.
+//! The thread that writes and syncs: many records with one `fdatasync`.
+//!
+//! A record in the queue is visible to queries already, so it must become durable, in its place. When the disk fails, the thread
+//! tells everyone who waits, lets nobody else in, keeps the records, and writes them to a new segment until that succeeds.
 
-use super::{SEGMENT_BYTES, segment_path, sync_folder};
+use super::{
+    segment::{Disk, Segment},
+    standing::{Standing, Trouble},
+};
 use crate::error::QueryError;
 use std::{
-    fs::{File, OpenOptions},
-    io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
 /// Records that may wait to be written; when so many wait, appending waits: the disk sets the pace.
 const MAX_WAITING: usize = 1_024;
-/// Bytes joined into one write at most.
-const MAX_GROUP_BYTES: usize = 8 << 20;
+/// Bytes that may wait to be written, in KiB: a second of a burst, and little against the memory of the buffer.
+const MAX_WAITING_KIB: usize = 32 << 10;
+/// How long to leave a failing disk alone: half of the second in which a person should see that it goes on.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How records are joined into one write and one sync.
+#[derive(Clone, Debug)]
+pub struct GroupCommit {
+    /// How long a record waits for others at most, when others have come with the last one.
+    pub delay: Duration,
+    /// Bytes of one group at most; a larger record goes alone.
+    pub bytes: usize,
+    /// The disk.
+    pub disk: Disk,
+}
+
+/// What the log says about a record.
+pub type Answer = Result<(), Trouble>;
 
 /// A record on its way to the disk.
 pub struct Submission {
@@ -25,27 +48,34 @@ pub struct Submission {
     /// Whether it begins a new segment.
     pub begin: bool,
     /// Answered when it is on disk, or with the reason why not.
-    pub done: oneshot::Sender<Result<(), Arc<str>>>,
+    pub done: oneshot::Sender<Answer>,
+}
+
+/// A place in the queue.
+pub struct Place {
+    slot: mpsc::OwnedPermit<Queued>,
+    room: OwnedSemaphorePermit,
+}
+
+struct Queued {
+    submission: Submission,
+    /// Given back when the record is written.
+    _room: OwnedSemaphorePermit,
 }
 
 /// The entrance to the writer thread.
 #[derive(Clone)]
 pub struct LogWriter {
-    queue: mpsc::Sender<Submission>,
-    failed: Failure,
+    queue: mpsc::Sender<Queued>,
+    room: Arc<Semaphore>,
+    standing: Standing,
 }
 
-/// Why nothing is acknowledged; none while all is well.
-type Failure = Arc<Mutex<Option<Arc<str>>>>;
-
-struct Thread {
-    folder: PathBuf,
-    file: Option<File>,
-    size: u64,
-    failed: Failure,
-    /// Whether a sync did not end well. What it left in the page cache is unknown, so nothing after it may be acknowledged.
-    unsynced: bool,
-    group_commit: Duration,
+impl Place {
+    /// Puts a record there.
+    pub fn send(self, submission: Submission) {
+        self.slot.send(Queued { submission, _room: self.room });
+    }
 }
 
 impl LogWriter {
@@ -53,100 +83,177 @@ impl LogWriter {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(folder: &Path, group_commit: Duration) -> Result<(Self, std::thread::JoinHandle<()>), QueryError> {
+    pub fn start(
+        folder: &Path,
+        group_commit: GroupCommit,
+        standing: Standing,
+    ) -> Result<(Self, std::thread::JoinHandle<()>), QueryError> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        let failed = Failure::default();
-        let thread =
-            Thread { folder: folder.to_owned(), file: None, size: 0, failed: failed.clone(), unsynced: false, group_commit };
-        let handle = std::thread::Builder::new()
-            .name("andon-log".into())
-            .spawn(move || thread.run(waiting))
-            .map_err(QueryError::io("cannot start the log thread for", folder))?;
-        Ok((Self { queue, failed }, handle))
+        let cannot = || QueryError::io("cannot start the log thread for", folder);
+        // For its timers; nothing else runs in it.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(cannot())?;
+        let thread = Thread { folder: folder.to_owned(), segment: None, waiting, held: None, group_commit, standing };
+        let room = Arc::new(Semaphore::new(MAX_WAITING_KIB));
+        let writer = Self { queue, room, standing: thread.standing.clone() };
+        let run = move || runtime.block_on(thread.run());
+        let handle = std::thread::Builder::new().name("andon-log".into()).spawn(run).map_err(cannot())?;
+        Ok((writer, handle))
     }
 
-    /// Why nothing is acknowledged, if so.
-    pub fn failure(&self) -> Option<Arc<str>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// A place for a record of about so many bytes; waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the log takes no records.
+    pub async fn reserve(&self, bytes: usize) -> Result<Place, QueryError> {
+        self.standing.check_log()?;
+        let ended = || QueryError::LogFailed("its thread has ended".into());
+        let kib = u32::try_from((bytes >> 10).clamp(1, MAX_WAITING_KIB)).unwrap_or(1);
+        let room = self.room.clone().acquire_many_owned(kib).await.map_err(|_| ended())?;
+        let slot = self.queue.clone().reserve_owned().await.map_err(|_| ended())?;
+        // It may have failed while this one waited.
+        self.standing.check_log()?;
+        Ok(Place { slot, room })
+    }
+}
+
+struct Thread {
+    folder: PathBuf,
+    segment: Option<Segment>,
+    waiting: mpsc::Receiver<Queued>,
+    /// Begins the next segment, so it was left out of the last group.
+    held: Option<Queued>,
+    group_commit: GroupCommit,
+    standing: Standing,
+}
+
+/// Records that are written together.
+struct Group {
+    first: u64,
+    bytes: Vec<u8>,
+    done: Vec<oneshot::Sender<Answer>>,
+}
+
+impl Group {
+    fn new(queued: Queued) -> Self {
+        let Submission { number, bytes, done, .. } = queued.submission;
+        Self { first: number, bytes, done: vec![done] }
     }
 
-    /// A place in the queue; waits while it is full.
-    pub async fn reserve(&self) -> Result<mpsc::OwnedPermit<Submission>, QueryError> {
-        self.queue.clone().reserve_owned().await.map_err(|_| QueryError::LogFailed("its thread has ended".into()))
+    fn add(&mut self, queued: Queued) {
+        self.bytes.extend_from_slice(&queued.submission.bytes);
+        self.done.push(queued.submission.done);
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        for done in self.done.drain(..) {
+            // Whoever does not wait for the answer has chosen not to know.
+            let _ = done.send(answer.clone());
+        }
     }
 }
 
 impl Thread {
-    fn run(mut self, mut waiting: mpsc::Receiver<Submission>) {
-        let mut group = Vec::new();
-        let mut bytes = Vec::new();
-        let mut held: Option<Submission> = None;
-        while let Some(first) = held.take().or_else(|| waiting.blocking_recv()) {
-            if first.begin {
-                self.file = None;
+    async fn run(mut self) {
+        let mut company = 1;
+        while let Some(first) = self.next().await {
+            if first.submission.begin {
+                self.segment = None;
             }
-            bytes.clear();
-            bytes.extend_from_slice(&first.bytes);
-            let first_number = first.number;
-            group.push(first.done);
-            // While the disk was busy others have queued up; a short pause lets a few more join when nobody has.
-            if waiting.is_empty() && !self.group_commit.is_zero() {
-                std::thread::park_timeout(self.group_commit);
-            }
-            while bytes.len() < MAX_GROUP_BYTES {
-                let Ok(next) = waiting.try_recv() else { break };
-                if next.begin {
-                    held = Some(next);
-                    break;
-                }
-                bytes.extend_from_slice(&next.bytes);
-                group.push(next.done);
-            }
-            let written = self.commit(first_number, &bytes);
-            for done in group.drain(..) {
-                // Whoever does not wait for the answer has chosen not to know.
-                let _ = done.send(written.clone());
+            let mut group = self.gather(first, company).await;
+            company = group.done.len();
+            match self.write(&group) {
+                Ok(()) => group.answer(&Ok(())),
+                Err(error) => self.hold_out(group, &error).await,
             }
         }
     }
 
-    fn commit(&mut self, first: u64, bytes: &[u8]) -> Result<(), Arc<str>> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if !self.unsynced {
-            failed = self.write(first, bytes).err().map(|error| error.to_string().into());
-            if let Some(reason) = &failed {
-                self.take_back();
-                let until = if self.unsynced { "a restart" } else { "there is room again" };
-                tracing::error!(%reason, "the log cannot be written; nothing is acknowledged until {until}");
-            }
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&failed);
+    async fn next(&mut self) -> Option<Queued> {
+        match self.held.take() {
+            Some(held) => Some(held),
+            None => self.waiting.recv().await,
         }
-        failed.map_or(Ok(()), Err)
     }
 
-    fn write(&mut self, first: u64, bytes: &[u8]) -> Result<(), QueryError> {
-        let path = segment_path(&self.folder, first);
-        if self.file.is_none() || self.size >= SEGMENT_BYTES {
-            let file = OpenOptions::new().create(true).append(true).open(&path);
-            self.file = Some(file.map_err(QueryError::io("cannot make", &path))?);
-            self.size = 0;
-            sync_folder(&self.folder)?;
+    /// Joins what waits. Waits for more only while fewer have come than the last time: then others are likely on their way, and one
+    /// sync serves them too. A writer that is alone never waits.
+    async fn gather(&mut self, first: Queued, company: usize) -> Group {
+        let mut group = Group::new(first);
+        let deadline = Instant::now() + self.group_commit.delay;
+        while group.bytes.len() < self.group_commit.bytes {
+            let next = match self.waiting.try_recv() {
+                Ok(next) => next,
+                Err(_) if group.done.len() >= company => break,
+                Err(_) => match timeout_at(deadline, self.waiting.recv()).await {
+                    Ok(Some(next)) => next,
+                    Ok(None) | Err(_) => break,
+                },
+            };
+            if next.submission.begin {
+                self.held = Some(next);
+                break;
+            }
+            group.add(next);
         }
-        if let Some(file) = &mut self.file {
-            file.write_all(bytes).map_err(QueryError::io("cannot write", &self.folder))?;
-            self.unsynced = true;
-            file.sync_data().map_err(QueryError::io("cannot sync", &self.folder))?;
-            self.unsynced = false;
+        group
+    }
+
+    fn write(&mut self, group: &Group) -> Result<(), QueryError> {
+        match self.segment.as_mut().filter(|segment| segment.has_room()) {
+            Some(segment) => segment.append(&group.bytes)?,
+            None => {
+                let segment = Segment::begin(&self.folder, group.first, &group.bytes, &self.group_commit.disk)?;
+                self.segment = Some(segment);
+            }
         }
-        self.size += bytes.len() as u64;
         Ok(())
     }
 
-    /// After a failed write, as on a full disk: cuts off what was written of it, so that the log can go on when there is room.
-    fn take_back(&mut self) {
-        if let Some(file) = self.file.as_mut().filter(|_| !self.unsynced) {
-            // With rubbish in between, what follows might be taken for damage: better to stop.
-            self.unsynced = file.set_len(self.size).is_err();
+    /// Keeps the records of a failed write, and those that had passed the door before it, until they are on disk.
+    async fn hold_out(&mut self, mut kept: Group, error: &QueryError) {
+        tracing::error!(%error, "the log cannot be written; nothing is acknowledged until it can");
+        let began = Instant::now();
+        let mut trouble = Trouble::of(error);
+        if let Some(segment) = self.segment.take() {
+            segment.give_up();
         }
+        loop {
+            self.standing.log(Some(trouble.clone()));
+            kept.answer(&Err(trouble.clone()));
+            let open = self.keep_those_inside(&mut kept, &trouble).await;
+            match Segment::begin(&self.folder, kept.first, &kept.bytes, &self.group_commit.disk) {
+                Ok(segment) => {
+                    self.segment = Some(segment);
+                    self.standing.log(None);
+                    let seconds = began.elapsed().as_secs_f64();
+                    tracing::info!(seconds, bytes = kept.bytes.len(), "the log can be written again, and has what it owed");
+                    return;
+                }
+                Err(_) if !open => {
+                    tracing::error!(
+                        bytes = kept.bytes.len(),
+                        "the log could not be written until the end; these bytes are lost"
+                    );
+                    return;
+                }
+                Err(error) => trouble = Trouble::of(&error),
+            }
+        }
+    }
+
+    /// Takes in those who were inside already when the disk failed, and tells them at once, until it is time to try again. False when
+    /// nobody can come any more.
+    async fn keep_those_inside(&mut self, kept: &mut Group, trouble: &Trouble) -> bool {
+        let again = Instant::now() + RETRY;
+        if let Some(held) = self.held.take() {
+            kept.add(held);
+        }
+        while let Ok(next) = timeout_at(again, self.waiting.recv()).await {
+            let Some(next) = next else { return false };
+            kept.add(next);
+            kept.answer(&Err(trouble.clone()));
+        }
+        kept.answer(&Err(trouble.clone()));
+        true
     }
 }
