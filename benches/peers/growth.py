@@ -1,0 +1,135 @@
+"""What one more sample, one window and one last value cost as the history grows, how long a start takes, how fast the log is read."""
+
+import shutil
+import signal
+import statistics
+import time
+import urllib.request
+
+import client
+from plant import START_MICROS, Plant
+from queries import dataset, instant
+from results import Comparison, Result
+
+ASKED = 100
+
+
+def milliseconds(action, times: int = ASKED) -> list[float]:
+    took = []
+    for number in range(times):
+        began = time.monotonic()
+        action(number)
+        took.append((time.monotonic() - began) * 1e3)
+    return took
+
+
+def costs(server, plant: Plant, rows: int, random_window: bool = True) -> dict[str, list[float]]:
+    end = START_MICROS + round(rows / plant.series * plant.interval * 1e6)
+
+    def write(number: int) -> None:
+        body = f"probe,tag=one value={number} {(end + number) * 1_000}\n".encode()
+        url = f"http://127.0.0.1:{server.port}{server.write_path()}"
+        urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=60).read()
+
+    def window(number: int) -> None:
+        series = number * 97 % plant.series
+        where = f"asset = '{plant.asset_name(series)}' AND property = '{plant.tag_name(series)}'"
+        rows = server.sql(f"SELECT time, value FROM samples WHERE {where} AND time >= '{instant(100)}' AND time < '{instant(400)}'")
+        assert abs(len(rows) - 300 / plant.interval) <= 1, len(rows)
+
+    def last(number: int) -> None:
+        series = number * 89 % plant.series
+        where = f"asset = '{plant.asset_name(series)}' AND property = '{plant.tag_name(series)}'"
+        assert len(server.sql(f"SELECT time, value FROM latest WHERE {where}")) == 1
+
+    window(0), last(0), write(0)
+    return {
+        "one more sample, durable": milliseconds(write),
+        "a window of five minutes of one tag": milliseconds(window),
+        "the last value of one tag": milliseconds(last),
+    }
+
+
+def growth(arguments) -> Result:
+    plant, comparisons, base = Plant(), [], None
+    starts = []
+    for rows in arguments.sizes:
+        server = dataset(arguments, "raw", plant, rows)
+        try:
+            server.stop()
+            took = [server.start()]
+            for _ in range(arguments.pairs - 1):
+                server.stop(signal.SIGKILL)
+                took.append(server.start())
+            starts.append((rows, took, server.memory() / 2**20))
+            found = costs(server, plant, rows)
+        finally:
+            server.stop()
+            if rows not in arguments.keep:
+                shutil.rmtree(server.folder, ignore_errors=True)
+        if base is None:
+            base = (rows, found)
+            continue
+        for name, ours in found.items():
+            theirs = base[1][name]
+            comparisons.append(
+                Comparison(
+                    f"{name}, {rows:,} rows",
+                    "ms",
+                    f"{base[0]:,} rows",
+                    [statistics.median(ours)],
+                    [statistics.median(theirs)],
+                    higher_is_better=False,
+                    floor=1.3,
+                    goal=1.05,
+                    more={"99 %, ms": f"{quantile(ours):.1f} : {quantile(theirs):.1f}"},
+                )
+            )
+    for rows, took, memory in starts:
+        comparisons.append(
+            Comparison(
+                f"start-up with {rows:,} rows", "s", "", took, [], more={"memory after the start, MiB": f"{memory:.0f}"}
+            )
+        )
+    return Result(
+        "growth",
+        "Growth: the same questions as the history grows, and start-up",
+        f"Medians of {ASKED} requests one after the other; plant-10k. Start-up is from the process to /readyz: the first after a clean stop, the others after kill -9. Floor ≤ 3 s, goal ≤ 1 s with 1e9 rows.",
+        comparisons,
+    )
+
+
+def quantile(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]
+
+
+def replay(arguments) -> Result:
+    """Rows that are only in the log, read back after kill -9."""
+    from servers import Andon
+
+    plant, took, empty = Plant(), [], []
+    load = client.arrow(plant, arguments.rows, 10_000, 2)
+    logged = 0
+    for _ in range(arguments.pairs):
+        server = Andon(arguments.folder / "replay")
+        try:
+            empty.append(server.start())
+            client.send_arrow(server.port, load)
+            logged = server.log_rows()
+            server.stop(signal.SIGKILL)
+            took.append(server.start())
+            count, total = server.count_and_sum()
+            assert count == load.rows and abs(total - load.sum) < 1e-9 * abs(load.sum), (count, total)
+        finally:
+            server.remove()
+    rates = [logged / max(with_log - without, 1e-3) for with_log, without in zip(took, empty)]
+    return Result(
+        "startup",
+        "Reading back the log",
+        f"{load.rows:,} samples of plant-10k acknowledged, then kill -9 and start; {logged:,} of them were only in the log. Time from "
+        "the process to /readyz, less that of an empty folder; then the count and sum are right.",
+        [
+            Comparison("log replay", "rows/s", "floor 1 M rows/s, goal 5 M rows/s", rates, [1e6] * len(rates), floor=1, goal=5),
+            Comparison("start with the log", "s", "with an empty folder", took, empty, higher_is_better=False),
+        ],
+    )
