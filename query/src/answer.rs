@@ -86,4 +86,6 @@ pub struct HistorianStats {
     pub flushes: u64,
     /// Flushes that failed and were tried again.
     pub flush_failures: u64,
+    /// Times files were merged since it was opened.
+    pub merges: u64,
 }

@@ -51,6 +51,9 @@ pub enum QueryError {
     /// The folder holds no history.
     #[error("{0} holds no history; is it the data folder of an Andon?")]
     NoHistory(PathBuf),
+    /// Files of history could not be merged.
+    #[error("history could not be compacted: {0}")]
+    Compaction(String),
     /// Something that must not happen did; the message helps to report it.
     #[error("internal: {0}")]
     Internal(String),

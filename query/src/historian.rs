@@ -4,18 +4,23 @@
 //! task turns the buffer into files.
 
 pub(crate) mod checkpoint;
+pub(crate) mod compact;
 pub(crate) mod delta;
 #[cfg(test)]
 mod fault_tests;
-pub(crate) mod flush;
+pub(crate) mod keeper;
 pub(crate) mod log;
+#[cfg(test)]
+mod model_tests;
 mod open;
 pub(crate) mod parquet;
+pub(crate) mod patience;
 pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trash;
 
 use crate::{
     Batch, DataStream, EventFilter, HistorianOptions, HistorianStats, QueryError, Receipt, SqlAnswer, SqlLimits,
@@ -33,6 +38,7 @@ use andon_models::{
     window::{Window, WindowSpec},
 };
 use datafusion::prelude::SessionContext;
+use keeper::{Done, Request};
 pub(crate) use log::Answer;
 use log::{LogWriter, Place, Standing, Submission};
 pub use log::{StorageHealth, Trouble};
@@ -63,6 +69,7 @@ pub(crate) struct Inner {
     writing: Option<Writing>,
     pub(crate) flushes: AtomicU64,
     pub(crate) flush_failures: AtomicU64,
+    pub(crate) merges: AtomicU64,
 }
 
 /// What only a historian that may write has.
@@ -71,7 +78,7 @@ pub(crate) struct Writing {
     log_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// The number of the next record; held while a record takes its place.
     next: Mutex<u64>,
-    flush: mpsc::Sender<FlushRequest>,
+    keeper: mpsc::Sender<Request>,
     /// About the bytes in memory that are not in files; appending waits while there are too many.
     buffered: watch::Sender<usize>,
     /// How log and history are doing.
@@ -79,9 +86,6 @@ pub(crate) struct Writing {
     /// Locked while this historian lives: two must never write one folder.
     lock: File,
 }
-
-/// Somebody wants the buffer in files; answered when it is.
-pub(crate) type FlushRequest = Option<oneshot::Sender<Result<(), QueryError>>>;
 
 impl Historian {
     /// Opens or makes the data folder: locks it, reads the checkpoint and what the log has beyond it. Never scans history.
@@ -163,7 +167,7 @@ impl Historian {
         self.inner.report_room();
         if rows >= self.inner.options.flush_rows || bytes >= self.inner.options.flush_bytes() {
             // A full queue means that a flush is due already.
-            let _ = writing.flush.try_send(None);
+            let _ = writing.keeper.try_send(Request::Flush(None));
         }
         Ok(receipt)
     }
@@ -266,8 +270,28 @@ impl Historian {
     /// # Errors
     /// When files cannot be written. Nothing is lost: the log has it, and the next flush tries again.
     pub async fn flush(&self) -> Result<(), QueryError> {
+        self.ask(|done| Request::Flush(Some(done))).await
+    }
+
+    /// Merges files until each day has as few as it can, without superseded rows. It also happens by itself, when it pays.
+    ///
+    /// # Errors
+    /// When files cannot be read or written; they stay as they were.
+    pub async fn compact(&self) -> Result<(), QueryError> {
+        self.ask(Request::Compact).await
+    }
+
+    /// Forgets what is older than [`HistorianOptions::keep`] allows at this instant, by whole files.
+    ///
+    /// # Errors
+    /// When the tables cannot be changed.
+    pub async fn retain(&self, now: Timestamp) -> Result<(), QueryError> {
+        self.ask(|done| Request::Retain(now, done)).await
+    }
+
+    async fn ask(&self, request: impl FnOnce(Done) -> Request) -> Result<(), QueryError> {
         let (done, answer) = oneshot::channel();
-        self.writing()?.flush.send(Some(done)).await.map_err(|_| closed())?;
+        self.writing()?.keeper.send(request(done)).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -277,6 +301,8 @@ impl Historian {
     /// When the last flush failed. Nothing is lost: the log has it.
     pub async fn close(self) -> Result<(), QueryError> {
         let flushed = self.flush().await;
+        // Another process may have the folder from here on: nothing must be merged any more.
+        let stopped = self.ask(Request::Stop).await;
         let writing = self.writing()?;
         writing.log.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = writing.log_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -285,7 +311,7 @@ impl Historian {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         writing.lock.unlock().map_err(QueryError::io("cannot unlock", &self.inner.options.dir))?;
-        flushed
+        flushed.and(stopped)
     }
 
     /// Whether it takes and acknowledges batches, and turns them into files.
@@ -323,6 +349,7 @@ impl Historian {
             log_record: record,
             flushes: self.inner.flushes.load(Ordering::Relaxed),
             flush_failures: self.inner.flush_failures.load(Ordering::Relaxed),
+            merges: self.inner.merges.load(Ordering::Relaxed),
         }
     }
 

@@ -22,4 +22,4 @@ pub use batch::{Batch, Receipt, Recovered};
 pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, TableDescription, Target};
 pub use error::QueryError;
 pub use historian::{Historian, StorageHealth, Trouble};
-pub use options::{HistorianOptions, MIN_MEMORY};
+pub use options::{HistorianOptions, MIN_MEMORY, Retention};

@@ -15,6 +15,10 @@ pub struct HistorianOptions {
     pub flush_rows: usize,
     /// The oldest the buffer may get. A restart reads back at most so much of the log.
     pub flush_age: Duration,
+    /// How long a file that was merged into another stays for readers of the tables that may still want it.
+    pub keep_removed: Duration,
+    /// How long history is kept.
+    pub keep: Retention,
     /// Memory for everything that grows with the load: the buffer, making files of it, and all queries together. What is there per
     /// series, and the program itself, comes on top.
     pub memory: usize,
@@ -26,6 +30,15 @@ pub struct HistorianOptions {
 /// The smallest memory that makes sense: a few thousand rows per file, and a query over a month of one series.
 pub const MIN_MEMORY: usize = 64 << 20;
 
+/// How long each class of data is kept; none means for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Samples.
+    pub samples: Option<Duration>,
+    /// Events.
+    pub events: Option<Duration>,
+}
+
 impl HistorianOptions {
     /// The defaults for a data folder.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
@@ -35,6 +48,8 @@ impl HistorianOptions {
             commit_bytes: 8 << 20,
             flush_rows: 1_000_000,
             flush_age: Duration::from_secs(1_800),
+            keep_removed: Duration::from_secs(3_600),
+            keep: Retention::default(),
             memory: 1 << 30,
             #[cfg(test)]
             disk: crate::historian::log::Disk::default(),

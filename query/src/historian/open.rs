@@ -1,7 +1,7 @@
 //! Opening a data folder.
 
 use super::{
-    Historian, Inner, Writing, checkpoint, delta, flush,
+    Historian, Inner, Writing, checkpoint, delta, keeper,
     log::{self, LogWriter, Recovery, Standing},
     place::Place,
     store::Store,
@@ -11,12 +11,12 @@ use andon_models::catalog::Catalog;
 use std::{
     fs::{File, OpenOptions},
     path::Path,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{Arc, Mutex},
 };
 use tokio::sync::{mpsc, watch};
 
-/// Flushes that may wait their turn: one runs, one is due; more would write nothing.
-const MAX_FLUSH_REQUESTS: usize = 8;
+/// Requests that may wait for the keeper of the tables: one runs, one is due; more flushes would write nothing.
+const MAX_REQUESTS: usize = 8;
 
 /// What a folder holds.
 pub(super) struct Loaded {
@@ -39,19 +39,19 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
     loaded.directory.save(&dir)?;
     let standing = Standing::default();
     let (log, thread) = LogWriter::start(&dir.join("log"), options.group_commit(), standing.clone())?;
-    let (flush, requests) = mpsc::channel(MAX_FLUSH_REQUESTS);
+    let (keeper, requests) = mpsc::channel(MAX_REQUESTS);
     let writing = Writing {
         log: Mutex::new(Some(log)),
         log_thread: Mutex::new(Some(thread)),
         next: Mutex::new(loaded.next),
-        flush,
+        keeper,
         buffered: watch::Sender::new(0),
         standing,
         lock,
     };
     let recovered = loaded.recovered.clone();
     let historian = assemble(options, loaded, Some(catalog), Some(writing)).await?;
-    tokio::spawn(flush::run(Arc::downgrade(&historian.inner), tables, requests));
+    tokio::spawn(keeper::run(Arc::downgrade(&historian.inner), tables, requests));
     Ok((historian, recovered))
 }
 
@@ -75,8 +75,8 @@ async fn assemble(
 ) -> Result<Historian, QueryError> {
     let (store, directory) = (Arc::new(loaded.store), Arc::new(loaded.directory));
     let (session, tables) = sql::session(&options, &store, &directory).await?;
-    let (flushes, flush_failures) = (AtomicU64::new(0), AtomicU64::new(0));
-    let inner = Inner { options, store, directory, catalog, session, tables, writing, flushes, flush_failures };
+    let (flushes, flush_failures, merges) = Default::default();
+    let inner = Inner { options, store, directory, catalog, session, tables, writing, flushes, flush_failures, merges };
     Ok(Historian { inner: Arc::new(inner) })
 }
 

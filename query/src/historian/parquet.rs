@@ -114,8 +114,7 @@ pub fn write_events(place: &Place, sealed: &Sealed) -> Result<Vec<(Draft, Writte
     for (day, mut events) in days {
         events.sort_by_key(|stored| stored.event.time);
         let batch = event_columns::batch(&events);
-        let relative = relative(&day_name(day), sealed.memory.record, 0);
-        let mut file = Open::begin(place, relative, batch.schema(), common_properties()?.build(), NO_SERIES)?;
+        let mut file = EventsFile::begin(place, &day_name(day), sealed.memory.record)?;
         file.write(&batch)?;
         written.push(file.finish()?);
     }
@@ -172,6 +171,36 @@ impl<'a> PointsFile<'a> {
     /// When its end cannot be written.
     pub fn finish(self) -> Result<(Draft, Written), QueryError> {
         self.open.finish()
+    }
+}
+
+/// A file of events that is being written, in the order of time.
+pub struct EventsFile(Open);
+
+impl EventsFile {
+    /// Begins a file of one day, with the highest log record in it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn begin(place: &Place, day: &str, record: u64) -> Result<Self, QueryError> {
+        let properties = common_properties()?.build();
+        Ok(Self(Open::begin(place, relative(day, record, 0), event_columns::schema(), properties, NO_SERIES)?))
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&mut self, events: &RecordBatch) -> Result<(), QueryError> {
+        self.0.write(events)
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When its end cannot be written.
+    pub fn finish(self) -> Result<(Draft, Written), QueryError> {
+        self.0.finish()
     }
 }
 

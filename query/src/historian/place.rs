@@ -53,8 +53,10 @@ pub struct Draft {
     /// Where it is written.
     pub path: PathBuf,
     relative: String,
-    /// Removes the file when it was only on its way to an object store.
-    spool: Option<TempPath>,
+    /// Whether it is only on its way to an object store.
+    upload: bool,
+    /// Removes the file unless it is the table's own.
+    guard: Option<TempPath>,
 }
 
 impl Place {
@@ -107,6 +109,11 @@ impl Place {
         &self.url
     }
 
+    /// Where it begins, from the root of the store.
+    pub fn prefix(&self) -> &ObjectPath {
+        &self.prefix
+    }
+
     /// How the query engine knows the store.
     pub fn root(&self) -> &ObjectStoreUrl {
         &self.root
@@ -144,12 +151,13 @@ impl Place {
         let Some(folder) = &self.folder else {
             let spool = tempfile::Builder::new().prefix("andon-").suffix(".parquet").tempfile();
             let spool = spool.map_err(QueryError::io("cannot make a file in", &std::env::temp_dir()))?.into_temp_path();
-            return Ok(Draft { path: spool.to_path_buf(), relative, spool: Some(spool) });
+            return Ok(Draft { path: spool.to_path_buf(), relative, upload: true, guard: Some(spool) });
         };
         let path = folder.join(&relative);
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(QueryError::io("cannot make", parent))?;
-        Ok(Draft { path, relative, spool: None })
+        let guard = TempPath::try_from_path(&path).map_err(QueryError::io("cannot name", &path))?;
+        Ok(Draft { path, relative, upload: false, guard: Some(guard) })
     }
 
     /// Makes a written file durable in its place. Only then may a table name it.
@@ -157,7 +165,7 @@ impl Place {
     /// # Errors
     /// When it cannot be synced or uploaded.
     pub async fn publish(&self, draft: Draft) -> Result<(), QueryError> {
-        if draft.spool.is_none() {
+        if !draft.upload {
             return blocking(move || draft.sync()).await;
         }
         let upload = self.store.put_multipart(&self.file(&draft.relative)).await.map_err(DeltaTableError::from)?;
@@ -197,10 +205,13 @@ impl Place {
 }
 
 impl Draft {
-    fn sync(&self) -> Result<(), QueryError> {
+    fn sync(mut self) -> Result<(), QueryError> {
         let partition = self.path.parent();
         for path in [Some(self.path.as_path()), partition, partition.and_then(Path::parent)].into_iter().flatten() {
             File::open(path).and_then(|file| file.sync_all()).map_err(QueryError::io("cannot sync", path))?;
+        }
+        if let Some(guard) = self.guard.take() {
+            guard.keep().map_err(|error| QueryError::io("cannot keep", &self.path)(error.error))?;
         }
         Ok(())
     }

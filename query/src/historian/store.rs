@@ -243,6 +243,11 @@ impl Store {
         state.sealed = None;
     }
 
+    /// Takes another list of files with the same rows, or without those that are to be forgotten.
+    pub fn replace_files(&self, files: Files) {
+        self.write().files = Arc::new(files);
+    }
+
     /// The list of files.
     pub fn files(&self) -> Arc<Files> {
         self.read().files.clone()

@@ -9,6 +9,7 @@ use arrow::{
     array::{ArrayRef, Int16Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr, expressions::Column};
 use std::sync::{Arc, LazyLock};
 
 use super::columns::time_type;
@@ -49,6 +50,12 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// The schema of events, as in the files.
 pub fn schema() -> SchemaRef {
     SCHEMA.clone()
+}
+
+/// The order of events in a file: by time.
+pub fn ordering() -> LexOrdering {
+    let by = |name: &str, index: usize| PhysicalSortExpr::new_default(Arc::new(Column::new(name, index)));
+    LexOrdering::new([by("time", 0), by("nanos", 1)]).expect("two expressions are an ordering")
 }
 
 /// Events as a record batch, in their order.

@@ -123,7 +123,8 @@ impl Table {
         record: Option<u64>,
     ) -> Result<(), QueryError> {
         let now = written.iter().map(|written| written.modified).max();
-        let mut actions: Vec<Action> = removed.iter().map(|file| Action::Remove(remove(file, now))).collect();
+        let mut actions: Vec<Action> =
+            removed.iter().map(|file| Action::Remove(remove(file, now, written.is_empty()))).collect();
         actions.extend(written.iter().map(|written| Action::Add(add(written, removed.is_empty()))));
         let mut properties = CommitProperties::default();
         if let Some(record) = record {
@@ -169,10 +170,10 @@ fn add(written: &Written, data_change: bool) -> Add {
     }
 }
 
-fn remove(file: &DataFile, now: Option<i64>) -> Remove {
+fn remove(file: &DataFile, now: Option<i64>, data_change: bool) -> Remove {
     Remove {
         path: file.relative.to_string(),
-        data_change: false,
+        data_change,
         deletion_timestamp: now,
         extended_file_metadata: Some(true),
         partition_values: Some(HashMap::from([(PARTITION.to_owned(), Some(file.day().to_owned()))])),
