@@ -7,6 +7,7 @@ mod aggregate;
 mod check;
 mod evaluate;
 mod explain;
+mod follow;
 mod functions;
 mod lexer;
 mod names;
@@ -14,6 +15,7 @@ mod parser;
 mod scope;
 
 pub use aggregate::{AggregateInput, aggregate};
+pub use follow::{Holding, Rising};
 pub use names::nearest;
 pub use parser::{MAX_DEPTH, MAX_TEXT};
 pub use scope::{Resolved, Scope};

@@ -152,6 +152,15 @@ impl Directory {
         streams::define(&self.streams, batch, done)
     }
 
+    /// The series of a property of an asset, or, with an empty asset, the data stream of a name.
+    pub fn series_of(&self, asset: &str, property: &str) -> Option<(SeriesId, ValueType)> {
+        if asset.is_empty() {
+            return self.streams.find(property).map(|stream| (stream.series, stream.value_type));
+        }
+        let series = *self.by_path.get(&format!("{asset}/{property}"))?;
+        Some((series, self.series.get(&series.0)?.value_type))
+    }
+
     /// All names as columns, data streams of this moment included.
     pub fn names(&self) -> Arc<Names> {
         self.names.current(self)

@@ -237,7 +237,7 @@ impl Historian {
         if let Some(latest) = self.latest(series).filter(|latest| latest.time <= time) {
             return Ok(Some(latest));
         }
-        history::value_before(&self.inner.session, self.points(), series, time).await
+        history::value_before(&self.inner.session, self.points(), series, time, history::Wanted::Any).await
     }
 
     /// Events, newest first.

@@ -3,6 +3,7 @@
 mod answer;
 mod check;
 mod deadline;
+mod functions;
 mod properties;
 mod size;
 mod stream;
@@ -12,7 +13,7 @@ mod tests;
 mod views;
 mod wide;
 
-pub use answer::answer;
+pub use answer::{answer, type_name};
 #[allow(unused_imports, reason = "for what streams rows instead of collecting them")]
 pub use stream::{statement, stream, stream_plan};
 
@@ -46,6 +47,7 @@ pub async fn session(
         )
         .build_arc()?;
     let session = SessionContext::new_with_config_rt(config, runtime);
+    functions::register(&session, store, directory)?;
     let tables = tables::register(&session, store, directory).await?;
     Ok((session, tables))
 }

@@ -4,7 +4,10 @@
 //! is known (the data turned Bad): it counts for nothing and ends what the value before it held. Samples at or before the
 //! start of the window are carried in; samples after its end are ignored.
 
-use super::Aggregate;
+use super::{
+    Aggregate,
+    follow::{Holding, Rising},
+};
 use crate::{Timestamp, Value, definition::CounterRule, window::Window};
 
 /// What an aggregate looks at.
@@ -41,9 +44,9 @@ pub fn aggregate(aggregate: Aggregate, input: AggregateInput<'_>) -> Value {
         Aggregate::Sum => numbers().reduce(|sum, number| sum + number).map_or(Value::Null, Value::from),
         Aggregate::Average => mean(numbers()).map_or(Value::Null, |(mean, _)| Value::from(mean)),
         Aggregate::StandardDeviation => deviation(numbers()).map_or(Value::Null, Value::from),
-        Aggregate::Increase => increase(input, begin, end).map_or(Value::Null, Value::from),
-        Aggregate::StateTime => state_time(input).map_or(Value::Null, Value::from),
-        Aggregate::TimeWeightedAverage => time_weighted_average(input).map_or(Value::Null, Value::from),
+        Aggregate::Increase => rising(input).map_or(Value::Null, Value::from),
+        Aggregate::StateTime => held(input).nonzero_seconds().map_or(Value::Null, Value::from),
+        Aggregate::TimeWeightedAverage => held(input).average().map_or(Value::Null, Value::from),
     }
 }
 
@@ -68,49 +71,17 @@ fn deviation(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     (count > 1.0).then(|| (squares / (count - 1.0)).sqrt())
 }
 
-/// What the counter gained since the reading carried in, or since the first one inside when there is none. None when it is Bad
-/// from the start to the end.
-fn increase(input: AggregateInput<'_>, begin: usize, end: usize) -> Option<f64> {
-    let carried = &input.samples[..begin];
-    let mut before = carried.iter().rev().find_map(|(_, value)| value.as_f64());
-    let mut gained = carried.last().and_then(|(_, value)| value.as_f64()).map(|_| 0.0);
-    for reading in input.samples[begin.min(end)..end].iter().filter_map(|(_, value)| value.as_f64()) {
-        let gain = before.map_or(Some(0.0), |before| input.counter.gain(before, reading));
-        if let Some(gain) = gain {
-            gained = Some(gained.unwrap_or(0.0) + gain);
-            before = Some(reading);
-        }
-    }
-    gained
+fn rising(input: AggregateInput<'_>) -> Option<f64> {
+    let mut rising = Rising::new(input.window, input.counter);
+    input.samples.iter().for_each(|(time, value)| rising.push(*time, value.as_f64()));
+    rising.gained()
 }
 
-/// Seconds in which the value is not 0; none when no value is known at any time. Exact to the nanosecond.
-fn state_time(input: AggregateInput<'_>) -> Option<f64> {
-    let (mut known, mut true_for) = (0, 0);
-    for (number, nanos) in spans(input) {
-        known += nanos;
-        true_for += if number == 0.0 { 0 } else { nanos };
-    }
-    (known > 0).then(|| true_for as f64 / 1e9)
-}
-
-fn time_weighted_average(input: AggregateInput<'_>) -> Option<f64> {
-    let (mut known, mut weighted) = (0, 0.0);
-    for (number, nanos) in spans(input) {
-        known += nanos;
-        weighted += number * nanos as f64;
-    }
-    (known > 0).then(|| weighted / known as f64)
-}
-
-/// Each known value with the nanoseconds of the window it held.
-fn spans(input: AggregateInput<'_>) -> impl Iterator<Item = (f64, u128)> + '_ {
-    let AggregateInput { window, samples, .. } = input;
-    samples.iter().enumerate().filter_map(move |(index, (time, value))| {
-        let next = samples.get(index + 1).map_or(window.end, |(next, _)| *next);
-        let held = Window { start: *time, end: next }.intersection(&window)?;
-        Some((value.as_f64()?, held.span().as_nanos()))
-    })
+fn held(input: AggregateInput<'_>) -> Holding {
+    let mut holding = Holding::new(input.window);
+    input.samples.iter().for_each(|(time, value)| holding.push(*time, value.as_f64()));
+    holding.finish();
+    holding
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! What a statement may do: read, and nothing else. An allow-list of plan nodes, so that what is new is refused until it is looked at.
 
+use super::functions::needs_whole_group;
 use crate::QueryError;
-use datafusion::{common::tree_node::TreeNodeRecursion, logical_expr::LogicalPlan};
+use datafusion::{
+    common::tree_node::{TreeNode, TreeNodeRecursion},
+    logical_expr::{Expr, LogicalPlan, WindowFunctionDefinition},
+};
 
 /// Refuses a plan that does anything but read.
 ///
@@ -9,16 +13,43 @@ use datafusion::{common::tree_node::TreeNodeRecursion, logical_expr::LogicalPlan
 /// Names what is not allowed.
 pub fn only_reads(plan: &LogicalPlan) -> Result<(), QueryError> {
     let mut refused = None;
+    let mut moving = None;
     plan.apply_with_subqueries(|node| {
         refused = refusal(node);
-        Ok(if refused.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        moving = moving_group(node);
+        let stop = refused.is_some() || moving.is_some();
+        Ok(if stop { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
+    if let Some(name) = moving {
+        return Err(QueryError::Statement(format!("{name} follows a whole group of rows: use it with GROUP BY, not OVER")));
+    }
     match refused {
         Some(what) => Err(QueryError::Statement(format!(
             "{what} is not allowed: SQL here only reads. Use SELECT; history changes only through sources, the API and the plant file"
         ))),
         None => Ok(()),
     }
+}
+
+/// The name of a function that is asked for again at every row but needs all rows before each time.
+fn moving_group(node: &LogicalPlan) -> Option<String> {
+    let LogicalPlan::Window(window) = node else { return None };
+    let name = |expression: &Expr| match expression {
+        Expr::WindowFunction(window) => match &window.fun {
+            WindowFunctionDefinition::AggregateUDF(function) if needs_whole_group(function) => Some(function.name().to_owned()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut found = None;
+    for expression in &window.window_expr {
+        let visited = expression.apply(|part| {
+            found = found.take().or_else(|| name(part));
+            Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        });
+        debug_assert!(visited.is_ok(), "looking at an expression cannot fail");
+    }
+    found
 }
 
 fn refusal(node: &LogicalPlan) -> Option<&'static str> {

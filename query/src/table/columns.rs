@@ -228,6 +228,11 @@ impl<'a> PointRows<'a> {
         Timestamp::from_nanos(micros.saturating_mul(1_000).saturating_add(i64::from(nanos)))
     }
 
+    /// The quality of a row.
+    pub fn quality(&self, row: usize) -> Quality {
+        quality_of(self.batch.column(QUALITY).as_primitive::<Int8Type>().value(row))
+    }
+
     /// The value of a row.
     pub fn value(&self, row: usize) -> Value {
         let columns = self.batch.columns();
@@ -249,7 +254,7 @@ impl<'a> PointRows<'a> {
         let status = self.batch.column(8).as_primitive::<Int64Type>().value(row);
         Tqv {
             time: self.time(row),
-            quality: quality_of(self.batch.column(QUALITY).as_primitive::<Int8Type>().value(row)),
+            quality: self.quality(row),
             status: StatusCode(u32::try_from(status).unwrap_or(u32::MAX)),
             value: self.value(row),
         }
