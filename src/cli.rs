@@ -5,6 +5,7 @@ mod demo;
 mod query;
 mod run;
 mod stop;
+mod storage;
 
 use clap::{Parser, Subcommand};
 use std::{io::Write, process::ExitCode};

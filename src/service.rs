@@ -9,12 +9,14 @@ pub mod notify;
 pub mod pipeline;
 pub mod schedule;
 pub mod sources;
+pub mod storage;
 pub mod store;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod unrecorded;
 
 use self::{
     clock::Now,
@@ -86,11 +88,12 @@ pub struct Running {
 pub async fn open(
     plant: Plant,
     files: &[(String, String)],
-    data: PathBuf,
+    storage: HistorianOptions,
     from: Timestamp,
     now: &Now,
 ) -> anyhow::Result<Opened> {
     telemetry::start_metrics();
+    let data = storage.dir.clone();
     let store_data = data.clone();
     let (catalog, store) = tokio::task::spawn_blocking(move || {
         let mut store = Store::open(&store_data)?;
@@ -98,7 +101,7 @@ pub async fn open(
         anyhow::Ok((Arc::new(catalog), store))
     })
     .await??;
-    let (historian, recovered) = Historian::open(HistorianOptions::new(data.clone()), catalog.clone())
+    let (historian, recovered) = Historian::open(storage, catalog.clone())
         .await
         .with_context(|| format!("cannot open the history in {}", data.display()))?;
     // Only now: had another Andon the folder, its definition would still hold.
@@ -157,6 +160,8 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let (effects, effects_task) = Effects::start(world.clone());
     let metrics = tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone()));
 
+    tokio::spawn(storage::watch(historian.watch_storage()?, messages.clone(), now.clone()));
+
     live.set_armed(core.armed());
     for snapshot in core.snapshots() {
         live.publish_detector(snapshot);
@@ -171,6 +176,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
         messages: message_queue,
         effects,
         jobs,
+        unrecorded: Default::default(),
     };
     let first = pipeline.core.start(now(), &|series| historian.latest(series));
     pipeline.finish(first).await;

@@ -141,6 +141,11 @@ impl SourceHandle {
         self.shared.status.subscribe()
     }
 
+    /// Says in its status that something is wrong that does not end the connection.
+    pub fn trouble(&self, reason: &str) {
+        self.shared.status.trouble(reason);
+    }
+
     /// Writes once, reads back until the value shows or `command.verify` is over, and reports what became of it.
     ///
     /// Whether the value may be written at all was decided before; here only the source's own `writes: allow` and the deadline

@@ -192,7 +192,7 @@ impl Collector {
     fn samples(&mut self, message: &Message) -> Vec<Sample> {
         let arrival = (self.shared.now)();
         let payload = Payload::parse(&message.payload);
-        let time = self.time_path.as_ref().and_then(|path| payload.time(path, arrival));
+        let time = self.time_path.as_ref().and_then(|path| payload.time(path));
         if let Some(time) = time {
             self.see_clock(arrival, time);
         }

@@ -25,6 +25,7 @@
 //! - **event**: anything that happened: transition, alarm change, command change, notification, operator's deed.
 
 pub mod address;
+pub mod admission;
 pub mod alarm;
 pub mod calendar;
 pub mod catalog;

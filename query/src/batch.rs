@@ -90,11 +90,12 @@ impl Receipt {
         Self(Outcome::Refused(Some(error), Box::new(batch)))
     }
 
-    /// Gives back a batch that was refused at the door. Nothing of it was stored, and nobody sees it.
+    /// Gives back a batch that was refused at the door because the disk takes nothing. Nothing of it was stored, and nobody sees it;
+    /// handed in again later, it can be.
     pub fn take_back(&mut self) -> Option<Batch> {
         match &mut self.0 {
-            Outcome::Refused(_, batch) => Some(std::mem::take(&mut **batch)),
-            Outcome::Pending(_) => None,
+            Outcome::Refused(Some(QueryError::StorageFull(_) | QueryError::LogFailed(_)), batch) => Some(std::mem::take(batch)),
+            Outcome::Refused(..) | Outcome::Pending(_) => None,
         }
     }
 }

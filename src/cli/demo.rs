@@ -14,6 +14,7 @@ use andon_models::{
     Timestamp, plant_file,
     time::{format_duration, parse_duration},
 };
+use andon_query::HistorianOptions;
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -106,7 +107,7 @@ impl Demo {
         let files = vec![("bottling.yaml".to_owned(), BOTTLING.to_owned())];
         let loaded = plant_file::load(&files, &|name| servers.variable(name));
         let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
-        let mut opened = service::open(plant, &files, data.to_owned(), from, &now).await?;
+        let mut opened = service::open(plant, &files, HistorianOptions::new(data), from, &now).await?;
         // A folder that was kept has its past; only what is missing since then is made.
         if let Some(stored) = opened.newest_value() {
             ensure!(

@@ -3,6 +3,7 @@
 use super::{
     block_on, check,
     stop::{StopSignal, run_until},
+    storage::Storage,
 };
 use crate::service::{self, clock, telemetry};
 use andon_dashboards::AppInfo;
@@ -19,9 +20,8 @@ use tokio::net::TcpListener;
 pub struct Run {
     /// A plant file, or a folder of them.
     plant: PathBuf,
-    /// Where history and definitions are kept.
-    #[arg(long, default_value = "data")]
-    data: PathBuf,
+    #[command(flatten)]
+    storage: Storage,
     /// Address of the web interface and the API.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -46,7 +46,7 @@ impl Run {
                 .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
             let address = listener.local_addr()?;
             let mut signal = StopSignal::listen()?;
-            let opened = service::open(plant, &checked.files, self.data, now(), &now).await?;
+            let opened = service::open(plant, &checked.files, self.storage.options(), now(), &now).await?;
             let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new() };
             let running = service::start(opened, listener, info, now).await?;
             eprintln!("Andon runs at http://{address}/  (Ctrl+C stops it)");

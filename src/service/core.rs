@@ -2,8 +2,12 @@
 //!
 //! The live loop ([`super::pipeline`]) and the fast production of history ([`super::history`]) drive the same core.
 
+mod refused;
 #[cfg(test)]
 mod tests;
+
+use self::refused::Refusals;
+pub use self::refused::Refused;
 
 use andon_detectors::{Action, Engine, Input};
 use andon_models::{
@@ -36,6 +40,7 @@ pub struct Core {
     transforms: Transforms,
     engine: Engine,
     armed: bool,
+    refusals: Refusals,
 }
 
 /// What one input led to.
@@ -49,6 +54,8 @@ pub struct Step {
     pub moved: Vec<DetectorSnapshot>,
     /// Why an operator's request was not done.
     pub refusal: Option<OperatorRefusal>,
+    /// Samples that were not let in, by source and reason.
+    pub refused: Vec<Refused>,
 }
 
 /// Something to do in the world.
@@ -64,6 +71,13 @@ pub enum Effect {
         topic: Arc<str>,
         /// The payload.
         payload: Arc<str>,
+    },
+    /// Show that something is wrong with what a source sends.
+    Trouble {
+        /// The source.
+        source: Arc<str>,
+        /// What is wrong and what to do.
+        reason: Arc<str>,
     },
 }
 
@@ -110,7 +124,8 @@ impl Core {
     /// A core without memory; see [`Core::restore`].
     pub fn new(catalog: Arc<Catalog>) -> Self {
         let engine = Engine::new(catalog.clone());
-        Self { transforms: Transforms::new(&catalog), armed: engine.armed(), engine, catalog }
+        let refusals = Refusals::default();
+        Self { transforms: Transforms::new(&catalog), armed: engine.armed(), engine, catalog, refusals }
     }
 
     /// Takes over from an earlier run: detector snapshots as kept, newest values as stored. Repeats no action.
@@ -137,16 +152,21 @@ impl Core {
         step
     }
 
-    /// Takes samples from collectors. `now` is the wall clock (or its stand-in in fast time).
+    /// Takes samples from collectors. `now` is the wall clock (or its stand-in in fast time). Here, and only here, samples enter:
+    /// those with an impossible time are refused.
     pub fn samples(&mut self, now: Timestamp, samples: &[Sample]) -> Step {
         let catalog = &self.catalog;
         let mut points = Vec::with_capacity(samples.len() * 2);
+        let refusals = &mut self.refusals;
         points.extend(samples.iter().filter_map(|sample| {
             let tag = catalog.tag(sample.tag)?;
+            refusals.admit(tag, sample.tqv.time, now)?;
             Some(Point { series: tag.series, tqv: sample.tqv.clone() })
         }));
         self.transforms.apply(&mut points);
-        self.points(now, points)
+        let mut step = self.points(now, points);
+        self.refusals.tell(now, &mut step);
+        step
     }
 
     /// Takes computed points: closed or recomputed metrics.
@@ -298,6 +318,7 @@ impl Step {
         self.batch.streams.extend(later.batch.streams);
         self.effects.extend(later.effects);
         self.moved.extend(later.moved);
+        self.refused.extend(later.refused);
     }
 
     fn keep(&mut self, snapshot: DetectorSnapshot) {

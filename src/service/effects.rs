@@ -85,8 +85,13 @@ impl Waiting {
         for effect in self.effects {
             if durable.is_ok() {
                 world.perform(effect);
-            } else if let Effect::Write(command) = effect {
-                world.not_recorded(&command);
+                continue;
+            }
+            match effect {
+                Effect::Write(command) => world.not_recorded(&command),
+                // People are told also when the disk fails: twice after a crash, rather than not at all.
+                Effect::Notify(_) | Effect::Trouble { .. } => world.perform(effect),
+                Effect::Publish { .. } => {}
             }
         }
     }

@@ -8,6 +8,7 @@ use super::{
     effects::{Durable, Effects},
     schedule::{Job, Schedule},
     telemetry,
+    unrecorded::Unrecorded,
 };
 use andon_dashboards::LiveHub;
 use andon_detectors::Input;
@@ -79,6 +80,8 @@ pub struct Pipeline {
     pub effects: Effects,
     /// Where due metrics go.
     pub jobs: mpsc::Sender<Vec<Job>>,
+    /// What the disk does not take now.
+    pub unrecorded: Unrecorded,
 }
 
 impl Pipeline {
@@ -121,6 +124,7 @@ impl Pipeline {
         }
         telemetry::samples(samples.len());
         let step = self.core.samples((self.now)(), &samples);
+        step.refused.iter().for_each(telemetry::refused);
         self.commit(step, acknowledge, None).await;
         telemetry::step("samples", start.elapsed());
     }
@@ -181,6 +185,9 @@ impl Pipeline {
             self.commit(step, Vec::new(), None).await;
             telemetry::step("time", start.elapsed());
         }
+        if !self.unrecorded.is_empty() {
+            self.store(Step::default(), Vec::new(), None).await;
+        }
         // Windows count as computed only when the worker takes them; while it is busy they wait in the schedule.
         if let Ok(permit) = self.jobs.try_reserve() {
             let jobs = self.schedule.due(now);
@@ -204,13 +211,18 @@ impl Pipeline {
 
     /// Hands the record to the log, shows it to the pages, and passes the effects on to wait for the disk.
     async fn store(&mut self, mut step: Step, acknowledge: Vec<oneshot::Sender<()>>, then: Option<Durable>) {
-        if step.is_empty() && acknowledge.is_empty() && then.is_none() {
+        if step.is_empty() && acknowledge.is_empty() && then.is_none() && self.unrecorded.is_empty() {
             return;
         }
         step.keep_notices();
         self.live.publish_points(&step.batch.points);
         let events = step.batch.events.clone();
-        let durable = self.historian.enqueue(step.batch).await;
+        // What comes later must not be on disk before what is owed.
+        self.unrecorded.join(&mut step.batch);
+        let mut durable = self.historian.enqueue(step.batch).await;
+        if let Some(batch) = durable.take_back() {
+            self.unrecorded.keep(batch);
+        }
         // Pages that hear of an event ask for it: now queries see it.
         for snapshot in step.moved {
             self.live.publish_detector(snapshot);

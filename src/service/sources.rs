@@ -93,6 +93,12 @@ impl Sources {
         Ok(handle.read_back(command.tag).await?)
     }
 
+    /// Shows trouble with what a source sends in its status.
+    pub fn trouble(&self, source: &str, reason: &str) {
+        // A source that is stopped has no status any more.
+        let _ = self.connection(source).map(|connection| connection.handle.trouble(reason));
+    }
+
     /// Publishes a message through the plant's first MQTT source.
     pub async fn publish(&self, topic: &str, payload: &str) -> anyhow::Result<()> {
         let mqtt = self.catalog.plant.sources.iter().find(|source| matches!(source.protocol, SourceProtocol::Mqtt { .. }));

@@ -10,6 +10,7 @@ mod tests;
 pub use self::standing::Standing;
 
 use self::names::*;
+use super::core::Refused;
 use andon_models::command::CommandState;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{
@@ -75,6 +76,12 @@ fn builder() -> PrometheusBuilder {
 /// Samples arrived at the pipeline.
 pub fn samples(count: usize) {
     metrics::counter!(SAMPLES).increment(count as u64);
+}
+
+/// Samples were not let in.
+pub fn refused(refused: &Refused) {
+    let labels = [("source", refused.source.to_string()), ("reason", refused.reason.name().to_owned())];
+    metrics::counter!(REFUSED, &labels).increment(refused.count);
 }
 
 /// The pipeline took in a message of some kind, up to handing its record to the log.

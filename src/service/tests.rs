@@ -52,7 +52,7 @@ impl Site {
     }
 
     async fn open(&self, text: &str) -> Opened {
-        open(plant(text), &[], self.folder.path().to_owned(), (self.now)(), &self.now).await.unwrap()
+        open(plant(text), &[], HistorianOptions::new(self.folder.path()), (self.now)(), &self.now).await.unwrap()
     }
 
     async fn start(&self, text: &str) -> Running {

@@ -2,10 +2,7 @@
 
 use andon_models::{Timestamp, Value};
 use serde_json::Value as Json;
-use std::time::Duration;
 
-/// A time stamp further ahead of us than this is a mistake of its sender: arrival time says more.
-const AHEAD: Duration = Duration::from_secs(24 * 3_600);
 /// Times since the epoch are told apart by size: seconds, milliseconds and microseconds of the years 1973 to 5138.
 const SECONDS_BELOW: f64 = 1e11;
 const MILLIS_BELOW: f64 = 1e14;
@@ -50,18 +47,18 @@ impl Payload {
         }
     }
 
-    /// The time at a path, unless there is none or it is impossible at `arrival`.
-    pub fn time(&self, path: &str, arrival: Timestamp) -> Option<Timestamp> {
+    /// The time at a path, if there is one. Whether it is possible is decided where samples enter; what does not fit at all is one of
+    /// the ends of time.
+    pub fn time(&self, path: &str) -> Option<Timestamp> {
         let Self::Json(json) = self else { return None };
-        let time = match at(json, path)? {
+        match at(json, path)? {
             Json::String(text) => text.parse().ok().or_else(|| since_epoch(text.parse().ok()?)),
             Json::Number(number) => match number.as_i64() {
                 Some(whole) if whole.unsigned_abs() as f64 >= MICROS_BELOW => Some(Timestamp::from_nanos(whole)),
                 _ => since_epoch(number.as_f64()?),
             },
             _ => None,
-        };
-        time.filter(|time| *time <= arrival + AHEAD)
+        }
     }
 }
 
@@ -167,7 +164,6 @@ mod tests {
     #[test]
     fn times_in_every_usual_form() {
         let expected = Timestamp::from_seconds(1_700_000_000);
-        let arrival = expected + Duration::from_secs(5);
         for time in [
             "\"2023-11-14T22:13:20Z\"",
             "\"2023-11-14T23:13:20+01:00\"",
@@ -179,13 +175,15 @@ mod tests {
             "\"1700000000\"",
         ] {
             let payload = Payload::parse(format!("{{\"time\": {time}}}").as_bytes());
-            assert_eq!(payload.time("time", arrival), Some(expected), "{time}");
+            assert_eq!(payload.time("time"), Some(expected), "{time}");
         }
         let payload = |time: &str| Payload::parse(format!("{{\"time\": {time}}}").as_bytes());
-        assert_eq!(payload("\"yesterday\"").time("time", arrival), None);
-        assert_eq!(payload("1800000000").time("time", arrival), None, "three years ahead");
-        assert_eq!(payload("true").time("time", arrival), None);
-        assert_eq!(payload("1700000000").time("when", arrival), None);
+        assert_eq!(payload("\"yesterday\"").time("time"), None);
+        assert_eq!(payload("true").time("time"), None);
+        assert_eq!(payload("1700000000").time("when"), None);
+        for impossible in ["\"2500-01-01T00:00:00Z\"", "1e30"] {
+            assert_eq!(payload(impossible).time("time"), Some(Timestamp::MAX), "{impossible}");
+        }
     }
 
     proptest! {
@@ -193,13 +191,13 @@ mod tests {
         fn nothing_panics(payload in prop::collection::vec(any::<u8>(), 0..60), path in ".{0,20}") {
             let payload = Payload::parse(&payload);
             payload.value(&path);
-            payload.time(&path, Timestamp::EPOCH);
+            payload.time(&path);
         }
 
         #[test]
         fn any_number_is_some_time_or_none(number in any::<f64>()) {
             let json = serde_json::json!({ "t": number });
-            Payload::Json(json).time("t", Timestamp::EPOCH);
+            Payload::Json(json).time("t");
         }
     }
 }

@@ -115,6 +115,26 @@ fn notices_are_kept_until_it_is_known_what_became_of_them() {
 }
 
 #[test]
+fn samples_of_the_future_are_refused_counted_and_told_once() {
+    let catalog = catalog(PLANT);
+    let mut core = Core::new(catalog.clone());
+    core.start(at(0), &|_| None);
+    let told = |step: &Step| (step.batch.events.len(), step.effects.len());
+    let step = core.samples(at(0), &[temp(&catalog, 0, 20.0), temp(&catalog, 601, 21.0), temp(&catalog, 3_600, 22.0)]);
+    assert_eq!(step.batch.points.len(), 1);
+    assert_eq!(
+        step.refused.iter().map(|refused| (refused.reason.name(), refused.count)).collect::<Vec<_>>(),
+        [("ahead_of_clock", 2)]
+    );
+    assert_eq!(told(&step), (1, 1));
+    let Effect::Trouble { source, reason } = &step.effects[0] else { panic!("{:?}", step.effects) };
+    assert!(&**source == "plc" && reason.contains("10 minutes ahead"), "{source}: {reason}");
+    let again = core.samples(at(1), &[temp(&catalog, 3_601, 22.0)]);
+    assert_eq!((told(&again), again.refused[0].count), ((0, 0), 1));
+    assert_eq!(core.samples(at(2), &[temp(&catalog, 602, 22.0)]).batch.points.len(), 1, "ten minutes ahead is let in");
+}
+
+#[test]
 fn whether_writes_are_armed_survives_a_restart() {
     let catalog = catalog(PLANT);
     let mut core = Core::new(catalog.clone());

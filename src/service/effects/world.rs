@@ -64,6 +64,7 @@ impl World {
                     self.report_at_once(Message::Outcome(failed));
                 }
             }
+            Effect::Trouble { source, reason } => self.sources.trouble(&source, &reason),
             Effect::Notify(notice) => {
                 let copy = notice.clone();
                 if !self.begin(&self.notices, async move { world.send_notice(copy).await }) {

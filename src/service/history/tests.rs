@@ -6,7 +6,7 @@ use crate::service::{
     testing::{at, plant, series},
 };
 use andon_models::catalog::Catalog;
-use andon_query::SqlLimits;
+use andon_query::{HistorianOptions, SqlLimits};
 
 const PLANT: &str = "
 plant: { name: Test, timezone: UTC }
@@ -94,7 +94,7 @@ async fn column(historian: &Historian, sql: &str) -> Vec<String> {
 async fn a_plant_lives_through_its_history_as_if_it_had_been_collected() {
     let folder = tempfile::tempdir().unwrap();
     let now: clock::Now = Arc::new(|| at(SPAN));
-    let open = || service::open(plant(PLANT), &[], folder.path().to_owned(), at(0), &now);
+    let open = || service::open(plant(PLANT), &[], HistorianOptions::new(folder.path()), at(0), &now);
     let mut opened = open().await.unwrap();
     let mut press = Press::new(&opened.catalog);
     let mut reached = Vec::new();

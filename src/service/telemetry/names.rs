@@ -6,6 +6,7 @@ pub const BUILD: &str = "andon_build_info";
 pub const ARMED: &str = "andon_armed";
 
 pub const SAMPLES: &str = "andon_samples_total";
+pub const REFUSED: &str = "andon_samples_refused_total";
 pub const STEP: &str = "andon_step_seconds";
 pub const METRIC_PLAN: &str = "andon_metric_plan_seconds";
 pub const COMMAND_OUTCOMES: &str = "andon_command_outcomes_total";
@@ -21,6 +22,7 @@ pub const FILES: &str = "andon_history_files";
 pub const FILE_ROWS: &str = "andon_history_rows";
 pub const FLUSHES: &str = "andon_flushes_total";
 pub const FLUSH_FAILURES: &str = "andon_flush_failures_total";
+pub const STORAGE_OK: &str = "andon_storage_ok";
 
 pub const SOURCE_CONNECTED: &str = "andon_source_connected";
 pub const SOURCE_AGE: &str = "andon_source_last_value_age_seconds";
@@ -34,6 +36,7 @@ pub fn describe() {
     describe_gauge!(ARMED, "1 while writes to machines are allowed");
 
     describe_counter!(SAMPLES, Unit::Count, "samples that collectors handed to the pipeline");
+    describe_counter!(REFUSED, Unit::Count, "samples that were not let in because of their time, by source and reason");
     describe_histogram!(STEP, Unit::Seconds, "time for one input of the pipeline, up to handing its record to the log");
     describe_histogram!(METRIC_PLAN, Unit::Seconds, "time to compute the metrics of a model in the windows that are due");
     describe_counter!(COMMAND_OUTCOMES, Unit::Count, "commands by how they ended");
@@ -49,6 +52,8 @@ pub fn describe() {
     describe_gauge!(FILE_ROWS, Unit::Count, "rows in the Parquet files of the history");
     describe_counter!(FLUSHES, Unit::Count, "times the buffer became Parquet since the start");
     describe_counter!(FLUSH_FAILURES, Unit::Count, "flushes that failed since the start; the log keeps the data");
+
+    describe_gauge!(STORAGE_OK, "1 while what is taken in gets on disk; `part` is log or history");
 
     describe_gauge!(SOURCE_CONNECTED, "1 while the source is connected");
     describe_gauge!(SOURCE_AGE, Unit::Seconds, "time since the last value of the source; absent before the first");

@@ -8,7 +8,7 @@ use andon_models::{
     alarm::AlarmState,
     snapshot::{ConnectionState, SourceStatus},
 };
-use andon_query::{Historian, HistorianStats};
+use andon_query::{Historian, HistorianStats, StorageHealth};
 use metrics::{counter, gauge};
 
 const ALARM_STATES: [AlarmState; 7] = [
@@ -37,6 +37,9 @@ impl Standing {
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1);
         gauge!(ARMED).set(u8::from(self.live.armed()));
         record_historian(&self.historian.stats());
+        if let Ok(health) = self.historian.watch_storage() {
+            record_storage(&health.borrow());
+        }
         record_alarms(self.live.detectors().iter().map(|detector| detector.alarm.state));
         let now = (self.now)();
         self.live.sources().iter().for_each(|source| record_source(source, now));
@@ -53,6 +56,11 @@ pub(super) fn record_historian(stats: &HistorianStats) {
     gauge!(BUFFERED_POINTS).set(stats.buffered_points as f64);
     gauge!(FILES).set(stats.files as f64);
     gauge!(FILE_ROWS).set(stats.file_rows as f64);
+}
+
+pub(super) fn record_storage(health: &StorageHealth) {
+    gauge!(STORAGE_OK, "part" => "log").set(u8::from(health.log.is_none()));
+    gauge!(STORAGE_OK, "part" => "history").set(u8::from(health.history.is_none()));
 }
 
 /// Every state has its number, also when it is 0: a graph of a state that went away must not stay where it was.

@@ -1,0 +1,76 @@
+//! How a running plant keeps its data, as arguments.
+
+use andon_models::time::parse_duration;
+use andon_query::{HistorianOptions, MIN_MEMORY};
+use std::{path::PathBuf, time::Duration};
+
+/// Where and how data is kept.
+#[derive(clap::Args)]
+pub struct Storage {
+    /// Where history and definitions are kept.
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// Memory for the buffer, for making files of it and for queries, together; what there is per series comes on top.
+    #[arg(long, default_value = "1GiB", value_parser = memory, value_name = "SIZE")]
+    memory: usize,
+    /// How long a record waits for others at most, so that one sync of the disk serves them all. A writer that is alone never waits.
+    #[arg(long, default_value = "2ms", value_parser = duration, value_name = "TIME")]
+    commit_delay: Duration,
+    /// Bytes that go to the log with one sync at most.
+    #[arg(long, default_value = "8MiB", value_parser = bytes, value_name = "SIZE")]
+    commit_bytes: usize,
+    /// The longest time data stays in the log before it is history; a restart reads so much of the log.
+    #[arg(long, default_value = "30m", value_parser = duration, value_name = "TIME")]
+    flush_age: Duration,
+}
+
+impl Storage {
+    /// The options of the historian.
+    pub fn options(self) -> HistorianOptions {
+        HistorianOptions {
+            memory: self.memory,
+            commit_delay: self.commit_delay,
+            commit_bytes: self.commit_bytes,
+            flush_age: self.flush_age,
+            ..HistorianOptions::new(self.data)
+        }
+    }
+}
+
+/// Units of a size as text.
+const UNITS: [(&str, u32); 6] = [("GIB", 30), ("MIB", 20), ("KIB", 10), ("G", 30), ("M", 20), ("K", 10)];
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let upper = text.trim().to_ascii_uppercase();
+    let (digits, shift) =
+        UNITS.iter().find_map(|(unit, shift)| Some((upper.strip_suffix(unit)?, *shift))).unwrap_or((&upper, 0));
+    let number: Option<usize> = digits.trim().parse().ok();
+    let size = number.and_then(|number| number.checked_mul(1 << shift)).filter(|size| *size > 0);
+    size.ok_or_else(|| format!("`{text}` is no size; write it like 512MiB or 2GiB"))
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    match bytes(text)? {
+        size if size >= MIN_MEMORY => Ok(size),
+        _ => Err(format!("too little to work with; the least is {}MiB", MIN_MEMORY >> 20)),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| format!("`{text}` is no time; write it like 2ms, 30s or 10m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        let sizes = ["1GiB", "512 mib", "8MiB", "64k", "100"].map(|text| bytes(text).unwrap());
+        assert_eq!(sizes, [1 << 30, 512 << 20, 8 << 20, 64 << 10, 100]);
+        for wrong in ["", "GiB", "-1", "1.5GiB", "99999999999GiB", "0"] {
+            assert!(bytes(wrong).unwrap_err().contains("512MiB"), "{wrong}");
+        }
+        assert!(memory("1MiB").is_err());
+    }
+}
