@@ -51,6 +51,11 @@ pub enum QueryError {
     /// The folder holds no history.
     #[error("{0} holds no history; is it the data folder of an Andon?")]
     NoHistory(PathBuf),
+    /// Another Andon writes the bucket.
+    #[error(
+        "{0} is written by another Andon; choose another prefix, or take it over with --take-over when that one is gone for good"
+    )]
+    Taken(String),
     /// Files of history could not be merged.
     #[error("history could not be compacted: {0}")]
     Compaction(String),

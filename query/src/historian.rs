@@ -3,6 +3,7 @@
 //! A batch gets its number and its place in the log under one lock, so memory and log agree about the order. One background
 //! task turns the buffer into files.
 
+pub(crate) mod bucket;
 pub(crate) mod checkpoint;
 pub(crate) mod compact;
 pub(crate) mod delta;
@@ -52,6 +53,7 @@ use std::{
 };
 use store::{Sealed, Store};
 use tokio::sync::{mpsc, oneshot, watch};
+use url::Url;
 
 /// Remembers samples and events, and answers questions about them. Clones share one historian.
 #[derive(Clone)]
@@ -61,6 +63,8 @@ pub struct Historian {
 
 pub(crate) struct Inner {
     pub(crate) options: HistorianOptions,
+    /// Where history is, if it is in a bucket.
+    pub(crate) bucket: Option<place::Place>,
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<Directory>,
     catalog: Option<Arc<Catalog>>,
@@ -102,6 +106,15 @@ impl Historian {
     /// When the folder holds no history or cannot be read.
     pub async fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, QueryError> {
         open::open_read_only(dir.as_ref()).await
+    }
+
+    /// Opens the history in a bucket for questions only, as its writer last flushed it. `spool` takes the few small files that are
+    /// fetched whole.
+    ///
+    /// # Errors
+    /// When the bucket holds no history or cannot be read.
+    pub async fn open_bucket(bucket: &Url, spool: impl AsRef<Path>) -> Result<Self, QueryError> {
+        open::open_bucket(bucket, spool.as_ref()).await
     }
 
     /// Stores a batch. Answers when it is on disk; from then on every question sees it.

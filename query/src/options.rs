@@ -1,12 +1,17 @@
 //! How a historian is opened.
 
 use std::{path::PathBuf, time::Duration};
+use url::Url;
 
 /// How a historian keeps its data. The defaults suit a plant of ten thousand tags.
 #[derive(Clone, Debug)]
 pub struct HistorianOptions {
     /// The data folder. It is made if it does not exist, and locked.
     pub dir: PathBuf,
+    /// Where the tables of history are kept instead of in the data folder: `s3://bucket/prefix`. The log stays in the data folder.
+    pub bucket: Option<Url>,
+    /// Whether a bucket that another Andon has written is taken over.
+    pub take_over: bool,
     /// How long a record waits for others at most, so that one `fdatasync` serves them all. A writer that is alone never waits.
     pub commit_delay: Duration,
     /// Bytes that go to the log together at most.
@@ -44,6 +49,8 @@ impl HistorianOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            bucket: None,
+            take_over: false,
             commit_delay: Duration::from_millis(2),
             commit_bytes: 8 << 20,
             flush_rows: 1_000_000,

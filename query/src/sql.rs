@@ -17,7 +17,11 @@ pub use answer::{answer, type_name};
 #[allow(unused_imports, reason = "for what streams rows instead of collecting them")]
 pub use stream::{statement, stream, stream_plan};
 
-use crate::{HistorianOptions, QueryError, TableDescription, directory::Directory, historian::store::Store};
+use crate::{
+    HistorianOptions, QueryError, TableDescription,
+    directory::Directory,
+    historian::{place::Place, store::Store},
+};
 use datafusion::{
     execution::{memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
     prelude::{SessionConfig, SessionContext},
@@ -30,6 +34,7 @@ use std::sync::Arc;
 /// When a table cannot be set up.
 pub async fn session(
     options: &HistorianOptions,
+    bucket: Option<&Place>,
     store: &Arc<Store>,
     directory: &Arc<Directory>,
 ) -> Result<(SessionContext, Vec<TableDescription>), QueryError> {
@@ -46,6 +51,9 @@ pub async fn session(
                 .with_mode(datafusion::execution::disk_manager::DiskManagerMode::Disabled),
         )
         .build_arc()?;
+    if let Some(bucket) = bucket {
+        runtime.register_object_store(bucket.root().as_ref(), bucket.store().clone());
+    }
     let session = SessionContext::new_with_config_rt(config, runtime);
     functions::register(&session, store, directory)?;
     let tables = tables::register(&session, store, directory).await?;

@@ -6,7 +6,7 @@
 
 use super::{
     delta::Table,
-    parquet::{self, Names, PointsFile, Written, late_mask},
+    parquet::{self, Names, PointsFile, Purpose, Written, late_mask},
     place::{Draft, Place, blocking},
     store::hours,
 };
@@ -162,7 +162,7 @@ pub async fn points(place: Place, merge: &Merge, directory: Arc<Directory>) -> R
             rows += batch.num_rows() as u64;
             let mut file = match open.take() {
                 Some(file) => file,
-                None => PointsFile::begin(&place, &names, &day, record, late)?,
+                None => PointsFile::begin(&place, &names, &day, record, late, Purpose::Merge)?,
             };
             file.write(&batch)?;
             if rows >= MAX_FILE_ROWS {

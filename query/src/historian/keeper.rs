@@ -2,7 +2,7 @@
 //! reads. Merges run beside it, so a flush never waits for one; only their commits come through here.
 
 use super::{
-    Inner, checkpoint,
+    Inner, bucket, checkpoint,
     compact::{self, Eagerness, Merge},
     delta::{Table, Tables},
     log,
@@ -128,6 +128,14 @@ async fn merged(merging: &mut Option<Merging>) -> Result<Vec<(Draft, Written)>, 
     }
 }
 
+/// A bucket may have been taken over by another machine: then this one changes nothing there any more.
+async fn still_ours(inner: &Inner) -> Result<(), QueryError> {
+    match &inner.bucket {
+        Some(bucket) => bucket::own(bucket, &inner.options.dir).await,
+        None => Ok(()),
+    }
+}
+
 fn answer(to: Done, result: Result<(), QueryError>) {
     // Whoever asked may have gone.
     let _ = to.send(result);
@@ -188,10 +196,14 @@ impl Keeper {
         }
         let (dir, directory) = (inner.options.dir.clone(), inner.directory.clone());
         blocking(move || directory.save_streams(&dir)).await?;
+        still_ours(inner).await?;
         self.tables.commit(&sealed, &inner.directory).await?;
         let (dir, files) = (inner.options.dir.clone(), self.tables.files());
         let record = sealed.memory.record;
         blocking(move || checkpoint::save(&dir, &sealed.memory)).await?;
+        if let Some(bucket) = &inner.bucket {
+            bucket::copy_to(bucket, &inner.options.dir).await?;
+        }
         inner.store.settle(files);
         inner.report_room();
         log::remove_up_to(&inner.options.dir.join("log"), record)
@@ -226,7 +238,10 @@ impl Keeper {
     async fn finish(&mut self, inner: &Inner, written: Result<Vec<(Draft, Written)>, QueryError>) {
         let Some(Merging { which, merge, .. }) = self.merging.take() else { return };
         let committed = match written {
-            Ok(written) => compact::commit(self.table_mut(which), &merge, written).await,
+            Ok(written) => match still_ours(inner).await {
+                Ok(()) => compact::commit(self.table_mut(which), &merge, written).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match committed {
@@ -256,6 +271,7 @@ impl Keeper {
                 continue;
             }
             tracing::info!(files = old.len(), ?which, ?age, "history that is older than it is to be kept is forgotten");
+            still_ours(inner).await?;
             table.replace(&old, Vec::new()).await?;
             self.let_go(inner, which, old);
         }

@@ -1,19 +1,21 @@
 //! Opening a data folder.
 
 use super::{
-    Historian, Inner, Writing, checkpoint, delta, keeper,
+    Historian, Inner, Writing, bucket, checkpoint, delta, keeper,
     log::{self, LogWriter, Recovery, Standing},
     place::Place,
     store::Store,
 };
 use crate::{Batch, HistorianOptions, QueryError, Recovered, directory::Directory, sql};
 use andon_models::catalog::Catalog;
+use deltalake::DeltaTableError;
 use std::{
     fs::{File, OpenOptions},
     path::Path,
     sync::{Arc, Mutex},
 };
 use tokio::sync::{mpsc, watch};
+use url::Url;
 
 /// Requests that may wait for the keeper of the tables: one runs, one is due; more flushes would write nothing.
 const MAX_REQUESTS: usize = 8;
@@ -28,15 +30,23 @@ pub(super) struct Loaded {
 
 pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Result<(Historian, Recovered), QueryError> {
     let dir = options.dir.clone();
-    for folder in [dir.clone(), dir.join("log"), dir.join("history")] {
+    for folder in [dir.clone(), dir.join("log")] {
         std::fs::create_dir_all(&folder).map_err(QueryError::io("cannot make", &folder))?;
     }
     let lock = lock(&dir)?;
     let read = read_log(&dir, true).await?;
-    let tables = delta::Tables::open_or_create(&Place::local(&dir.join("history"))?).await?;
+    let bucket = options.bucket.as_ref().map(Place::bucket).transpose()?;
+    if let Some(bucket) = &bucket {
+        bucket::claim(bucket, &dir, options.take_over).await?;
+        bucket::copy_from(bucket, &dir).await?;
+    }
+    let tables = delta::Tables::open_or_create(&history(&dir, bucket.as_ref())?).await?;
     let mut loaded = load(&dir, read, &tables)?;
     loaded.directory.learn(&catalog);
     loaded.directory.save(&dir)?;
+    if let Some(bucket) = &bucket {
+        bucket::copy_to(bucket, &dir).await?;
+    }
     let standing = Standing::default();
     let (log, thread) = LogWriter::start(&dir.join("log"), options.group_commit(), standing.clone())?;
     let (keeper, requests) = mpsc::channel(MAX_REQUESTS);
@@ -50,7 +60,7 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
         lock,
     };
     let recovered = loaded.recovered.clone();
-    let historian = assemble(options, loaded, Some(catalog), Some(writing)).await?;
+    let historian = assemble(options, bucket, loaded, Some(catalog), Some(writing)).await?;
     tokio::spawn(keeper::run(Arc::downgrade(&historian.inner), tables, requests));
     Ok((historian, recovered))
 }
@@ -62,21 +72,43 @@ pub(super) async fn open_read_only(dir: &Path) -> Result<Historian, QueryError> 
     // A writer may move records from the log to files meanwhile. Whoever reads the log first and the tables then finds each record
     // at least once, and the tables say which ones they have.
     let read = read_log(dir, false).await?;
-    let tables = delta::Tables::open(&Place::local(&dir.join("history"))?).await?;
+    let tables = delta::Tables::open(&history(dir, None)?).await?;
     let loaded = load(dir, read, &tables)?;
-    assemble(HistorianOptions::new(dir), loaded, None, None).await
+    assemble(HistorianOptions::new(dir), None, loaded, None, None).await
+}
+
+pub(super) async fn open_bucket(url: &Url, spool: &Path) -> Result<Historian, QueryError> {
+    let bucket = Place::bucket(url)?;
+    bucket::copy_from(&bucket, spool).await?;
+    let tables = match delta::Tables::open(&history(spool, Some(&bucket))?).await {
+        Err(QueryError::Delta(DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_))) => {
+            return Err(QueryError::NoHistory(url.as_str().into()));
+        }
+        tables => tables?,
+    };
+    let loaded = load(spool, ReadLog::default(), &tables)?;
+    assemble(HistorianOptions::new(spool), Some(bucket), loaded, None, None).await
+}
+
+/// Where the tables are.
+fn history(dir: &Path, bucket: Option<&Place>) -> Result<Place, QueryError> {
+    match bucket {
+        Some(bucket) => bucket.join("history"),
+        None => Place::local(&dir.join("history")),
+    }
 }
 
 async fn assemble(
     options: HistorianOptions,
+    bucket: Option<Place>,
     loaded: Loaded,
     catalog: Option<Arc<Catalog>>,
     writing: Option<Writing>,
 ) -> Result<Historian, QueryError> {
     let (store, directory) = (Arc::new(loaded.store), Arc::new(loaded.directory));
-    let (session, tables) = sql::session(&options, &store, &directory).await?;
+    let (session, tables) = sql::session(&options, bucket.as_ref(), &store, &directory).await?;
     let (flushes, flush_failures, merges) = Default::default();
-    let inner = Inner { options, store, directory, catalog, session, tables, writing, flushes, flush_failures, merges };
+    let inner = Inner { options, bucket, store, directory, catalog, session, tables, writing, flushes, flush_failures, merges };
     Ok(Historian { inner: Arc::new(inner) })
 }
 
@@ -93,6 +125,7 @@ fn lock(dir: &Path) -> Result<File, QueryError> {
 }
 
 /// The records of the log with their numbers, and what recovery says about them.
+#[derive(Default)]
 pub(super) struct ReadLog {
     records: Vec<(u64, Batch)>,
     recovery: Recovery,

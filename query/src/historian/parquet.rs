@@ -1,5 +1,9 @@
 //! Parquet files, one per UTC day and flush: sorted by series and time, small row groups, page index, zstd.
 
+mod layout;
+
+pub use layout::Purpose;
+
 use super::{
     place::{Draft, Place},
     store::{Sealed, Stored},
@@ -20,28 +24,13 @@ use arrow::{
     compute::filter_record_batch,
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimestampMicrosecondType},
 };
-use parquet::{
-    arrow::ArrowWriter,
-    basic::{Compression, Encoding, ZstdLevel},
-    file::{
-        metadata::SortingColumn,
-        properties::{EnabledStatistics, WriterProperties, WriterVersion},
-    },
-    schema::types::ColumnPath,
-};
+use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     sync::Arc,
 };
 use uuid::Uuid;
-
-/// Rows of a row group: a query of one series reads little beside it.
-const ROW_GROUP_ROWS: usize = 131_072;
-/// Rows of a page: what the page index can leave out.
-const PAGE_ROWS: usize = 8_192;
-/// zstd level: higher ones cost far more time than they save bytes on decimals.
-const ZSTD_LEVEL: i32 = 3;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 const HOURS_PER_DAY: i64 = 24;
@@ -94,7 +83,7 @@ pub fn write_points(place: &Place, sealed: &Sealed, directory: &Directory) -> Re
             filter_record_batch(&sorted, &of_day)?
         };
         let late = late_mask(sealed.late.range(day * HOURS_PER_DAY..(day + 1) * HOURS_PER_DAY).copied());
-        let mut file = PointsFile::begin(place, &names, &day_name(*day), sealed.memory.record, late)?;
+        let mut file = PointsFile::begin(place, &names, &day_name(*day), sealed.memory.record, late, Purpose::Flush)?;
         file.write(&rows)?;
         written.push(file.finish()?);
     }
@@ -145,9 +134,16 @@ impl<'a> PointsFile<'a> {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn begin(place: &Place, names: &'a Names, day: &str, record: u64, late: u32) -> Result<Self, QueryError> {
+    pub fn begin(
+        place: &Place,
+        names: &'a Names,
+        day: &str,
+        record: u64,
+        late: u32,
+        purpose: Purpose,
+    ) -> Result<Self, QueryError> {
         let schema = names.schema();
-        let properties = points_properties(&schema)?;
+        let properties = layout::points(&schema, purpose)?;
         let open = Open::begin(place, relative(day, record, late), schema, properties, (i32::MAX, i32::MIN))?;
         Ok(Self { names, open })
     }
@@ -183,7 +179,7 @@ impl EventsFile {
     /// # Errors
     /// When it cannot be made.
     pub fn begin(place: &Place, day: &str, record: u64) -> Result<Self, QueryError> {
-        let properties = common_properties()?.build();
+        let properties = layout::events()?;
         Ok(Self(Open::begin(place, relative(day, record, 0), event_columns::schema(), properties, NO_SERIES)?))
     }
 
@@ -274,32 +270,6 @@ pub fn late_hours(relative: &str) -> Vec<i64> {
         Some((0..HOURS_PER_DAY).filter(|hour| mask & (1 << hour) != 0).map(|hour| first + hour).collect())
     };
     parse().unwrap_or_default()
-}
-
-fn common_properties() -> Result<parquet::file::properties::WriterPropertiesBuilder, QueryError> {
-    Ok(WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_created_by(concat!("andon ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_write_batch_size(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Page))
-}
-
-fn points_properties(schema: &Schema) -> Result<WriterProperties, QueryError> {
-    let position = |name: &str| schema.index_of(name).ok().and_then(|index| i32::try_from(index).ok());
-    let sorting = ["series", "time", "nanos"].into_iter().filter_map(position);
-    let sorting = sorting.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: true }).collect();
-    let plain = |name: &str| ColumnPath::from(name);
-    Ok(common_properties()?
-        .set_sorting_columns(Some(sorting))
-        // Instants rise within a series: their differences are small. A dictionary of them would only grow.
-        .set_column_dictionary_enabled(plain("time"), false)
-        .set_column_encoding(plain("time"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_dictionary_enabled(plain("seq"), false)
-        .set_column_encoding(plain("seq"), Encoding::DELTA_BINARY_PACKED)
-        .build())
 }
 
 /// Names of assets, properties and units as dictionary columns.
