@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from plant import KINDS, Plant
+from plant import BAD_STATUS, KINDS, Plant
 
 FORK = multiprocessing.get_context("fork")
 """Children see the bodies without copying them."""
@@ -175,6 +176,62 @@ def together(tasks) -> Sent:
         client_cpu_seconds=sum(result[0] for result in done),
         slowest_answers=[float(np.quantile(took, share)) for share in (0.5, 0.99, 1.0)],
     )
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+ARROW_PATH = "/api/write/arrow"
+
+
+class Arrow:
+    """A body with one Arrow IPC batch: series by name (a dictionary), value by type, quality and status."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.whole = plant.whole()
+        self.names = pa.array([alias(plant, series) for series in range(plant.series)])
+
+    def __call__(self, rows: Rows) -> bytes:
+        whole = self.whole[rows.series]
+        used, keys = np.unique(rows.series, return_inverse=True)
+        columns = {
+            "alias": pa.DictionaryArray.from_arrays(pa.array(keys.astype(np.int32)), self.names.take(pa.array(used))),
+            "time": pa.array(rows.time, pa.timestamp("us", "UTC")),
+            "double": pa.array(rows.value, mask=whole),
+            "integer": pa.array(rows.value.astype(np.int64), mask=~whole),
+            "quality": pa.array((rows.bad * 2).astype(np.int8)),
+            "status": pa.array(np.where(rows.bad, BAD_STATUS, 0)),
+        }
+        batch = pa.record_batch(columns)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return sink.getvalue().to_pybytes()
+
+
+def alias(plant: Plant, series: int) -> str:
+    """The name of a series: the property of an asset if the plant file has it, else a data stream."""
+    return f"/{plant.asset_name(series)}/{plant.tag_name(series)}"
+
+
+def arrows(plant: Plant, rows: int, batch: int, connections: int) -> Load:
+    return load_of(batches(plant, rows, batch, connections), connections, Arrow(plant))
+
+
+def send_arrow(port: int, load: Load) -> "Sent":
+    return send(port, ARROW_PATH, load, ARROW)
+
+
+STREAMED_BATCH = 50_000
+
+
+def streamed(port: int, plant: Plant, rows: int, connections: int, own: int, go, results) -> None:
+    """Like `post`, with bodies made while they are sent: they are too many to be kept."""
+    encode = Arrow(plant)
+    parts = batches(plant, rows, STREAMED_BATCH, connections, only=own)
+    post(port, ARROW_PATH, ARROW, (encode(part) for _, part in parts), go, results)
+
+
+def stream_arrow(port: int, plant: Plant, rows: int, connections: int) -> "Sent":
+    return together([(streamed, (port, plant, rows, connections, own)) for own in range(connections)])
 
 
 COPY_ROW = np.dtype(

@@ -1,6 +1,5 @@
 """Durable ingest, side by side: line protocol against InfluxDB and VictoriaMetrics, binary batches against PostgreSQL."""
 
-import shutil
 import statistics
 from pathlib import Path
 
@@ -160,37 +159,35 @@ def postgresql(arguments) -> Result:
     plant, comparisons = Plant(), []
     for connections in arguments.connections:
         theirs_load = client.copies(plant, arguments.rows, arguments.batch, connections)
-        ours_load = client.arrow(plant, arguments.rows, arguments.batch, connections)
+        named = client.arrows(plant, arguments.rows, arguments.batch, connections)
 
-        def check_ours(server: Andon) -> None:
-            checked(server.name, ours_load, server.count_and_sum())
+        def copy_all(server: PostgreSQL, _: client.Load) -> client.Sent:
+            return client.together([(copy, (server.port, bodies)) for bodies in theirs_load.bodies])
 
         def check_theirs(server: PostgreSQL) -> None:
             with server.connect() as connection:
                 checked(server.name, theirs_load, connection.execute("SELECT count(*), sum(value) FROM samples").fetchone())
 
-        def copy_all(server: PostgreSQL, _: client.Load) -> client.Sent:
-            return client.together([(copy, (server.port, bodies)) for bodies in theirs_load.bodies])
+        def check_ours(server: Andon) -> None:
+            checked(server.name, named, server.count_and_sum())
 
+        ours = (nothing, lambda server, load: client.send_arrow(server.port, load), check_ours)
         for table, statement in TABLES.items():
 
             def prepare(server: PostgreSQL, statement=statement) -> None:
                 with server.connect() as connection:
                     connection.execute(statement)
 
-            ours = (nothing, lambda server, load: client.send_arrow(server.port, load), check_ours)
-            name = f"{connections} connections, table {table}"
-            comparisons += against(
-                name, PostgreSQL, ours_load, arguments.pairs, arguments.folder, 5, 10, ours, (prepare, copy_all, check_theirs)
-            )
+            name = f"{connections} connection{'s' if connections > 1 else ''}, table {table}"
+            theirs = (prepare, copy_all, check_theirs)
+            comparisons += against(name, PostgreSQL, named, arguments.pairs, arguments.folder, 5, 10, ours, theirs)
     return Result(
         "ingest-postgresql",
         f"Binary batches of {arguments.batch:,}, Arrow IPC against PostgreSQL COPY",
-        f"{arguments.rows:,} samples of plant-10k in order of time; a fresh server each time. PostgreSQL: binary COPY, a commit "
-        "per batch, `synchronous_commit = on`, 2 GB of shared buffers, 8 GB of WAL before a checkpoint.",
+        f"{arguments.rows:,} samples of plant-10k in order of time; a fresh server each time. Andon: one Arrow IPC stream per batch, "
+        "series by name (a dictionary), value by type, quality and status. "
+        "PostgreSQL: binary COPY of (series int4, time, value, quality), a commit per batch, `synchronous_commit = on`, 2 GB of "
+        "shared buffers, 8 GB of WAL before a checkpoint.",
         comparisons,
     )
 
-
-def clean(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -31,7 +31,7 @@ BENCHES = {
     "raw": (queries.raw, {"rows": 100_000_000, "pairs": 7}),
     "product": (queries.product, {"rows": 100_000_000, "pairs": 7, "days": 30}),
     "memory": (memory.memory, {"series": 1_000_000, "pairs": 2, "settle": 30}),
-    "growth": (growth.growth, {"sizes": [10_000_000, 100_000_000, 1_000_000_000], "pairs": 3, "keep": [100_000_000]}),
+    "growth": (growth.growth, {"sizes": [10_000_000, 100_000_000, 1_000_000_000], "pairs": 3}),
     "startup": (growth.replay, {"rows": 900_000, "pairs": 5}),
 }
 
@@ -67,7 +67,7 @@ def main() -> None:
             own = getattr(given, key, None)
             if own is None and key in ("rows", "series"):
                 own = int(value * given.scale)
-            if own is None and key in ("sizes", "keep"):
+            if own is None and key == "sizes":
                 own = [int(one * given.scale) for one in value]
             values[key] = value if own is None else own
         arguments = argparse.Namespace(**values, folder=given.folder)

@@ -15,8 +15,8 @@ import numpy as np
 BLOCK_STEPS = 100
 """Steps of a block: one million samples of the whole plant."""
 
-START_MICROS = 1_767_225_600_000_000
-"""2026-01-01T00:00:00Z, when the first sample is taken."""
+START_MICROS = 1_767_592_800_000_000
+"""Monday 2026-01-05T06:00:00Z, when the first sample is taken."""
 
 JITTER_MILLIS = 20
 BURST_STEPS = 30

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 import urllib.request
@@ -362,27 +361,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-class MemoryWatch:
-    """The most memory a server had while it was watched."""
-
-    def __init__(self, server: Server, seconds: float = 0.1) -> None:
-        self.server, self.seconds, self.most = server, seconds, 0
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self.watch, daemon=True)
-
-    def watch(self) -> None:
-        while not self.done.wait(self.seconds):
-            try:
-                self.most = max(self.most, self.server.memory())
-            except (psutil.NoSuchProcess, OSError):
-                return
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.done.set()
-        self.thread.join()
