@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod health;
 mod layers;
+pub mod line_protocol;
 mod live;
 mod machine;
 mod security;
