@@ -150,6 +150,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
+    let (writes, write_queue) = mpsc::channel(pipeline::MAX_WRITES);
     let (jobs, job_queue) = mpsc::channel(MAX_METRIC_BATCHES);
     let notifier = Notifier::new(&catalog.plant.notify)?;
     let sources = Arc::new(Sources::start(&catalog, &data, &deliver, &now));
@@ -173,6 +174,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
         live: live.clone(),
         now: now.clone(),
         deliveries,
+        writes: write_queue,
         messages: message_queue,
         effects,
         jobs,
@@ -189,6 +191,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
         historian: historian.clone(),
         live,
         requests: requests(messages),
+        writes,
         now,
         info,
         metrics: telemetry::metrics_page(standing),

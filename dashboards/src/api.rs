@@ -13,6 +13,7 @@ pub(crate) mod schema;
 pub(crate) mod series;
 pub(crate) mod sources;
 pub(crate) mod sql;
+pub(crate) mod write;
 
 use crate::{app::App, error::ApiError};
 use axum::{
@@ -43,6 +44,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/schema", get(schema::tables))
         .route("/live", get(live::live))
         .route("/openapi.json", get(openapi::document))
+        .merge(write::router())
         .fallback(unknown)
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
 }

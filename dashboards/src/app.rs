@@ -8,6 +8,7 @@ use crate::{
     machine::{Activity, Roles, Signals, state_name},
     security::Principal,
     view::{Datum, QualityView, Time, span_ms},
+    write::{Known, Room},
 };
 use andon_models::{
     AssetId, SeriesId, Timestamp, Tqv, Value,
@@ -37,6 +38,10 @@ pub(crate) struct App {
     pub(crate) roles: Vec<Roles>,
     pub(crate) lines: Vec<Line>,
     pub(crate) board: Board,
+    /// Room for what is being written.
+    pub(crate) room: Room,
+    /// Series of keys that were written before.
+    pub(crate) known: Known,
     /// Cancelled when the service ends.
     pub(crate) end: CancellationToken,
     by_id: HashMap<AssetId, AssetIndex>,
@@ -92,7 +97,16 @@ impl App {
         let roles = plant.models.iter().map(Roles::of).collect();
         let lines = lines(plant);
         let by_id = plant.assets.iter().enumerate().map(|(index, asset)| (asset.id, AssetIndex(index))).collect();
-        Self { roles, lines, by_id, board: Board::default(), end: CancellationToken::new(), state }
+        Self {
+            roles,
+            lines,
+            by_id,
+            board: Board::default(),
+            room: Room::default(),
+            known: Known::default(),
+            end: CancellationToken::new(),
+            state,
+        }
     }
 
     pub(crate) fn plant(&self) -> &Plant {

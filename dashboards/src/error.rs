@@ -25,7 +25,7 @@ pub(crate) struct ErrorBody {
 }
 
 /// What failed, and the way out.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorDetail {
     /// What is wrong.
     message: String,
@@ -36,6 +36,11 @@ pub(crate) struct ErrorDetail {
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { status, message: message.into(), hint: hint.into() }
+    }
+
+    /// Status, message and hint.
+    pub(crate) fn into_parts(self) -> (StatusCode, String, String) {
+        (self.status, self.message, self.hint)
     }
 
     pub(crate) fn bad_request(message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -52,6 +57,12 @@ impl ApiError {
 
     pub(crate) fn unavailable(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message, hint)
+    }
+}
+
+impl ErrorDetail {
+    pub(crate) fn new(message: String, hint: String) -> Self {
+        Self { message, hint }
     }
 }
 
@@ -77,8 +88,15 @@ impl From<OperatorRefusal> for ApiError {
 
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&QueryError> for ApiError {
+    fn from(error: &QueryError) -> Self {
         let message = error.to_string();
         match error {
+            QueryError::Refused(_) => Self::bad_request(message, ""),
             QueryError::Statement(_) => Self::bad_request(message, "GET /api/schema lists tables and columns"),
             QueryError::TimedOut(_) => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, message, "ask for less time, fewer assets or fewer columns")

@@ -18,10 +18,12 @@ mod security;
 mod strip;
 mod view;
 mod web;
+mod write;
 
 pub use error::ApiError;
 pub use live::LiveHub;
 pub use security::{Principal, Role};
+pub use write::{Write, Writes};
 
 use andon_models::{
     Timestamp,
@@ -60,6 +62,8 @@ pub struct AppState {
     pub live: LiveHub,
     /// Where operators' requests go.
     pub requests: Requests,
+    /// Where written values go.
+    pub writes: Writes,
     /// The clock.
     pub now: Now,
     /// What pages say about this service.
@@ -132,6 +136,7 @@ fn router(app: Arc<app::App>) -> Router {
     Router::new()
         .nest("/api", api::router())
         .merge(health::router())
+        .merge(api::write::influx_router())
         .method_not_allowed_fallback(layers::wrong_method)
         .fallback(web::page)
         .layer(layers)

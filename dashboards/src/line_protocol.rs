@@ -11,7 +11,7 @@ mod series_key;
 mod tests;
 mod value;
 
-pub use series_key::{SeriesKey, unescape};
+pub use series_key::{SeriesKey, field_key, unescape};
 pub use value::FieldValue;
 
 use memchr::{memchr, memchr2};

@@ -18,3 +18,5 @@ mod guarded;
 mod live;
 #[path = "http/operator.rs"]
 mod operator;
+#[path = "http/write.rs"]
+mod write;

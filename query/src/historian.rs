@@ -215,6 +215,14 @@ impl Historian {
         self.inner.directory.find_or_add(alias, value_type, unit)
     }
 
+    /// The series of a number; none if nobody has it.
+    ///
+    /// # Errors
+    /// When its values are computed or set otherwise.
+    pub fn series_target(&self, series: SeriesId) -> Result<Option<Target>, QueryError> {
+        self.inner.directory.by_number(series)
+    }
+
     /// A data stream by number.
     pub fn stream(&self, series: SeriesId) -> Option<DataStream> {
         self.inner.directory.streams.by_number(series)

@@ -5,6 +5,7 @@
 //! all read one table made of buffer and files, so live, report and replay give the same number.
 
 mod answer;
+mod arrow_stream;
 mod batch;
 mod directory;
 mod error;
@@ -18,6 +19,7 @@ mod table;
 mod testing;
 
 pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
+pub use arrow_stream::ArrowPoints;
 pub use batch::{Batch, Receipt, Recovered};
 pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, TableDescription, Target};
 pub use error::QueryError;

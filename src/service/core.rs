@@ -169,6 +169,12 @@ impl Core {
         step
     }
 
+    /// Takes values that somebody wrote.
+    pub fn written(&mut self, now: Timestamp, mut points: Vec<Point>) -> Step {
+        self.transforms.apply(&mut points);
+        self.points(now, points)
+    }
+
     /// Takes computed points: closed or recomputed metrics.
     pub fn points(&mut self, now: Timestamp, points: Vec<Point>) -> Step {
         let mut step = Step::default();

@@ -9,7 +9,7 @@ pub use self::world::{World, outcome};
 
 use super::{core::Effect, pipeline::Leave};
 use andon_models::operator::OperatorRefusal;
-use andon_query::Receipt;
+use andon_query::{QueryError, Receipt};
 use std::sync::Arc;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -25,6 +25,8 @@ pub enum Durable {
     Operator(oneshot::Sender<Result<(), OperatorRefusal>>),
     /// A command, for the leave to be sent.
     Sending(oneshot::Sender<Leave>),
+    /// Writers of values, for the acknowledgement.
+    Writers(Vec<oneshot::Sender<Result<(), Arc<QueryError>>>>),
 }
 
 struct Waiting {
@@ -68,7 +70,7 @@ impl Effects {
 impl Waiting {
     /// Waits for nothing but the disk: the pipeline may be waiting for this task.
     async fn settle(self, world: &Arc<World>) {
-        let durable = self.receipt.await;
+        let durable = self.receipt.await.map_err(Arc::new);
         match &durable {
             Ok(()) => self.acknowledge.into_iter().for_each(|sender| _ = sender.send(())),
             Err(error) => tracing::error!(%error, "a record did not reach the disk; nothing it asked for is done"),
@@ -80,6 +82,10 @@ impl Waiting {
             }
             (Some(Durable::Sending(reply)), Ok(())) => _ = reply.send(Leave::Send),
             (Some(Durable::Sending(reply)), Err(_)) => _ = reply.send(Leave::NotRecorded),
+            (Some(Durable::Writers(replies)), Ok(())) => replies.into_iter().for_each(|reply| _ = reply.send(Ok(()))),
+            (Some(Durable::Writers(replies)), Err(error)) => {
+                replies.into_iter().for_each(|reply| _ = reply.send(Err(error.clone())));
+            }
             (None, _) => {}
         }
         for effect in self.effects {

@@ -10,7 +10,7 @@ use super::{
     telemetry,
     unrecorded::Unrecorded,
 };
-use andon_dashboards::LiveHub;
+use andon_dashboards::{LiveHub, Write};
 use andon_detectors::Input;
 use andon_ingest::Delivery;
 use andon_models::{
@@ -29,6 +29,8 @@ use tokio::{
 pub const MAX_MESSAGES: usize = 256;
 /// Deliveries of collectors that may wait for the loop. When it is full, collectors wait and their own queues fill.
 pub const MAX_DELIVERIES: usize = 256;
+/// Written bodies, or parts of large ones, that may wait for the loop. When it is full, writers wait for their answer.
+pub const MAX_WRITES: usize = 64;
 /// Samples joined into one step at most: bounds the size of a log record and the time until the next message is seen.
 const MAX_SAMPLES_PER_STEP: usize = 20_000;
 /// How often time passes for detectors and metrics when nothing else happens.
@@ -74,6 +76,8 @@ pub struct Pipeline {
     pub now: Now,
     /// Samples of collectors.
     pub deliveries: mpsc::Receiver<Delivery>,
+    /// Values written by programs.
+    pub writes: mpsc::Receiver<Write>,
     /// Everything else.
     pub messages: mpsc::Receiver<Message>,
     /// Where effects go.
@@ -96,8 +100,15 @@ impl Pipeline {
                 _ = &mut stop => break,
                 Some(message) = self.messages.recv() => self.message(message).await,
                 _ = tick.tick() => self.tick().await,
-                Some(delivery) = self.deliveries.recv() => self.deliveries(delivery).await,
+                Some(values) = next_values(&mut self.deliveries, &mut self.writes) => match values {
+                    Values::Read(delivery) => self.deliveries(delivery).await,
+                    Values::Written(write) => self.writes(write).await,
+                },
             }
+        }
+        self.writes.close();
+        while let Some(write) = self.writes.recv().await {
+            self.writes(write).await;
         }
         self.deliveries.close();
         while let Some(delivery) = self.deliveries.recv().await {
@@ -127,6 +138,21 @@ impl Pipeline {
         step.refused.iter().for_each(telemetry::refused);
         self.commit(step, acknowledge, None).await;
         telemetry::step("samples", start.elapsed());
+    }
+
+    /// Joins what waits into one step: many small writes share a record and a sync.
+    async fn writes(&mut self, first: Write) {
+        let start = Instant::now();
+        let (mut points, mut replies) = (first.points, vec![first.reply]);
+        while points.len() < MAX_SAMPLES_PER_STEP {
+            let Ok(next) = self.writes.try_recv() else { break };
+            points.extend(next.points);
+            replies.push(next.reply);
+        }
+        telemetry::samples(points.len());
+        let step = self.core.written((self.now)(), points);
+        self.commit(step, Vec::new(), Some(Durable::Writers(replies))).await;
+        telemetry::step("writes", start.elapsed());
     }
 
     async fn message(&mut self, message: Message) {
@@ -230,5 +256,20 @@ impl Pipeline {
         self.live.publish_events(&events);
         self.live.set_armed(self.core.armed());
         self.effects.after(durable, step.effects, acknowledge, then).await;
+    }
+}
+
+/// Values from one side or the other.
+enum Values {
+    Read(Delivery),
+    Written(Write),
+}
+
+/// The next values of either side, in no order: neither can keep the other waiting.
+async fn next_values(deliveries: &mut mpsc::Receiver<Delivery>, writes: &mut mpsc::Receiver<Write>) -> Option<Values> {
+    tokio::select! {
+        Some(delivery) = deliveries.recv() => Some(Values::Read(delivery)),
+        Some(write) = writes.recv() => Some(Values::Written(write)),
+        else => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The description of the interface, made from the handlers and the shapes they answer with.
 
 use crate::{
-    api::{alarms, assets, detectors, events, live, overview, plant, schema, series, sources, sql},
+    api::{alarms, assets, detectors, events, live, overview, plant, schema, series, sources, sql, write},
     error::ErrorBody,
     health,
     view::{Datum, Time},
@@ -35,6 +35,11 @@ use utoipa::{OpenApi, ToSchema};
         events::list,
         sql::run,
         schema::tables,
+        write::lines,
+        write::influx1,
+        write::influx2,
+        write::arrow,
+        write::ping,
         live::live,
         document,
         health::healthz,

@@ -1,4 +1,4 @@
-use super::{series_key::field_key, *};
+use super::*;
 use andon_models::Value;
 use proptest::prelude::*;
 

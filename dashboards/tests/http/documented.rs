@@ -6,7 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
 /// Operations that answer nothing, or no JSON; other tests look at them.
-const OTHERWISE: [&str; 6] = ["/api/arm", "/acknowledge", "/shelve", "/unshelve", "/api/live", "/metrics"];
+const OTHERWISE: [&str; 9] =
+    ["/api/arm", "/acknowledge", "/shelve", "/unshelve", "/api/live", "/metrics", "/write", "/write/arrow", "/ping"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_answers_its_documented_shape() {

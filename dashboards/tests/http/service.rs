@@ -1,7 +1,7 @@
 //! A running service to ask.
 
 use crate::plant;
-use andon_dashboards::{AppInfo, AppState, LiveHub, serve};
+use andon_dashboards::{AppInfo, AppState, LiveHub, Write, Writes, serve};
 use andon_models::{
     alarm::AlarmState,
     catalog::Catalog,
@@ -52,9 +52,10 @@ impl Service {
         let (asked, requests) = mpsc::channel(4);
         let state = AppState {
             catalog: catalog.clone(),
-            historian,
+            historian: historian.clone(),
             live: live.clone(),
             requests: asked,
+            writes: store(historian.clone()),
             now: Arc::new(plant::now),
             info: AppInfo { demo: true, version: "0.0.0-test".into(), guide: Vec::new() },
             metrics: Arc::new(|| "andon_up 1\n".into()),
@@ -97,6 +98,18 @@ impl Service {
         self.end.take().unwrap().send(()).unwrap();
         within(&mut self.serving).await.unwrap().unwrap();
     }
+}
+
+/// Stores what is written, as the plant's loop does.
+fn store(historian: Historian) -> Writes {
+    let (writes, mut queue) = mpsc::channel::<Write>(4);
+    tokio::spawn(async move {
+        while let Some(Write { points, reply }) = queue.recv().await {
+            let stored = historian.append(Batch { points, ..Batch::default() }).await;
+            let _ = reply.send(stored.map_err(Arc::new));
+        }
+    });
+    writes
 }
 
 /// Waits, but not for ever.

@@ -53,6 +53,18 @@ impl Directory {
         Ok(Target { series: stream.series, value_type: stream.value_type })
     }
 
+    /// The series of a number; none if nobody has it.
+    ///
+    /// # Errors
+    /// When its values are computed or set otherwise.
+    pub fn by_number(&self, series: SeriesId) -> Result<Option<Target>, QueryError> {
+        if let Some(row) = self.series.get(&series.0) {
+            check_kind(row)?;
+            return Ok(Some(Target { series, value_type: row.value_type }));
+        }
+        Ok(self.streams.by_number(series).map(|stream| Target { series, value_type: stream.value_type }))
+    }
+
     fn at_path(&self, path: &str) -> Result<Option<Target>, QueryError> {
         let Some(series) = self.by_path.get(path) else { return Ok(None) };
         let Some(row) = self.series.get(&series.0) else { return Ok(None) };
