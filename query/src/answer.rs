@@ -61,7 +61,7 @@ pub struct SqlAnswer {
 pub struct SqlColumn {
     /// Its name.
     pub name: String,
-    /// `boolean`, `integer`, `double`, `timestamp`, `string` or an Arrow type.
+    /// `boolean`, `integer`, `double`, `timestamp`, `string`, or, rarer, `date`, `interval`, `decimal`, `list of …`, `null` and the like.
     pub r#type: String,
 }
 
@@ -88,4 +88,6 @@ pub struct HistorianStats {
     pub flush_failures: u64,
     /// Times files were merged since it was opened.
     pub merges: u64,
+    /// Statements that run now.
+    pub statements: u64,
 }

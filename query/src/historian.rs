@@ -371,12 +371,19 @@ impl Historian {
             flushes: self.inner.flushes.load(Ordering::Relaxed),
             flush_failures: self.inner.flush_failures.load(Ordering::Relaxed),
             merges: self.inner.merges.load(Ordering::Relaxed),
+            statements: sql::Statements::running(&self.inner.session),
         }
     }
 
     /// The data folder.
     pub fn dir(&self) -> &PathBuf {
         &self.inner.options.dir
+    }
+
+    /// The session that statements run in.
+    #[cfg(test)]
+    pub(crate) fn session(&self) -> &SessionContext {
+        &self.inner.session
     }
 
     fn points(&self) -> Arc<PointsTable> {

@@ -6,14 +6,17 @@ mod deadline;
 mod functions;
 mod properties;
 mod size;
+mod statements;
 mod stream;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod views;
 mod wide;
+mod words;
 
 pub use answer::{answer, type_name};
+pub use statements::Statements;
 #[allow(unused_imports, reason = "for what streams rows instead of collecting them")]
 pub use stream::{statement, stream, stream_plan};
 
@@ -21,6 +24,7 @@ use crate::{
     HistorianOptions, QueryError, TableDescription,
     directory::Directory,
     historian::{place::Place, store::Store},
+    table::reader,
 };
 use datafusion::{
     execution::{memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder},
@@ -39,12 +43,14 @@ pub async fn session(
     directory: &Arc<Directory>,
 ) -> Result<(SessionContext, Vec<TableDescription>), QueryError> {
     let config = SessionConfig::new()
+        .with_extension(Arc::new(Statements::default()))
         .with_information_schema(true)
         .with_default_catalog_and_schema("andon", "plant")
         .set_str("datafusion.execution.time_zone", "UTC")
         .set_bool("datafusion.execution.parquet.pushdown_filters", false)
         .set_bool("datafusion.optimizer.repartition_file_scans", false);
     let runtime = RuntimeEnvBuilder::new()
+        .with_metadata_cache_limit(reader::MAX_METADATA)
         .with_memory_pool(Arc::new(FairSpillPool::new(options.query_bytes())))
         .with_disk_manager_builder(
             datafusion::execution::disk_manager::DiskManagerBuilder::default()

@@ -8,3 +8,4 @@ pub(crate) mod files;
 pub(crate) mod named;
 pub(crate) mod points;
 pub(crate) mod prune;
+pub(crate) mod reader;

@@ -52,6 +52,16 @@ pub fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp(..) => "timestamp",
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string",
         DataType::Dictionary(_, value) => return type_name(value),
+        DataType::Date32 | DataType::Date64 => "date",
+        DataType::Time32(_) | DataType::Time64(_) => "time",
+        DataType::Interval(_) | DataType::Duration(_) => "interval",
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => "decimal",
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => "bytes",
+        DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _) => {
+            return format!("list of {}", type_name(of.data_type()));
+        }
+        DataType::Struct(_) | DataType::Map(..) => "record",
+        DataType::Null => "null",
         other => return other.to_string().to_lowercase(),
     }
     .to_owned()
@@ -73,6 +83,7 @@ fn cells(column: &dyn Array) -> Result<Vec<Value>, QueryError> {
         };
     }
     Ok(match column.data_type() {
+        DataType::Null => vec![Value::Null; column.len()],
         DataType::Boolean => column.as_boolean().iter().map(|truth| truth.map_or(Value::Null, Value::from)).collect(),
         DataType::Int8 => numbers!(Int8Type),
         DataType::Int16 => numbers!(Int16Type),

@@ -2,9 +2,10 @@
 
 use super::functions::needs_whole_group;
 use crate::QueryError;
+use arrow::datatypes::DataType;
 use datafusion::{
     common::tree_node::{TreeNode, TreeNodeRecursion},
-    logical_expr::{Expr, LogicalPlan, WindowFunctionDefinition},
+    logical_expr::{Expr, LogicalPlan, SkipType, WindowFunctionDefinition},
 };
 
 /// Refuses a plan that does anything but read.
@@ -14,12 +15,17 @@ use datafusion::{
 pub fn only_reads(plan: &LogicalPlan) -> Result<(), QueryError> {
     let mut refused = None;
     let mut moving = None;
+    let mut skips_too_many = false;
     plan.apply_with_subqueries(|node| {
         refused = refusal(node);
         moving = moving_group(node);
-        let stop = refused.is_some() || moving.is_some();
+        skips_too_many = skips_more_than(node, MAX_OFFSET);
+        let stop = refused.is_some() || moving.is_some() || skips_too_many;
         Ok(if stop { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
+    if skips_too_many {
+        return Err(QueryError::Statement(format!("OFFSET is at most {MAX_OFFSET}; name the time to begin at instead")));
+    }
     if let Some(name) = moving {
         return Err(QueryError::Statement(format!("{name} follows a whole group of rows: use it with GROUP BY, not OVER")));
     }
@@ -29,6 +35,19 @@ pub fn only_reads(plan: &LogicalPlan) -> Result<(), QueryError> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Rows a statement may skip: more than any history holds, and few enough to be added to a LIMIT.
+const MAX_OFFSET: usize = 1_000_000_000_000;
+
+fn skips_more_than(node: &LogicalPlan, most: usize) -> bool {
+    let LogicalPlan::Limit(limit) = node else { return false };
+    let skips = match limit.get_skip_type() {
+        Ok(SkipType::Literal(rows)) => rows > most,
+        // A number that is no row count any more.
+        _ => matches!(limit.skip.as_deref(), Some(Expr::Literal(rows, _)) if rows.cast_to(&DataType::Int64).is_err()),
+    };
+    skips
 }
 
 /// The name of a function that is asked for again at every row but needs all rows before each time.

@@ -4,6 +4,8 @@ use super::{
     check::only_reads,
     deadline::{End, enforce},
     size::check_size,
+    statements::Statements,
+    words,
 };
 use crate::{QueryError, SqlLimits};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
@@ -34,7 +36,9 @@ const BATCHES_AHEAD: usize = 2;
 pub async fn stream(session: &SessionContext, sql: &str, limits: SqlLimits) -> Result<SendableRecordBatchStream, QueryError> {
     check_size(sql)?;
     let (of_plan, sql) = (session.clone(), sql.to_owned());
-    let plan = async move { of_plan.state().create_logical_plan(&sql).await.map_err(statement) };
+    let plan = async move {
+        of_plan.state().create_logical_plan(&sql).await.map_err(|error| statement(words::with_hint(&of_plan, error)))
+    };
     start(session, plan, limits.time).await
 }
 
@@ -81,6 +85,7 @@ async fn run(
     started: oneshot::Sender<Result<SchemaRef, QueryError>>,
     batches: mpsc::Sender<EngineResult<RecordBatch>>,
 ) {
+    let _counted = Statements::count(&session);
     let mut rows = match execute(&session, plan, end).await {
         Ok(rows) => rows,
         Err(error) => return drop(started.send(Err(error))),

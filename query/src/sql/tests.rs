@@ -104,6 +104,20 @@ async fn statements_that_change_anything_or_leave_the_house_are_refused() {
     assert!(error.contains("CREATE or DROP is not allowed"), "{error}");
     let error = historian.sql("SELECT tempp FROM press", SqlLimits::default()).await.unwrap_err().to_string();
     assert!(error.contains("tempp") && error.contains("temp"), "{error}");
+    for (statement, expected) in [
+        ("SELECT * FROM sampels", "no table 'sampels'; did you mean 'samples'?"),
+        ("SELECT * FROM nothing_like_it", "SHOW TABLES"),
+        ("SELECT time_bukket('5m', time) FROM samples", "did you mean 'time_bucket'?"),
+        ("SELECT propertie FROM samples", "property"),
+        ("SELECT * FROM histori('a')", "did you mean 'history'?"),
+        ("SELECT * FROM samples a ASOF JOIN samples b MATCH_CONDITION (a.time >= b.time) ON a.asset = b.asset", "value_at"),
+        ("SELECT * FROM samples OFFSET 18446744073709551614", "OFFSET"),
+        ("SELECT * FROM samples LIMIT 9223372036854775807 OFFSET 9223372036854775807", "OFFSET"),
+        ("SELECT * FROM samples LIMIT 10 OFFSET 9223372036854775807", "OFFSET"),
+    ] {
+        let error = historian.sql(statement, SqlLimits::default()).await.map(|answer| answer.rows).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("internal"), "{statement}: {error}");
+    }
     assert_eq!(rows(&historian, "SELECT count(*) FROM samples").await[0][0], 246);
 }
 
@@ -125,6 +139,26 @@ async fn answers_are_bounded() {
     let hungry = "SELECT count(DISTINCT concat(a.alias, b.alias, a.time, b.time)) FROM samples a, samples b";
     let error = historian.sql(hungry, SqlLimits::default()).await.unwrap_err().to_string();
     assert!(error.contains("memory"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_can_be_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let historian = historian(&folder).await;
+    check(&historian, "SELECT NULL, CAST(NULL AS double) AS none, 1", "[[null,null,1]]").await;
+    let tables = rows(&historian, "SHOW TABLES").await;
+    assert!(tables.iter().any(|row| row.iter().any(|cell| cell == "press")), "{tables:?}");
+    let columns = rows(&historian, "DESCRIBE samples").await;
+    assert!(columns.iter().any(|row| row[0] == "property"), "{columns:?}");
+    let plan = rows(&historian, "EXPLAIN SELECT * FROM history('Line 1/Press A', 'temp', now(), now(), '1m')").await;
+    assert!(plan.len() > 1, "{plan:?}");
+    let limits = SqlLimits::default();
+    let types = "SELECT DATE '2026-01-01', now(), INTERVAL '1 day', [1, 2], NULL, 1.5, 'a', true, now() - now()";
+    let types = historian.sql(types, limits).await.unwrap().columns;
+    let types: Vec<&str> = types.iter().map(|column| column.r#type.as_str()).collect();
+    let expected = ["date", "timestamp", "interval", "list of integer", "null", "double", "string", "boolean", "interval"];
+    assert_eq!(types, expected);
+    assert_eq!(historian.stats().statements, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

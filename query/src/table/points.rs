@@ -192,7 +192,7 @@ pub fn read_parquet(
     orderings: Vec<LexOrdering>,
     condition: Option<Expr>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let source = Arc::new(ParquetSource::new(schema.clone()));
+    let source = Arc::new(super::reader::keeping_metadata(ParquetSource::new(schema.clone()), state, root)?);
     let config =
         FileScanConfigBuilder::new(root.clone(), source).with_file_groups(groups).with_output_ordering(orderings).build();
     let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);

@@ -20,6 +20,7 @@ pub const SERIES: &str = "andon_series";
 pub const BUFFERED_POINTS: &str = "andon_buffered_points";
 pub const FILES: &str = "andon_history_files";
 pub const FILE_ROWS: &str = "andon_history_rows";
+pub const STATEMENTS: &str = "andon_statements_running";
 pub const FLUSHES: &str = "andon_flushes_total";
 pub const FLUSH_FAILURES: &str = "andon_flush_failures_total";
 pub const STORAGE_OK: &str = "andon_storage_ok";
@@ -50,6 +51,7 @@ pub fn describe() {
     describe_gauge!(BUFFERED_POINTS, Unit::Count, "points in memory and in the log that are not in Parquet yet");
     describe_gauge!(FILES, Unit::Count, "Parquet files of the history");
     describe_gauge!(FILE_ROWS, Unit::Count, "rows in the Parquet files of the history");
+    describe_gauge!(STATEMENTS, Unit::Count, "SQL statements that run now");
     describe_counter!(FLUSHES, Unit::Count, "times the buffer became Parquet since the start");
     describe_counter!(FLUSH_FAILURES, Unit::Count, "flushes that failed since the start; the log keeps the data");
 

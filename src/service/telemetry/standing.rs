@@ -56,6 +56,7 @@ pub(super) fn record_historian(stats: &HistorianStats) {
     gauge!(BUFFERED_POINTS).set(stats.buffered_points as f64);
     gauge!(FILES).set(stats.files as f64);
     gauge!(FILE_ROWS).set(stats.file_rows as f64);
+    gauge!(STATEMENTS).set(stats.statements as f64);
 }
 
 pub(super) fn record_storage(health: &StorageHealth) {
