@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod data;
 mod demo;
 mod query;
 mod run;

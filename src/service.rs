@@ -37,7 +37,7 @@ use andon_models::{
     event::{Event, EventBody},
     operator::{OperatorRefusal, OperatorRequest},
 };
-use andon_query::{Batch, Historian, HistorianOptions, Recovered};
+use andon_query::{Batch, Historian, HistorianOptions, QueryError, Recovered};
 use anyhow::{Context, anyhow};
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -52,6 +52,8 @@ const MAX_METRIC_BATCHES: usize = 1;
 const MAX_REQUESTS: usize = 64;
 /// How long a clean stop waits for each part before it goes on without it.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How often history that is too old is looked for: it goes by whole days.
+const RETAIN_EVERY: Duration = Duration::from_secs(3_600);
 /// How long a clean stop waits for the buffer to become Parquet. Without it, the next start reads more of the log.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -94,10 +96,12 @@ pub async fn open(
 ) -> anyhow::Result<Opened> {
     telemetry::start_metrics();
     let data = storage.dir.clone();
+    Historian::fetch(&storage).await?;
     let store_data = data.clone();
     let (catalog, store) = tokio::task::spawn_blocking(move || {
         let mut store = Store::open(&store_data)?;
-        let catalog = store.number_series(|directory| Catalog::build(Arc::new(plant), directory))?;
+        let known = andon_query::known_series(&store_data)?;
+        let catalog = store.number_series(known, |directory| Catalog::build(Arc::new(plant), directory))?;
         anyhow::Ok((Arc::new(catalog), store))
     })
     .await??;
@@ -158,6 +162,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let world = World::new(sources.clone(), notifier, messages.clone(), now.clone());
     core.unfinished_commands().into_iter().for_each(|command| world.resume(command));
     notices.into_iter().for_each(|notice| world.perform(Effect::Notify(notice)));
+    tokio::spawn(retain(historian.clone(), now.clone()));
     let (effects, effects_task) = Effects::start(world.clone());
     let metrics = tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone()));
 
@@ -256,6 +261,19 @@ async fn end<T>(task: &mut JoinHandle<T>, what: &str) {
 async fn within(patience: Duration, ends: impl Future, what: &str) {
     if tokio::time::timeout(patience, ends).await.is_err() {
         tracing::warn!("{what} did not end within {patience:?}; going on without");
+    }
+}
+
+/// Lets history forget what is older than it is to be kept, now and then, until it is closed.
+async fn retain(historian: Historian, now: Now) {
+    let mut hourly = tokio::time::interval(RETAIN_EVERY);
+    loop {
+        hourly.tick().await;
+        match historian.retain(now()).await {
+            Ok(()) => {}
+            Err(QueryError::Closed) => return,
+            Err(error) => tracing::error!(%error, "old history could not be removed; it is tried again in an hour"),
+        }
     }
 }
 

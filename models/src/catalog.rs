@@ -97,6 +97,20 @@ impl SeriesDirectory {
         })
     }
 
+    /// Takes over a number given elsewhere; false if it contradicts one that is known.
+    pub fn learn(&mut self, asset: AssetId, property: PropertyId, series: SeriesId) -> bool {
+        match self.numbers.get(&(asset, property)) {
+            Some(known) => *known == series,
+            // Numbers are given upwards without gaps, so one below the next is taken.
+            None if series.0 < self.next => false,
+            None => {
+                self.numbers.insert((asset, property), series);
+                self.next = self.next.max(series.0 + 1);
+                true
+            }
+        }
+    }
+
     /// All entries, to be stored.
     pub fn entries(&self) -> impl Iterator<Item = (AssetId, PropertyId, SeriesId)> + '_ {
         self.numbers.iter().map(|((asset, property), series)| (*asset, *property, *series))

@@ -121,6 +121,15 @@ pub struct SeriesRow {
 
 const FILE: &str = "directory.json";
 
+/// The numbers of all series that a data folder's history knows.
+///
+/// # Errors
+/// When its directory cannot be read.
+pub fn known_series(dir: &Path) -> Result<Vec<(AssetId, PropertyId, SeriesId)>, QueryError> {
+    let (directory, _) = Directory::load(dir)?;
+    Ok(directory.series.iter().map(|(number, row)| (row.asset_id, row.property_id, SeriesId(*number))).collect())
+}
+
 impl Directory {
     /// Reads the directory of a data folder; an empty one when there is none yet. What was lost of it is told.
     ///

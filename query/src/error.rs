@@ -51,6 +51,9 @@ pub enum QueryError {
     /// The folder holds no history.
     #[error("{0} holds no history; is it the data folder of an Andon?")]
     NoHistory(PathBuf),
+    /// It was closed and takes nothing more.
+    #[error("the historian is closed")]
+    Closed,
     /// Another Andon writes the bucket.
     #[error(
         "{0} is written by another Andon; choose another prefix, or take it over with --take-over when that one is gone for good"

@@ -100,6 +100,14 @@ impl Historian {
         open::open(options, catalog).await
     }
 
+    /// Fetches what a new folder has to know of a bucket that was written elsewhere. Does nothing without a bucket.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read or the folder cannot be written.
+    pub async fn fetch(options: &HistorianOptions) -> Result<(), QueryError> {
+        open::fetch(options).await
+    }
+
     /// Opens a data folder for questions only, also while an Andon writes it. It sees what was there at this moment.
     ///
     /// # Errors
@@ -444,5 +452,5 @@ impl Writing {
 }
 
 fn closed() -> QueryError {
-    QueryError::LogFailed("the historian is closed".into())
+    QueryError::Closed
 }

@@ -21,7 +21,7 @@ mod testing;
 pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
 pub use arrow_stream::ArrowPoints;
 pub use batch::{Batch, Receipt, Recovered};
-pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, TableDescription, Target};
+pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, TableDescription, Target, known_series};
 pub use error::QueryError;
 pub use historian::{Historian, StorageHealth, Trouble};
 pub use options::{HistorianOptions, MIN_MEMORY, Retention};

@@ -1,14 +1,10 @@
 //! `andon query`: SQL from the command line, of a running Andon or of a data folder.
 
-use super::block_on;
+use super::{block_on, data::Data};
 use andon_query::{Historian, SqlAnswer, SqlLimits};
 use anyhow::{Context, bail};
 use serde_json::Value;
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io::Write, process::ExitCode};
 
 /// Arguments of `andon query`.
 #[derive(clap::Args)]
@@ -21,9 +17,9 @@ pub struct Query {
     /// A running Andon.
     #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL", conflicts_with = "data")]
     url: String,
-    /// A data folder, read without a running Andon.
-    #[arg(long)]
-    data: Option<PathBuf>,
+    /// A data folder or s3://bucket/plant, read without a running Andon.
+    #[arg(long, value_name = "DIR or URL")]
+    data: Option<Data>,
     /// How the answer is printed.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -41,7 +37,7 @@ impl Query {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let answer = block_on(async {
             match &self.data {
-                Some(data) => ask_folder(data, &self.sql).await,
+                Some(data) => ask_data(data, &self.sql).await,
                 None => ask_server(&self.url, &self.sql).await,
             }
         })??;
@@ -63,9 +59,19 @@ impl Query {
     }
 }
 
-async fn ask_folder(data: &Path, sql: &str) -> anyhow::Result<SqlAnswer> {
-    let historian = Historian::open_read_only(data).await.with_context(|| format!("cannot read {}", data.display()))?;
-    Ok(historian.sql(sql, SqlLimits::default()).await?)
+async fn ask_data(data: &Data, sql: &str) -> anyhow::Result<SqlAnswer> {
+    match data {
+        Data::Folder(folder) => {
+            let opened = Historian::open_read_only(folder).await;
+            let historian = opened.with_context(|| format!("cannot read {}", folder.display()))?;
+            Ok(historian.sql(sql, SqlLimits::default()).await?)
+        }
+        Data::Bucket(url) => {
+            let spool = tempfile::tempdir()?;
+            let historian = Historian::open_bucket(url, spool.path()).await.with_context(|| format!("cannot read {url}"))?;
+            Ok(historian.sql(sql, SqlLimits::default()).await?)
+        }
+    }
 }
 
 async fn ask_server(url: &str, sql: &str) -> anyhow::Result<SqlAnswer> {

@@ -1,15 +1,32 @@
 //! How a running plant keeps its data, as arguments.
 
+use super::data::Data;
 use andon_models::time::parse_duration;
-use andon_query::{HistorianOptions, MIN_MEMORY};
+use andon_query::{HistorianOptions, MIN_MEMORY, Retention};
 use std::{path::PathBuf, time::Duration};
 
 /// Where and how data is kept.
 #[derive(clap::Args)]
 pub struct Storage {
-    /// Where history and definitions are kept.
-    #[arg(long, default_value = "data")]
-    data: PathBuf,
+    /// Where history and definitions are kept: a folder, or s3://bucket/plant for the tables of history. Credentials, region and
+    /// endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
+    #[arg(long, default_value = "data", value_name = "DIR or URL")]
+    data: Data,
+    /// With a bucket: the folder for the log and the definitions, on a disk of this machine.
+    #[arg(long, default_value = "andon-local", value_name = "DIR")]
+    local: PathBuf,
+    /// With a bucket: goes on writing what another Andon wrote, which must be gone for good.
+    #[arg(long)]
+    take_over: bool,
+    /// How long samples are kept, by whole UTC days, such as 400d. For ever if not given.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    keep_samples: Option<Duration>,
+    /// How long events are kept.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    keep_events: Option<Duration>,
+    /// How long files that were merged stay for other programs that may be reading them.
+    #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
+    keep_removed: Duration,
     /// Memory for the buffer, for making files of it and for queries, together; what there is per series comes on top.
     #[arg(long, default_value = "1GiB", value_parser = memory, value_name = "SIZE")]
     memory: usize,
@@ -27,12 +44,20 @@ pub struct Storage {
 impl Storage {
     /// The options of the historian.
     pub fn options(self) -> HistorianOptions {
+        let (dir, bucket) = match self.data {
+            Data::Folder(folder) => (folder, None),
+            Data::Bucket(url) => (self.local, Some(url)),
+        };
         HistorianOptions {
+            bucket,
+            take_over: self.take_over,
+            keep: Retention { samples: self.keep_samples, events: self.keep_events },
+            keep_removed: self.keep_removed,
             memory: self.memory,
             commit_delay: self.commit_delay,
             commit_bytes: self.commit_bytes,
             flush_age: self.flush_age,
-            ..HistorianOptions::new(self.data)
+            ..HistorianOptions::new(dir)
         }
     }
 }

@@ -56,10 +56,25 @@ impl Store {
     }
 
     /// Numbers the series of a definition: those known keep their numbers. One transaction, so that two that open a folder at the
-    /// same moment never give one number twice.
-    pub fn number_series<T>(&mut self, define: impl FnOnce(&mut SeriesDirectory) -> T) -> anyhow::Result<T> {
+    /// same moment never give one number twice. `known` are the numbers that history itself remembers: they count where this database
+    /// is new.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written, or does not belong to the history.
+    pub fn number_series<T>(
+        &mut self,
+        known: impl IntoIterator<Item = (AssetId, PropertyId, SeriesId)>,
+        define: impl FnOnce(&mut SeriesDirectory) -> T,
+    ) -> anyhow::Result<T> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut directory = known_series(&transaction)?;
+        for (asset, property, series) in known {
+            anyhow::ensure!(
+                directory.learn(asset, property, series),
+                "andon.db and the history do not belong together: series {} is another one there. Restore both from the same backup",
+                series.0
+            );
+        }
         let defined = define(&mut directory);
         {
             let mut insert = transaction.prepare(
@@ -95,12 +110,12 @@ mod tests {
         let (asset, property) = (AssetId::from_name("a"), PropertyId::from_name("p"));
         let number = {
             let mut store = Store::open(folder.path()).unwrap();
-            store.number_series(|directory| directory.number(AssetId::from_name("other"), property)).unwrap();
-            store.number_series(|directory| directory.number(asset, property)).unwrap()
+            store.number_series([], |directory| directory.number(AssetId::from_name("other"), property)).unwrap();
+            store.number_series([], |directory| directory.number(asset, property)).unwrap()
         };
         let mut store = Store::open(folder.path()).unwrap();
         let [again, new] = ["a", "new"]
-            .map(|name| store.number_series(|directory| directory.number(AssetId::from_name(name), property)).unwrap());
+            .map(|name| store.number_series([], |directory| directory.number(AssetId::from_name(name), property)).unwrap());
         assert_eq!(again, number);
         assert_ne!(new, number);
     }

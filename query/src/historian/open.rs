@@ -65,6 +65,12 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
     Ok((historian, recovered))
 }
 
+pub(super) async fn fetch(options: &HistorianOptions) -> Result<(), QueryError> {
+    let Some(url) = &options.bucket else { return Ok(()) };
+    std::fs::create_dir_all(&options.dir).map_err(QueryError::io("cannot make", &options.dir))?;
+    bucket::copy_from(&Place::bucket(url)?, &options.dir).await
+}
+
 pub(super) async fn open_read_only(dir: &Path) -> Result<Historian, QueryError> {
     if !dir.join("history").is_dir() {
         return Err(QueryError::NoHistory(dir.to_owned()));
