@@ -77,7 +77,7 @@ pub enum Eagerness {
 /// Chooses what to merge next; none when nothing is worth it.
 pub fn choose(files: &[DataFile], eagerness: Eagerness) -> Option<Merge> {
     let mut days: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
-    for file in files {
+    for file in files.iter().filter(|file| file.damage.is_none()) {
         days.entry(file.day()).or_default().push(file);
     }
     let newest = days.last_key_value().map(|(day, _)| *day);

@@ -5,7 +5,7 @@ use super::{
     tests::{Bench, kill, temps},
     *,
 };
-use crate::testing::rows;
+use crate::testing::{at, rows};
 use arrow::{array::AsArray, datatypes::Float64Type};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -114,7 +114,7 @@ fn records_that_two_segments_have_are_replayed_once_and_in_order() {
     segment(9, &[9]);
     std::fs::write(folder.path().join(format!("{:020}.new", 10)), b"half").unwrap();
     let mut found = Vec::new();
-    let read = log::recover(folder.path(), true, |number, batch| found.push((number, batch.keep[0].0.clone()))).unwrap();
+    let read = log::recover(folder.path(), 0, true, |number, batch| found.push((number, batch.keep[0].0.clone()))).unwrap();
     assert_eq!(found.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 9]);
     assert_eq!(read.last_number, Some(9));
     assert!(read.notices.is_empty());
@@ -147,6 +147,102 @@ async fn a_buffer_that_cannot_become_files_refuses_and_goes_on_by_itself() {
     until(&historian, |health| health.history.is_none()).await;
     historian.append(bench.batch([1_000_000])).await.unwrap();
     assert_eq!(seconds(&historian).await.len(), taken.len() * 100 + 1);
+}
+
+/// Files of history that are cut, gone, empty or not ours: questions that need them fail with their name, all others are answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_file_of_history_never_makes_a_wrong_number() {
+    const DAY: i64 = 86_400;
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    historian.append(bench.batch((0..3 * DAY).step_by(3_600))).await.unwrap();
+    historian.flush().await.unwrap();
+    let history = bench.folder.path().join("history");
+    let file = historian.inner.store.files().points.iter().find(|file| file.day() == "2026-01-02").cloned().unwrap();
+    historian.close().await.unwrap();
+    let path = history.join("samples").join(&*file.relative);
+    let whole = std::fs::read(&path).unwrap();
+    let foreign = {
+        let column: arrow::array::ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+        let rows = arrow::array::RecordBatch::try_from_iter([("other", column)]).unwrap();
+        let mut writer = ::parquet::arrow::ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        writer.into_inner().unwrap()
+    };
+    let cut = [&whole[..whole.len() - 8], &[0; 8]].concat();
+    let random: Vec<u8> = (0..whole.len()).map(|place| (place * 31 % 251) as u8).collect();
+    let damages = [Some(&whole[..whole.len() - 9]), Some(&cut), None, Some(&foreign), Some(&random), Some(&[][..])];
+    for damage in damages {
+        match damage {
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        // At the second start it lies in the quarantine already.
+        for _ in 0..2 {
+            let (historian, recovered) = bench.open().await;
+            assert_eq!(recovered.notices.len(), 1, "{:?}", recovered.notices);
+            assert!(!path.exists());
+            let ask = async |condition: &str| {
+                let sql = format!("SELECT count(*) FROM samples WHERE property = 'temp' {condition}");
+                historian.sql(&sql, SqlLimits::default()).await.map(|answer| answer.rows[0][0].as_i64().unwrap())
+            };
+            assert_eq!(ask("AND time < '2026-01-01T22:00:00Z'").await.unwrap(), 22);
+            let error = ask("").await.unwrap_err().to_string();
+            assert!(error.contains(&*file.relative) && error.contains("24 rows") && error.contains("accepted.txt"), "{error}");
+            assert!(ask("AND time > '2026-01-02T10:00:00Z' AND time < '2026-01-02T11:00:00Z'").await.is_err());
+            let window = Window { start: at(0), end: at(3 * DAY) };
+            assert!(historian.history(bench.temp(), window, 10).await.is_err());
+            // What is written and merged meanwhile neither needs it nor hides it.
+            historian.append(bench.batch([DAY + 60])).await.unwrap();
+            historian.flush().await.unwrap();
+            historian.compact().await.unwrap();
+            assert!(ask("").await.is_err());
+            historian.close().await.unwrap();
+        }
+        std::fs::write(&path, &whole).unwrap();
+        let (historian, recovered) = bench.open().await;
+        assert_eq!(recovered.notices, [], "it is back");
+        assert_eq!(rows(&historian, "SELECT count(*) FROM samples").await[0][0], 3 * 24 + 1);
+        historian.close().await.unwrap();
+    }
+
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(history.join("quarantine/accepted.txt"), format!("samples/{}\n", file.relative)).unwrap();
+    let (historian, recovered) = bench.open().await;
+    assert!(recovered.notices[0].message.contains("is accepted"), "{:?}", recovered.notices);
+    assert_eq!(rows(&historian, "SELECT count(*) FROM samples").await[0][0], 2 * 24 + 1);
+    historian.close().await.unwrap();
+    assert_eq!(bench.open().await.1.notices, [], "told once");
+}
+
+/// A checkpoint that is damaged, or whose writing was interrupted: the one before it and the log say the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_checkpoint_loses_neither_newest_values_nor_documents() {
+    let bench = Bench::new();
+    let (mut historian, _) = bench.open().await;
+    for step in 0..4_u8 {
+        let keep = vec![("state".into(), vec![step]), (format!("only {step}"), vec![step])];
+        let second = i64::from(step) * 10;
+        historian.append(Batch { keep, ..bench.batch([second]) }).await.unwrap();
+        historian.flush().await.unwrap();
+        let (kept, newest) = (historian.inner.store.kept(), historian.latest(bench.temp()));
+        kill(historian).await;
+        let checkpoint = bench.folder.path().join("checkpoint.bin");
+        let whole = std::fs::read(&checkpoint).unwrap();
+        for damage in [None, Some(&whole[..whole.len() / 2]), Some(&b"foreign"[..]), Some(&[][..])] {
+            match damage {
+                None => std::fs::remove_file(&checkpoint).unwrap(),
+                Some(bytes) => std::fs::write(&checkpoint, bytes).unwrap(),
+            }
+            let (opened, recovered) = bench.open().await;
+            assert_eq!(recovered.kept, kept, "{step} {damage:?}");
+            assert_eq!(opened.latest(bench.temp()), newest, "{step} {damage:?}");
+            assert_eq!(recovered.notices.len(), usize::from(damage.is_some()));
+            assert_eq!(seconds(&opened).await.len(), usize::from(step) + 1);
+            kill(opened).await;
+        }
+        historian = bench.open().await.0;
+    }
 }
 
 /// A data folder with files, a checkpoint and a log of a few records, and what was acknowledged into that log.

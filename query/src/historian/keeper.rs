@@ -199,14 +199,13 @@ impl Keeper {
         still_ours(inner).await?;
         self.tables.commit(&sealed, &inner.directory).await?;
         let (dir, files) = (inner.options.dir.clone(), self.tables.files());
-        let record = sealed.memory.record;
-        blocking(move || checkpoint::save(&dir, &sealed.memory)).await?;
+        let forget = blocking(move || checkpoint::save(&dir, &sealed.memory)).await?;
         if let Some(bucket) = &inner.bucket {
             bucket::copy_to(bucket, &inner.options.dir).await?;
         }
         inner.store.settle(files);
         inner.report_room();
-        log::remove_up_to(&inner.options.dir.join("log"), record)
+        log::remove_up_to(&inner.options.dir.join("log"), forget)
     }
 
     /// Starts the next merge, if one is worth it and none runs.

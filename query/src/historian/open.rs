@@ -1,7 +1,7 @@
 //! Opening a data folder.
 
 use super::{
-    Historian, Inner, Writing, bucket, checkpoint, delta, keeper,
+    Historian, Inner, Writing, bucket, checkpoint, delta, inspect, keeper,
     log::{self, LogWriter, Recovery, Standing},
     place::Place,
     store::Store,
@@ -40,8 +40,10 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
         bucket::claim(bucket, &dir, options.take_over).await?;
         bucket::copy_from(bucket, &dir).await?;
     }
-    let tables = delta::Tables::open_or_create(&history(&dir, bucket.as_ref())?).await?;
+    let mut tables = delta::Tables::open_or_create(&history(&dir, bucket.as_ref())?).await?;
+    let wrong = inspect::put_aside(&mut tables).await?;
     let mut loaded = load(&dir, read, &tables)?;
+    loaded.recovered.notices.extend(wrong);
     loaded.directory.learn(&catalog);
     loaded.directory.save(&dir)?;
     if let Some(bucket) = &bucket {
@@ -141,28 +143,29 @@ pub(super) struct ReadLog {
 const MAX_READ_TRIES: usize = 5;
 
 pub(super) async fn read_log(dir: &Path, mend: bool) -> Result<ReadLog, QueryError> {
-    let folder = dir.join("log");
+    let (dir, folder) = (dir.to_owned(), dir.join("log"));
     let read = move || {
         for _ in 1..MAX_READ_TRIES {
-            match read_once(&folder, mend) {
+            match read_once(&dir, mend) {
                 Err(QueryError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound && folder.is_dir() => {}
                 read => return read,
             }
         }
-        read_once(&folder, mend)
+        read_once(&dir, mend)
     };
     tokio::task::spawn_blocking(read).await.map_err(|error| QueryError::Internal(error.to_string()))?
 }
 
-fn read_once(folder: &Path, mend: bool) -> Result<ReadLog, QueryError> {
+fn read_once(dir: &Path, mend: bool) -> Result<ReadLog, QueryError> {
     let mut records = Vec::new();
-    let recovery = log::recover(folder, mend, |number, batch| records.push((number, batch)))?;
+    let recovery =
+        log::recover(&dir.join("log"), checkpoint::known(dir)?, mend, |number, batch| records.push((number, batch)))?;
     Ok(ReadLog { records, recovery })
 }
 
 /// What is in files already is only remembered, the rest of the log goes to the buffer.
 pub(super) fn load(dir: &Path, log: ReadLog, tables: &delta::Tables) -> Result<Loaded, QueryError> {
-    let (memory, mut notices) = checkpoint::load(dir)?;
+    let checkpoint::Loaded { memory, mut notices } = checkpoint::load(dir)?;
     let (points, events) = (tables.samples.record(), tables.events.record());
     let record = memory.record;
     let store = Store::restore(memory, tables.files());

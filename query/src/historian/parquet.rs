@@ -221,7 +221,8 @@ impl Open {
         let late = late_hours(&relative);
         let location = place.file(&relative);
         let (from, to, pin) = (Timestamp::MAX, Timestamp::MIN, Pin::default());
-        let file = DataFile { location, relative: relative.into(), size: 0, rows: 0, from, to, series, late, pin };
+        let file =
+            DataFile { location, relative: relative.into(), size: 0, rows: 0, from, to, series, late, pin, damage: None };
         Ok(Self { draft, writer, file })
     }
 

@@ -36,6 +36,10 @@ impl Bench {
 /// Forgets a historian as `kill -9` would: nothing is flushed, the lock goes with the process.
 pub(super) async fn kill(historian: Historian) {
     let writing = historian.writing().unwrap();
+    // In a process of its own the keeper would die too; here a merge of its must not go on beside the next historian.
+    let (done, stopped) = oneshot::channel();
+    writing.keeper.send(keeper::Request::Stop(done)).await.unwrap();
+    stopped.await.unwrap().unwrap();
     writing.log.lock().unwrap().take();
     let thread = writing.log_thread.lock().unwrap().take().unwrap();
     tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
@@ -243,10 +247,13 @@ async fn the_log_forgets_what_is_in_files() {
     let (historian, _) = bench.open().await;
     historian.append(bench.batch(0..1_000)).await.unwrap();
     historian.flush().await.unwrap();
+    // What came since the checkpoint before the newest one stays, should the newest one be damaged.
     historian.append(bench.batch(1_000..1_001)).await.unwrap();
+    historian.flush().await.unwrap();
+    historian.append(bench.batch(1_001..1_002)).await.unwrap();
     let segments = log::segments(&bench.folder.path().join("log")).unwrap();
     let bytes: u64 = segments.iter().map(|(_, path)| path.metadata().unwrap().len()).sum();
-    assert!(bytes < 200, "{bytes} bytes in {} segments", segments.len());
+    assert!(bytes < 300, "{bytes} bytes in {} segments", segments.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

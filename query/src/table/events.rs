@@ -6,6 +6,7 @@ use super::{
     points::{partitioned, project, pushdown, read_parquet},
     prune::Prune,
 };
+use crate::historian::inspect::all_whole;
 use crate::{
     EventFilter, QueryError,
     historian::store::{Snapshot, Store},
@@ -66,8 +67,9 @@ impl TableProvider for EventsTable {
         let Snapshot { events, files, .. } = self.store.snapshot();
         let wanted: Vec<_> = events.into_iter().filter(|stored| prune.touches(stored.event.time, stored.event.time)).collect();
         let buffer: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&[vec![batch(&wanted)]], schema(), None)?;
-        let touched: FileGroup =
-            files.events.iter().filter(|file: &&DataFile| prune.touches(file.from, file.to)).map(partitioned).collect();
+        let touched = files.events.iter().filter(|file: &&DataFile| prune.touches(file.from, file.to));
+        all_whole(touched.clone())?;
+        let touched: FileGroup = touched.map(partitioned).collect();
         let plan = if touched.is_empty() {
             buffer
         } else {

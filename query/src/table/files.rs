@@ -39,6 +39,8 @@ pub struct DataFile {
     pub late: Vec<i64>,
     /// Held by whoever may still read the file.
     pub pin: Pin,
+    /// Why it must not be read, and what to do, in words; none if it is what the table says.
+    pub damage: Option<Arc<str>>,
 }
 
 /// Keeps a file from being deleted while a query may still read it.

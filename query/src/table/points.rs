@@ -6,6 +6,7 @@ use super::{
     files::DataFile,
     prune::Prune,
 };
+use crate::historian::inspect::all_whole;
 use crate::historian::store::{Snapshot, Store, hours};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
@@ -60,6 +61,7 @@ impl PointsTable {
         let Snapshot { points, files, late, .. } = self.store.snapshot();
         let late = touched(&late, prune);
         let wanted = files.points.iter().filter(|file| prune.touches(file.from, file.to) && prune.touches_series(file.series));
+        all_whole(wanted.clone())?;
         let repeats = |file: &DataFile| late.range(hours(file.from, file.to)).next().is_some();
         let (merged, plain): (Vec<&DataFile>, Vec<&DataFile>) = wanted.partition(|file| repeats(file));
         let buffer = buffered(&points, prune)?;

@@ -1,6 +1,7 @@
 //! One Delta table: its files, and up to which log record it is complete.
 
 use super::super::{
+    inspect,
     parquet::{self, Written},
     place::Place,
 };
@@ -72,7 +73,8 @@ impl Table {
             let size = u64::try_from(file.size()).unwrap_or(0);
             data_file(&place, file.object_store_path().as_ref(), size, rows, file.stats().as_deref())
         });
-        let files = files.collect();
+        let mut files: Vec<DataFile> = files.collect();
+        inspect::inspect(&place, &mut files);
         Ok(Self { store, files, state, record: record.and_then(|record| u64::try_from(record).ok()), place })
     }
 
@@ -202,5 +204,6 @@ fn data_file(place: &Place, relative: &str, size: u64, rows: u64, statistics: Op
         series: (series("minValues").unwrap_or(i32::MIN), series("maxValues").unwrap_or(i32::MAX)),
         late: parquet::late_hours(relative),
         pin: Default::default(),
+        damage: None,
     }
 }

@@ -19,17 +19,20 @@ pub struct Recovery {
 }
 
 /// Hands every whole record to `replay`, in the order of their numbers and each once. Cuts a torn tail; copies damage in the middle
-/// into `log/damaged/`. Without `mend` nothing is changed on disk: somebody else may be writing.
+/// into `log/damaged/`. Segments with nothing but records up to `known` are not read. Without `mend` nothing is changed on disk: somebody else may be writing.
 ///
 /// # Errors
 /// When the log's files cannot be read or mended.
-pub fn recover(folder: &Path, mend: bool, replay: impl FnMut(u64, Batch)) -> Result<Recovery, QueryError> {
+pub fn recover(folder: &Path, known: u64, mend: bool, replay: impl FnMut(u64, Batch)) -> Result<Recovery, QueryError> {
     let mut recovery = Recovery::default();
     let mut replay = InOrder { replay, held: BTreeMap::new(), last: None };
     let segments = segments(folder)?;
     for (index, (_, path)) in segments.iter().enumerate() {
-        let bytes = std::fs::read(path).map_err(QueryError::io("cannot read", path))?;
         let following = segments.get(index + 1).map(|(first, _)| *first);
+        if following.is_some_and(|following| following <= known + 1) {
+            continue;
+        }
+        let bytes = std::fs::read(path).map_err(QueryError::io("cannot read", path))?;
         let end = recovery.read(path, &bytes, following, mend, &mut replay)?;
         if end < bytes.len() && mend {
             let file = std::fs::OpenOptions::new().write(true).open(path).map_err(QueryError::io("cannot open", path))?;
@@ -188,9 +191,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(format!("{:020}.log", 0)), bytes).unwrap();
         let mut numbers = Vec::new();
-        let recovery = recover(folder.path(), true, |number, _| numbers.push(number)).unwrap();
+        let recovery = recover(folder.path(), 0, true, |number, _| numbers.push(number)).unwrap();
         let mut again = Vec::new();
-        recover(folder.path(), true, |number, _| again.push(number)).unwrap();
+        recover(folder.path(), 0, true, |number, _| again.push(number)).unwrap();
         assert_eq!(numbers, again, "recovery can be interrupted and repeated");
         (numbers, recovery)
     }
