@@ -17,6 +17,7 @@ mod sql;
 mod table;
 #[cfg(test)]
 mod testing;
+pub mod transfer;
 
 pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
 pub use arrow_stream::ArrowPoints;

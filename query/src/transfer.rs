@@ -1,0 +1,51 @@
+//! In and out: files of values into points, points into files, and copies of a whole data folder.
+//!
+//! Reading is pure but for the file: names and options in, points and mistakes out, step by step. Whoever reads decides what to do
+//! with them: count them on a dry run, store them, send them to a running Andon.
+
+mod cell;
+mod columns;
+mod csv;
+mod file;
+mod layout;
+mod names;
+mod parquet;
+mod rows;
+mod separated;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub use file::{Kind, read};
+pub use names::{Names, Target};
+pub use tally::{Problem, Problems, SeriesTally, Tally};
+pub use time::{TimeForm, TimeUnit};
+
+use andon_models::Point;
+use std::sync::Arc;
+
+/// How files are read, where they do not say it themselves.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// Times without offset, and times that are numbers.
+    pub time: TimeForm,
+    /// Whether `7,25` is a number.
+    pub decimal_comma: bool,
+}
+
+/// What reading a file comes to, step by step.
+#[derive(Debug)]
+pub enum Step {
+    /// Points.
+    Points(Vec<Point>),
+    /// A line that cannot be read.
+    Problem {
+        /// The line, or the row of a Parquet file, from 1; 0: the whole file.
+        line: u64,
+        /// What is wrong with it.
+        message: Arc<str>,
+    },
+    /// So many bytes of the file are read.
+    Progress(u64),
+}
