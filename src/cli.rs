@@ -3,6 +3,9 @@
 mod check;
 mod data;
 mod demo;
+mod export;
+mod import;
+mod progress;
 mod query;
 mod run;
 mod stop;
@@ -36,6 +39,10 @@ enum Command {
     Check(check::Check),
     /// Asks SQL, of a running Andon or of a data folder.
     Query(query::Query),
+    /// Imports values from CSV and Parquet files.
+    Import(import::Import),
+    /// Exports values, or the answer to a statement, to Parquet or CSV.
+    Export(export::Export),
     /// Prints the JSON Schema of the plant file, for editors.
     Schema,
 }
@@ -48,6 +55,8 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
             Command::Query(query) => query.run(),
+            Command::Import(import) => import.run(),
+            Command::Export(export) => export.run(),
             Command::Schema => print_schema(),
         };
         result.unwrap_or_else(|error| {

@@ -30,6 +30,7 @@ use crate::{
     directory::Directory,
     history, metric, sql,
     table::{events, points::PointsTable},
+    transfer::{self, ExportFilter},
 };
 use andon_models::{
     Point, SeriesId, Timestamp, Tqv, ValueType,
@@ -39,7 +40,7 @@ use andon_models::{
     oee::OeeResult,
     window::{Window, WindowSpec},
 };
-use datafusion::prelude::SessionContext;
+use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
 use keeper::{Done, Request};
 pub(crate) use log::Answer;
 use log::{LogWriter, Place, Standing, Submission};
@@ -243,6 +244,27 @@ impl Historian {
     /// When the statement is wrong, would change something, or takes more than its limits.
     pub async fn sql(&self, sql: &str, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {
         sql::answer(&self.inner.session, sql, limits).await
+    }
+
+    /// Runs a statement that only reads, and streams its rows; dropping the stream ends it.
+    ///
+    /// # Errors
+    /// When the statement is wrong, would change something, or is not planned in time.
+    pub async fn sql_stream(&self, sql: &str, limits: SqlLimits) -> Result<SendableRecordBatchStream, QueryError> {
+        sql::stream(&self.inner.session, sql, limits).await
+    }
+
+    /// Streams points with their names, day by day: for files of any size.
+    ///
+    /// # Errors
+    /// When nothing can pass the filter, or history cannot be read.
+    pub fn export_stream(&self, filter: &ExportFilter) -> Result<SendableRecordBatchStream, QueryError> {
+        transfer::export_stream(&self.inner.session, &self.inner.store, &self.inner.directory, filter)
+    }
+
+    /// The names of all series, for files of values.
+    pub fn names(&self) -> transfer::Names {
+        transfer::Names::of(&self.inner.directory)
     }
 
     /// The tables SQL can read, with their columns.

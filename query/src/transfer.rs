@@ -6,6 +6,7 @@
 mod cell;
 mod columns;
 mod csv;
+mod export;
 mod file;
 mod layout;
 mod names;
@@ -16,14 +17,24 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod time;
+mod write;
 
+pub use crate::directory::Target;
+pub use crate::sql::statement;
+pub use export::ExportFilter;
+pub(crate) use export::stream as export_stream;
 pub use file::{Kind, read};
-pub use names::{Names, Target};
+pub use names::Names;
 pub use tally::{Problem, Problems, SeriesTally, Tally};
-pub use time::{TimeForm, TimeUnit};
+pub use time::{TimeForm, TimeUnit, zone};
+pub use write::{CsvWriter, FileWriter, Format};
 
 use andon_models::Point;
-use std::sync::Arc;
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::Arc,
+};
 
 /// How files are read, where they do not say it themselves.
 #[derive(Clone, Debug, Default)]
@@ -48,4 +59,10 @@ pub enum Step {
     },
     /// So many bytes of the file are read.
     Progress(u64),
+}
+
+/// Whether an Andon has this data folder at the moment.
+pub fn in_use(dir: &Path) -> bool {
+    let Ok(lock) = File::open(dir.join("lock")) else { return false };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }

@@ -36,6 +36,25 @@ impl Store {
         Ok(Self { connection })
     }
 
+    /// The files of the definition that a data folder was last run with; none when it was never.
+    ///
+    /// # Errors
+    /// When the database is there and cannot be read.
+    pub fn last_definition(data: &Path) -> anyhow::Result<Option<Vec<(String, String)>>> {
+        if !data.join("andon.db").is_file() {
+            return Ok(None);
+        }
+        let store = Self::open(data)?;
+        let files = store
+            .connection
+            .query_row("SELECT files FROM definition ORDER BY version DESC LIMIT 1", [], |row| row.get::<_, String>(0));
+        match files {
+            Ok(files) => Ok(Some(serde_json::from_str(&files)?)),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Keeps a definition as a new version, if it differs from the last one. Returns the version that holds now.
     ///
     /// # Errors

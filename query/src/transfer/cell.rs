@@ -36,6 +36,20 @@ impl Cell<'_> {
         }
     }
 
+    /// The type of a series that begins with it; none when there is no value. A number of a text file is a decimal one: whole numbers
+    /// may be followed by others.
+    pub fn value_type(&self) -> Option<ValueType> {
+        match self {
+            Self::Empty => None,
+            Self::Word(word) if word.trim().parse::<f64>().is_ok() => Some(ValueType::Double),
+            Self::Word(word) if parse(word, ValueType::Boolean, false).is_ok() => Some(ValueType::Boolean),
+            Self::Word(_) | Self::Text(_) => Some(ValueType::String),
+            Self::Double(_) => Some(ValueType::Double),
+            Self::Integer(_) => Some(ValueType::Integer),
+            Self::Boolean(_) => Some(ValueType::Boolean),
+        }
+    }
+
     /// The value under the type of a series.
     ///
     /// # Errors

@@ -3,10 +3,10 @@
 use super::{
     cell::{self, Cell},
     layout::{Layout, Long, Wide},
-    names::Target,
     rows::{Rows, Said},
     separated::{Field, Read, Reader, separator_of},
 };
+use crate::directory::Target;
 use std::{
     collections::HashMap,
     io::{self, BufRead},
@@ -85,7 +85,9 @@ fn long_values<R: BufRead>(long: &Long, reader: &Reader<R>, rows: &mut Rows<'_, 
     let asset = text(long.asset);
     // Without an asset, the alias names the series, or the property does.
     let name = if asset.is_empty() && long.alias.is_some() { text(long.alias) } else { text(long.property) };
-    let target = rows.resolver.find(asset, name)?;
+    let value = long.values.iter().map(|column| word(reader.field(*column))).find(|cell| *cell != Cell::Empty);
+    let value = value.unwrap_or(Cell::Empty);
+    let target = rows.resolver.find(asset, name, &value)?;
     let previous = rows.previous(target.series);
     let mut time = rows.clock.read(reader.field(long.time).text, previous)?;
     if let Some(column) = long.nanos {
@@ -95,14 +97,6 @@ fn long_values<R: BufRead>(long: &Long, reader: &Reader<R>, rows: &mut Rows<'_, 
         time = time + std::time::Duration::from_nanos(nanos);
     }
     let said = Said { quality: cell::quality(text(long.quality))?, status: cell::status(text(long.status))? };
-    let mut value = Cell::Empty;
-    for column in &long.values {
-        let field = reader.field(*column);
-        if !field.is_empty() {
-            value = word(field);
-            break;
-        }
-    }
     Ok(rows.add(target, time, value, said)?)
 }
 
@@ -125,12 +119,16 @@ fn wide_row<R: BufRead>(wide: &Wide, known: &mut WideColumns, reader: &Reader<R>
     }
     if !known.assets.contains_key(asset) {
         let mut targets = Vec::with_capacity(wide.values.len());
+        let mut told: Option<Arc<str>> = None;
         for (column, name) in &wide.values {
+            let cell = word(reader.field(*column));
+            let found = rows.resolver.find(asset, name, &cell);
             // A property that this asset does not have only matters where it has a value.
-            let found = rows.resolver.find(asset, name);
             if let Err(reason) = &found
-                && (wide.asset.is_none() || !reader.field(*column).is_empty())
+                && (wide.asset.is_none() || cell != Cell::Empty)
+                && told.as_ref() != Some(reason)
             {
+                told = Some(reason.clone());
                 let line = if wide.asset.is_none() { 1 } else { line };
                 rows.problem(line, reason.clone())?;
             }

@@ -4,9 +4,9 @@ use super::{
     cell::{self, Cell},
     columns::Column,
     layout::{Layout, Long, Wide},
-    names::Target,
     rows::{Rows, Said},
 };
+use crate::directory::Target;
 use andon_models::{Quality, StatusCode, Timestamp};
 use arrow::array::RecordBatch;
 use parquet::{
@@ -109,14 +109,14 @@ fn long_rows(long: &Long, columns: &Columns, count: usize, first: u64, rows: &mu
 fn long_row(long: &Long, columns: &Columns, row: usize, rows: &mut Rows<'_, '_>) -> Result<ControlFlow<()>, Arc<str>> {
     let asset = columns.text(long.asset, row);
     let name = if asset.is_empty() && long.alias.is_some() { long.alias } else { long.property };
-    let target = rows.resolver.find(asset, columns.text(name, row))?;
+    let cells = long.values.iter().map(|column| columns.0[*column].cell(row));
+    let value = cells.into_iter().find(|cell| *cell != Cell::Empty).unwrap_or(Cell::Empty);
+    let target = rows.resolver.find(asset, columns.text(name, row), &value)?;
     let mut time = time(&columns.0[long.time], row, rows, target)?;
     if let Some(nanos) = long.nanos.and_then(|column| columns.0[column].integer(row)) {
         time = time + Duration::from_nanos(nanos.unsigned_abs());
     }
     let said = Said { quality: quality(long, columns, row)?, status: status(long, columns, row)? };
-    let cells = long.values.iter().map(|column| columns.0[*column].cell(row));
-    let value = cells.into_iter().find(|cell| *cell != Cell::Empty).unwrap_or(Cell::Empty);
     Ok(rows.add(target, time, value, said)?)
 }
 
@@ -193,9 +193,10 @@ fn wide_rows(wide: &Wide, columns: &Columns, count: usize, first: u64, rows: &mu
         if asset != Some(own) {
             targets.clear();
             for (column, name) in &wide.values {
-                let found = rows.resolver.find(own, name);
+                let cell = columns.0[*column].cell(row);
+                let found = rows.resolver.find(own, name, &cell);
                 if let Err(reason) = &found
-                    && columns.0[*column].cell(row) != Cell::Empty
+                    && cell != Cell::Empty
                 {
                     rows.problem(line, reason.clone())?;
                 }

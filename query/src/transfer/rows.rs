@@ -3,10 +3,11 @@
 use super::{
     ReadOptions, Step,
     cell::{Cell, standing},
-    names::{Names, Resolver, Target},
+    names::{Names, Resolver},
     time::Clock,
 };
-use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value};
+use crate::directory::Target;
+use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, admission::admit};
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
 /// Points that leave together: one log record, small beside the largest one.
@@ -25,6 +26,7 @@ pub struct Rows<'a, 't> {
     /// Reads times.
     pub clock: Clock<'a>,
     decimal_comma: bool,
+    now: Timestamp,
     points: Vec<Point>,
     text_bytes: usize,
     /// The last instant of each series, where the two hours of autumn must be told apart.
@@ -48,6 +50,7 @@ impl<'a, 't> Rows<'a, 't> {
             resolver: Resolver::new(names),
             clock: Clock::new(&options.time),
             decimal_comma: options.decimal_comma,
+            now: options.now.unwrap_or(Timestamp::MAX),
             points: Vec::with_capacity(BATCH_POINTS),
             text_bytes: 0,
             last: options.time.zone.as_ref().map(|_| HashMap::new()),
@@ -65,6 +68,7 @@ impl<'a, 't> Rows<'a, 't> {
     /// # Errors
     /// Why the value does not fit its series.
     pub fn add(&mut self, target: Target, time: Timestamp, cell: Cell<'_>, said: Said) -> Result<ControlFlow<()>, String> {
+        admit(time, self.now).map_err(|refusal| format!("{time} is {refusal}"))?;
         let value = cell.fit(target.value_type, self.decimal_comma)?;
         let (quality, status) = standing(said.quality, said.status, value == Value::Null);
         if let Some(last) = &mut self.last {

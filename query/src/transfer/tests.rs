@@ -15,7 +15,7 @@ use std::{io::Write, ops::ControlFlow};
 fn names() -> Names {
     let mut directory = Directory::default();
     directory.learn(&catalog(PLANT));
-    Names::of(&directory)
+    Names::of(&Arc::new(directory))
 }
 
 /// What a file comes to, a line per point and mistake.
@@ -88,7 +88,7 @@ B/running 2026-01-05T06:00:01Z Boolean(false) good",
 2026-01-05T06:00:00Z\t1\t2\t3
 2026-01-05T06:00:01Z\tx\t4\t",
         "
-1: there is no asset `Line 1/Press C`; did you mean `Line 1/Press A`?
+1: there is no asset `Line 1/Press C`; did you mean `Line 1/Press A`? (or make it a data stream: --create-streams)
 2: /Line 1/Press A/temp: `x` is no number
 A/temp 2026-01-05T06:00:00Z Double(1.0) good
 B/temp 2026-01-05T06:00:00Z Double(2.0) good
@@ -112,8 +112,8 @@ yesterday,Line 1/Press A,temp,1
         "
 2: `yesterday` is no time; write 2026-01-05T06:00:00Z or a number since 1970, or say --time-format '%d.%m.%Y %H:%M:%S'
 3: `2026-01-05T06:00:00` does not say its offset; say the zone it was written in, as --timezone Europe/Berlin or UTC
-4: there is no asset `Line 1/Pres A`; did you mean `Line 1/Press A`?
-5: `Line 1/Press A` has no property `tempp`; did you mean `temp`?
+4: there is no asset `Line 1/Pres A`; did you mean `Line 1/Press A`? (or make it a data stream: --create-streams)
+5: `Line 1/Press A` has no property `tempp`; did you mean `temp`? (or make it a data stream: --create-streams)
 6: `1.5` is no whole number
 7: the line has 5 fields, the header 4
 A/temp 2026-01-05T06:00:00Z Double(2.0) good",
@@ -134,7 +134,7 @@ A/temp 2026-01-05T06:00:00Z Double(2.0) good",
 fn a_local_file_with_decimal_commas_is_read_also_compressed() {
     let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
     let time = TimeForm { zone: Some(zone), ..TimeForm::default() };
-    let options = ReadOptions { time, decimal_comma: true };
+    let options = ReadOptions { time, decimal_comma: true, now: None };
     let text = "time;asset;temp\r\n2026-10-25 02:30:00;Line 1/Press A;1,5\r\n2026-10-25 02:30:00;Line 1/Press A;2,5\r\n";
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(text.as_bytes()).unwrap();
@@ -201,4 +201,98 @@ fn a_tally_counts_rows_spans_and_doubles() {
     }
     let shown: Vec<_> = problems.first(20).into_iter().map(|problem| (problem.line, problem.lines)).collect();
     assert_eq!((problems.count(), shown), (3, vec![(3, 1), (7, 2)]));
+}
+
+mod round_trip {
+    use super::*;
+    use crate::{Batch, Historian, HistorianOptions};
+    use andon_models::{Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, ValueType};
+    use futures::StreamExt;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    type Points = BTreeMap<(SeriesId, Timestamp, Quality), (StatusCode, Value)>;
+
+    fn value(value_type: ValueType) -> BoxedStrategy<Value> {
+        let some = match value_type {
+            ValueType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
+            ValueType::Integer => any::<i64>().prop_map(Value::Integer).boxed(),
+            ValueType::Double => {
+                any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(Value::Double).boxed()
+            }
+            ValueType::String => "[a-zß ,;\"\n\r\t']{0,8}".prop_map(|text| Value::String(text.into())).boxed(),
+        };
+        prop_oneof![1 => Just(Value::Null), 6 => some].boxed()
+    }
+
+    fn point() -> impl Strategy<Value = Point> {
+        let names = names();
+        let targets: Vec<Target> = ["running", "temp", "recipe", "state"]
+            .iter()
+            .flat_map(|property| ["A", "B"].map(|press| names.property(&format!("Line 1/Press {press}"), property).unwrap()))
+            .collect();
+        let quality = prop::sample::select(vec![Quality::Good, Quality::Uncertain, Quality::Bad]);
+        // Three days around the epoch, so that days, negative instants and repeated keys all occur.
+        let time = prop_oneof![-130_000_000_000_000..130_000_000_000_000_i64, 0..5_i64];
+        (prop::sample::select(targets), time, quality, any::<u32>()).prop_flat_map(|(target, time, quality, status)| {
+            value(target.value_type).prop_map(move |value| Point {
+                series: target.series,
+                tqv: Tqv { time: Timestamp::from_nanos(time), quality, status: StatusCode(status), value },
+            })
+        })
+    }
+
+    async fn export(historian: &Historian, format: Format) -> Vec<u8> {
+        let mut stream = historian.export_stream(&ExportFilter::default()).unwrap();
+        let mut writer = FileWriter::new(Vec::new(), format, &stream.schema(), true).unwrap();
+        while let Some(batch) = stream.next().await {
+            writer.write(&batch.unwrap()).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn import(name: &str, bytes: &[u8], historian: &Historian) -> Vec<Point> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut all = Vec::new();
+        read(&path, &historian.names(), &ReadOptions::default(), &mut |step| {
+            match step {
+                Step::Points(points) => all.extend(points),
+                Step::Problem { line, message } => panic!("{line}: {message}\n{}", String::from_utf8_lossy(bytes)),
+                Step::Progress(_) => {}
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        all
+    }
+
+    fn unique(points: &[Point]) -> Points {
+        points.iter().cloned().map(|Point { series, tqv }| ((series, tqv.time, tqv.quality), (tqv.status, tqv.value))).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn what_is_exported_is_imported_exactly(points in prop::collection::vec(point(), 1..60), flushed in 0..60_usize) {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let folder = tempfile::tempdir().unwrap();
+                let (historian, _) =
+                    Historian::open(HistorianOptions::new(folder.path()), catalog(PLANT)).await.unwrap();
+                let (files, buffer) = points.split_at(flushed.min(points.len()));
+                historian.append(Batch { points: files.to_vec(), ..Batch::default() }).await.unwrap();
+                historian.flush().await.unwrap();
+                historian.append(Batch { points: buffer.to_vec(), ..Batch::default() }).await.unwrap();
+                for (name, format) in [("all.csv", Format::Csv), ("all.parquet", Format::Parquet)] {
+                    let bytes = export(&historian, format).await;
+                    let back = import(name, &bytes, &historian);
+                    assert_eq!(unique(&back), unique(&points), "{name}");
+                    assert_eq!(back.len(), unique(&back).len(), "{name}: nothing twice");
+                }
+                historian.close().await.unwrap();
+            });
+        }
+    }
 }

@@ -41,6 +41,15 @@ impl TimeUnit {
     }
 }
 
+/// A time zone by its name.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name)
+        .map_err(|_| format!("there is no time zone `{name}`; names are like Europe/Berlin, America/New_York and UTC"))
+}
+
 /// How times without an offset, and times that are numbers, are read.
 #[derive(Clone, Debug, Default)]
 pub struct TimeForm {
