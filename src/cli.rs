@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod check;
 mod data;
 mod demo;
@@ -43,6 +44,10 @@ enum Command {
     Import(import::Import),
     /// Exports values, or the answer to a statement, to Parquet or CSV.
     Export(export::Export),
+    /// Copies a data folder, also while Andon runs on it; `andon backup verify` checks a copy.
+    Backup(backup::Backup),
+    /// Makes a data folder out of a backup.
+    Restore(backup::Restore),
     /// Prints the JSON Schema of the plant file, for editors.
     Schema,
 }
@@ -57,6 +62,8 @@ impl Cli {
             Command::Query(query) => query.run(),
             Command::Import(import) => import.run(),
             Command::Export(export) => export.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
             Command::Schema => print_schema(),
         };
         result.unwrap_or_else(|error| {

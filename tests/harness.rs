@@ -41,8 +41,13 @@ impl Site {
 
     /// Runs it, until it is ready.
     pub async fn run(&self) -> Andon {
+        self.run_on(&self.data()).await
+    }
+
+    /// Runs it on another data folder, until it is ready.
+    pub async fn run_on(&self, data: &Path) -> Andon {
         let plant = self.folder.path().join("plant.yaml");
-        Andon::start(&["run", text(&plant), "--data", text(&self.data()), "--listen", "127.0.0.1:0"]).await
+        Andon::start(&["run", text(&plant), "--data", text(data), "--listen", "127.0.0.1:0"]).await
     }
 }
 

@@ -7,4 +7,5 @@ mod controller;
 mod harness;
 mod overheat;
 mod tidy;
+mod transfer;
 mod webhook;

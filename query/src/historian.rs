@@ -45,6 +45,7 @@ use keeper::{Done, Request};
 pub(crate) use log::Answer;
 use log::{LogWriter, Place, Standing, Submission};
 pub use log::{StorageHealth, Trouble};
+pub(crate) use open::append_offline;
 use std::{
     fs::File,
     path::{Path, PathBuf},

@@ -11,6 +11,7 @@ mod file;
 mod layout;
 mod names;
 mod parquet;
+mod pin;
 mod rows;
 mod separated;
 mod tally;
@@ -25,11 +26,13 @@ pub use export::ExportFilter;
 pub(crate) use export::stream as export_stream;
 pub use file::{Kind, read};
 pub use names::Names;
+pub use pin::{FOLDER as BACKUP_FOLDER, pin};
 pub use tally::{Problem, Problems, SeriesTally, Tally};
 pub use time::{TimeForm, TimeUnit, zone};
 pub use write::{CsvWriter, FileWriter, Format};
 
-use andon_models::Point;
+use crate::{Batch, QueryError};
+use andon_models::{Point, Timestamp};
 use std::{
     fs::{File, TryLockError},
     path::Path,
@@ -43,6 +46,8 @@ pub struct ReadOptions {
     pub time: TimeForm,
     /// Whether `7,25` is a number.
     pub decimal_comma: bool,
+    /// The wall clock: values far ahead of it are refused, as everywhere. None refuses none.
+    pub now: Option<Timestamp>,
 }
 
 /// What reading a file comes to, step by step.
@@ -65,4 +70,12 @@ pub enum Step {
 pub fn in_use(dir: &Path) -> bool {
     let Ok(lock) = File::open(dir.join("lock")) else { return false };
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Appends one record to a data folder that nobody runs on: what a restored copy must know before anybody does.
+///
+/// # Errors
+/// When somebody has the folder, or it cannot be read or written.
+pub async fn append_offline(dir: &Path, batch: Batch) -> Result<(), QueryError> {
+    crate::historian::append_offline(dir, batch).await
 }

@@ -34,6 +34,11 @@ const ARMED_KEY: &str = "armed";
 const ARMED: &[u8] = b"armed";
 const DISARMED: &[u8] = b"disarmed";
 
+/// The kept document that forbids writes to machines.
+pub fn disarmed() -> (String, Vec<u8>) {
+    (ARMED_KEY.into(), DISARMED.into())
+}
+
 /// Everything that changes while a plant runs.
 pub struct Core {
     catalog: Arc<Catalog>,

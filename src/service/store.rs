@@ -55,6 +55,17 @@ impl Store {
         }
     }
 
+    /// Writes a copy of a data folder's database to a new file, also while an Andon writes it: what was committed when it began.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the copy not be written.
+    pub fn copy_to(data: &Path, copy: &Path) -> anyhow::Result<()> {
+        let store = Self::open(data)?;
+        let copy = copy.to_str().context("the path is not UTF-8")?;
+        store.connection.execute("VACUUM INTO ?1", params![copy])?;
+        Ok(())
+    }
+
     /// Keeps a definition as a new version, if it differs from the last one. Returns the version that holds now.
     ///
     /// # Errors

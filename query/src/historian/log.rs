@@ -29,6 +29,11 @@ fn segment_path(folder: &Path, first: u64) -> PathBuf {
     folder.join(format!("{first:020}.log"))
 }
 
+/// Writes a segment of one record, whole and durable, where no log is running.
+pub fn write_segment(folder: &Path, first: u64, record: &[u8]) -> Result<(), QueryError> {
+    crate::historian::checkpoint::write_atomically(&segment_path(folder, first), record)
+}
+
 /// All segments by the number of their first record, oldest first.
 pub fn segments(folder: &Path) -> Result<Vec<(u64, PathBuf)>, QueryError> {
     let mut found = Vec::new();

@@ -106,6 +106,18 @@ fn history(dir: &Path, bucket: Option<&Place>) -> Result<Place, QueryError> {
     }
 }
 
+/// Appends one record to a folder without a plant, as a segment of its own.
+pub(crate) async fn append_offline(dir: &Path, batch: Batch) -> Result<(), QueryError> {
+    let lock = lock(dir)?;
+    let read = read_log(dir, true).await?;
+    let tables = delta::Tables::open(&Place::local(&dir.join("history"))?).await?;
+    let next = load(dir, read, &tables)?.next;
+    let mut bytes = Vec::new();
+    super::record::encode(next, &batch, &mut bytes);
+    log::write_segment(&dir.join("log"), next, &bytes)?;
+    lock.unlock().map_err(QueryError::io("cannot unlock", dir))
+}
+
 async fn assemble(
     options: HistorianOptions,
     bucket: Option<Place>,
