@@ -24,8 +24,8 @@ assets:
 
 
 @pytest.fixture
-def bucket(monkeypatch):
-    """An S3 server that nobody here wrote, and a bucket in it."""
+def bucket(monkeypatch, tmp_path):
+    """An S3 server that nobody here wrote, and a place in a bucket of it. Its memory outlives it, so every test has its own place."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=free_port())
     server.start()
     host, port = server.get_host_and_port()
@@ -40,7 +40,7 @@ def bucket(monkeypatch):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     boto3.client("s3").create_bucket(Bucket="plant")
-    yield "s3://plant/north"
+    yield f"s3://plant/{tmp_path.name}"
     server.stop()
 
 
