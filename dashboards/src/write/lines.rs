@@ -5,7 +5,7 @@
 
 use super::{Intake, LineRefusal, Refusal, refusal::MAX_TOLD};
 use crate::line_protocol::{Field, Line, Lines, SeriesKey, field_key};
-use andon_models::{Point, Timestamp, Tqv, Value};
+use andon_models::{Point, Timestamp, Tqv, Value, admission::admit};
 use andon_query::{Historian, QueryError, Target};
 use std::{
     collections::HashMap,
@@ -143,6 +143,7 @@ impl Known {
         points: &mut Vec<Point>,
     ) -> Result<(), String> {
         let time = line.time.map_or(Ok(now), |time| precision.instant(time))?;
+        admit(time, now).map_err(|refusal| format!("the time {time} is {refusal}"))?;
         targets.clear();
         if !self.look_up(line.key, fields, targets) {
             targets.clear();
