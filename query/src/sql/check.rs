@@ -42,12 +42,11 @@ const MAX_OFFSET: usize = 1_000_000_000_000;
 
 fn skips_more_than(node: &LogicalPlan, most: usize) -> bool {
     let LogicalPlan::Limit(limit) = node else { return false };
-    let skips = match limit.get_skip_type() {
+    match limit.get_skip_type() {
         Ok(SkipType::Literal(rows)) => rows > most,
         // A number that is no row count any more.
         _ => matches!(limit.skip.as_deref(), Some(Expr::Literal(rows, _)) if rows.cast_to(&DataType::Int64).is_err()),
-    };
-    skips
+    }
 }
 
 /// The name of a function that is asked for again at every row but needs all rows before each time.

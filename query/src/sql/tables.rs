@@ -69,7 +69,7 @@ pub async fn register(
         }
         let table = Arc::new(WideTable::new(model, directory, samples.clone()));
         let description = format!("good values of every {}, one row per instant, one column per property", model.name);
-        described.push(describe(&model.name, &description, &table.schema()));
+        described.push(describe(&model.name, &description, table.described()));
         session.register_table(datafusion::common::TableReference::bare(model.name.as_ref()), table)?;
     }
     Ok(described)

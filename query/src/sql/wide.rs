@@ -25,6 +25,8 @@ use std::{fmt, sync::Arc};
 pub struct WideTable {
     model: Arc<str>,
     schema: SchemaRef,
+    /// The same with the units of the columns. Apart, since no scan gives units, and a plan wants of a scan what its schema says.
+    described: SchemaRef,
     /// Keys and types of the columns after time and asset.
     columns: Vec<(Arc<str>, ValueType)>,
     /// Constants: key, asset, value.
@@ -48,13 +50,20 @@ impl WideTable {
             Field::new(key.as_ref(), data_type(*value_type), true).with_metadata([("unit".to_owned(), unit.to_string())].into())
         }));
         let constants = directory.series.values().filter(|row| row.model == model.name && row.kind.as_ref() == "attribute");
+        let plain: Vec<Field> = fields.iter().map(|field| field.clone().with_metadata([].into())).collect();
         Self {
             model: model.name.clone(),
-            schema: Arc::new(Schema::new(fields)),
+            schema: Arc::new(Schema::new(plain)),
+            described: Arc::new(Schema::new(fields)),
             columns: named.map(|(key, value_type, _)| (key.clone(), *value_type)).collect(),
             constants: constants.map(|row| (row.property.clone(), row.asset.clone(), row.attribute.clone())).collect(),
             samples,
         }
+    }
+
+    /// Its columns with their units.
+    pub fn described(&self) -> &SchemaRef {
+        &self.described
     }
 
     /// A column of the answer: the stored value, else the asset's constant.

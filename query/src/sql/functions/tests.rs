@@ -86,6 +86,7 @@ async fn groups_are_followed_through_time() {
         r#"[["recipe","P1"]]"#,
     )
     .await;
+    check("SELECT first(temp, time), last(temp, time), last(asset, time) FROM press", r#"[[0.0,9.0,"Line 1/Press A"]]"#).await;
     // 0 to 4 for a minute each, then nothing for a minute, then 6 to 8 for a minute and 9 for the last 50 s.
     let average = (60.0 * (1 + 2 + 3 + 4 + 6 + 7 + 8) as f64 + 450.0) / 530.0;
     let span = "TIMESTAMP '2026-01-01T00:00:00Z', TIMESTAMP '2026-01-01T00:10:00Z'";
