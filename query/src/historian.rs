@@ -14,6 +14,7 @@ pub(crate) mod keeper;
 pub(crate) mod log;
 #[cfg(test)]
 mod model_tests;
+pub(crate) mod newest;
 mod open;
 pub(crate) mod parquet;
 pub(crate) mod patience;

@@ -1,6 +1,7 @@
 //! What is in memory: the points and events that are not in Parquet yet, the newest value of every series, the kept documents
 //! and the list of files. One writer changes it under the lock; queries take a snapshot and go on without it.
 
+use super::newest::{Newest, NewestValues};
 use crate::{
     Batch,
     batch::{EVENT_BYTES, point_bytes},
@@ -39,19 +40,12 @@ struct State {
     /// What is being written to Parquet right now.
     sealed: Option<Arc<Sealed>>,
     files: Arc<Files>,
-    newest: HashMap<SeriesId, Newest>,
+    newest: NewestValues,
     kept: HashMap<String, Vec<u8>>,
     /// Number of the last record applied.
     record: u64,
     points: u64,
     events: u64,
-}
-
-/// The newest value of a series.
-struct Newest {
-    tqv: Tqv,
-    /// Newest time of the series outside the hot buffer: only rows up to it can repeat a row there.
-    settled: Timestamp,
 }
 
 /// Points and events in the order they came.
@@ -127,17 +121,12 @@ impl Store {
 
     /// Starts from what an earlier run left behind.
     pub fn restore(memory: Memory, files: Files) -> Self {
-        let newest = memory.newest.into_iter().map(|point| {
+        let mut newest = NewestValues::default();
+        for point in memory.newest {
             let settled = point.tqv.time;
-            (point.series, Newest { tqv: point.tqv, settled })
-        });
-        let state = State {
-            newest: newest.collect(),
-            kept: memory.kept,
-            record: memory.record,
-            files: Arc::new(files),
-            ..State::default()
-        };
+            newest.remember(point, settled);
+        }
+        let state = State { newest, kept: memory.kept, record: memory.record, files: Arc::new(files), ..State::default() };
         Self { state: RwLock::new(state) }
     }
 
@@ -150,11 +139,11 @@ impl Store {
         let seq = i64::try_from(record).unwrap_or(i64::MAX);
         for point in batch.points {
             if points {
-                state.hot.push(&point, seq, state.newest.get(&point.series));
+                state.hot.push(&point, seq, state.newest.get(point.series));
                 state.points += 1;
             }
             let settled = if points { Timestamp::MIN } else { point.tqv.time };
-            remember(&mut state.newest, point, settled);
+            state.newest.remember(point, settled);
         }
         if events {
             state.events += batch.events.len() as u64;
@@ -173,13 +162,12 @@ impl Store {
 
     /// The newest value of a series, of any quality.
     pub fn latest(&self, series: SeriesId) -> Option<Tqv> {
-        self.read().newest.get(&series).map(|newest| newest.tqv.clone())
+        self.read().newest.get(series).map(|newest| newest.tqv.clone())
     }
 
     /// The newest values of all series.
     pub fn latest_all(&self) -> Vec<Point> {
-        let state = self.read();
-        state.newest.iter().map(|(series, newest)| Point { series: *series, tqv: newest.tqv.clone() }).collect()
+        self.read().newest.points()
     }
 
     /// The kept documents.
@@ -222,9 +210,7 @@ impl Store {
             let rest = hot.open.take();
             hot.full.push(rest);
         }
-        for newest in state.newest.values_mut() {
-            newest.settled = newest.tqv.time;
-        }
+        state.newest.settle();
         let sealed = Sealed { points: hot.full, rows: hot.rows, bytes: hot.bytes, events: hot.events, late: hot.late, memory };
         let sealed = Arc::new(sealed);
         state.sealed = Some(sealed.clone());
@@ -273,26 +259,9 @@ impl Store {
     }
 }
 
-fn remember(newest: &mut HashMap<SeriesId, Newest>, point: Point, settled: Timestamp) {
-    let Point { series, tqv } = point;
-    match newest.entry(series) {
-        std::collections::hash_map::Entry::Vacant(entry) => {
-            entry.insert(Newest { tqv, settled });
-        }
-        std::collections::hash_map::Entry::Occupied(mut entry) => {
-            let known = entry.get_mut();
-            known.settled = known.settled.max(settled);
-            if tqv.time >= known.tqv.time {
-                known.tqv = tqv;
-            }
-        }
-    }
-}
-
 impl State {
     fn memory(&self) -> Memory {
-        let newest = self.newest.iter().map(|(series, newest)| Point { series: *series, tqv: newest.tqv.clone() }).collect();
-        Memory { record: self.record, newest, kept: self.kept.clone() }
+        Memory { record: self.record, newest: self.newest.points(), kept: self.kept.clone() }
     }
 }
 

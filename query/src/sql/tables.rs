@@ -145,8 +145,7 @@ impl TableProvider for LatestTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut columns = PointColumns::default();
-        let mut latest = self.store.latest_all();
-        latest.sort_by_key(|point| point.series);
+        let latest = self.store.latest_all();
         latest.iter().for_each(|point| columns.push(point, 0));
         let batch = self.samples.name(&columns.take().rows)?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], named::schema(), projection.cloned())?)
