@@ -78,6 +78,11 @@ impl HistorianOptions {
         self.memory / 8 * 3
     }
 
+    /// What the merge of files that runs may take: batches and decoded pages of its streams.
+    pub(crate) fn merge_bytes(&self) -> usize {
+        self.memory / 8
+    }
+
     pub(crate) fn group_commit(&self) -> crate::historian::log::GroupCommit {
         crate::historian::log::GroupCommit {
             delay: self.commit_delay,

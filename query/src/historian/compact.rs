@@ -23,7 +23,7 @@ use crate::{
 };
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
-    execution::{memory_pool::GreedyMemoryPool, object_store::ObjectStoreUrl, runtime_env::RuntimeEnvBuilder},
+    execution::{memory_pool::GreedyMemoryPool, runtime_env::RuntimeEnvBuilder},
     physical_expr::LexOrdering,
     physical_plan::{ExecutionPlan, execute_stream, sorts::sort_preserving_merge::SortPreservingMergeExec, union::UnionExec},
     prelude::{SessionConfig, SessionContext},
@@ -48,8 +48,6 @@ const LATE_BALANCE: u64 = 16;
 const SETTLED_ROWS_PER_SECOND: u64 = 50_000;
 /// Files of one merge at most: each is an open stream with its buffers.
 const MAX_INPUTS: usize = 64;
-/// Memory of a merge: the streams' batches and decoded pages.
-const MEMORY: usize = 512 << 20;
 /// Batches that wait for the writer: reading and writing go on side by side.
 const MAX_WAITING: usize = 4;
 
@@ -145,12 +143,17 @@ fn balanced<'a>(files: &[&'a DataFile], least: usize, eagerness: Eagerness) -> O
     (count >= least && rows > 0).then_some(small)
 }
 
-/// Runs a merge of points. The files are written, not yet published.
+/// Runs a merge of points within so many bytes of memory. The files are written, not yet published.
 ///
 /// # Errors
 /// When files cannot be read or written, or the result is not what went in.
-pub async fn points(place: Place, merge: &Merge, directory: Arc<Directory>) -> Result<Vec<(Draft, Written)>, QueryError> {
-    let rows = merged(&place, &merge.inputs, columns::schema(), ordering(), true)?;
+pub async fn points(
+    place: Place,
+    merge: &Merge,
+    directory: Arc<Directory>,
+    memory: usize,
+) -> Result<Vec<(Draft, Written)>, QueryError> {
+    let rows = merged(&place, &merge.inputs, Shape { schema: columns::schema(), order: ordering(), unique: true }, memory)?;
     let (day, record, late) = (day(merge), record(merge), late_mask(merge.late.iter().copied()));
     let written = write(rows, move |mut batches| {
         let names = Names::new(&directory);
@@ -186,8 +189,9 @@ pub async fn points(place: Place, merge: &Merge, directory: Arc<Directory>) -> R
 ///
 /// # Errors
 /// As for points.
-pub async fn events(place: Place, merge: &Merge) -> Result<Vec<(Draft, Written)>, QueryError> {
-    let rows = merged(&place, &merge.inputs, event_columns::schema(), event_columns::ordering(), false)?;
+pub async fn events(place: Place, merge: &Merge, memory: usize) -> Result<Vec<(Draft, Written)>, QueryError> {
+    let shape = Shape { schema: event_columns::schema(), order: event_columns::ordering(), unique: false };
+    let rows = merged(&place, &merge.inputs, shape, memory)?;
     let (day, record) = (day(merge), record(merge));
     let written = write(rows, move |mut batches| {
         let mut file = parquet::EventsFile::begin(&place, &day, record)?;
@@ -227,6 +231,14 @@ fn record(merge: &Merge) -> u64 {
 
 type Batches = mpsc::Receiver<Result<RecordBatch, QueryError>>;
 
+/// What the rows of a table are like.
+struct Shape {
+    schema: SchemaRef,
+    order: LexOrdering,
+    /// Whether of rows with the same key only the newest counts.
+    unique: bool,
+}
+
 /// A stream of rows, and the task that reads them.
 struct Rows {
     batches: Batches,
@@ -234,8 +246,9 @@ struct Rows {
 }
 
 /// Reads sorted files as one sorted stream.
-fn merged(place: &Place, inputs: &[DataFile], schema: SchemaRef, order: LexOrdering, unique: bool) -> Result<Rows, QueryError> {
-    let session = session(place.root(), place)?;
+fn merged(place: &Place, inputs: &[DataFile], rows: Shape, memory: usize) -> Result<Rows, QueryError> {
+    let Shape { schema, order, unique } = rows;
+    let session = session(place, memory)?;
     let state = session.state();
     let scan = |file: &DataFile| {
         let group = vec![[partitioned(file)].into_iter().collect()];
@@ -271,9 +284,9 @@ async fn write(
     Ok(written)
 }
 
-fn session(root: &ObjectStoreUrl, place: &Place) -> Result<SessionContext, QueryError> {
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(MEMORY))).build_arc()?;
-    runtime.register_object_store(root.as_ref(), place.store().clone());
+fn session(place: &Place, memory: usize) -> Result<SessionContext, QueryError> {
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(memory))).build_arc()?;
+    runtime.register_object_store(place.root().as_ref(), place.store().clone());
     Ok(SessionContext::new_with_config_rt(SessionConfig::new().with_target_partitions(1), runtime))
 }
 

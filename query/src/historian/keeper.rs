@@ -218,13 +218,13 @@ impl Keeper {
         for which in [Which::Samples, Which::Events] {
             let table = self.table(which);
             let Some(merge) = compact::choose(table.files(), eagerness) else { continue };
-            let (place, directory) = (table.place().clone(), inner.directory.clone());
+            let (place, directory, memory) = (table.place().clone(), inner.directory.clone(), inner.options.merge_bytes());
             let merge = Arc::new(merge);
             let chosen = merge.clone();
             let task = tokio::spawn(async move {
                 match which {
-                    Which::Samples => compact::points(place, &chosen, directory).await,
-                    Which::Events => compact::events(place, &chosen).await,
+                    Which::Samples => compact::points(place, &chosen, directory, memory).await,
+                    Which::Events => compact::events(place, &chosen, memory).await,
                 }
             });
             self.merging = Some(Merging { which, merge, task: AbortOnDropHandle::new(task) });

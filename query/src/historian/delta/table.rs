@@ -5,7 +5,10 @@ use super::super::{
     parquet::{self, Written},
     place::Place,
 };
-use crate::{QueryError, table::files::DataFile};
+use crate::{
+    QueryError,
+    table::files::{DataFile, Pin},
+};
 use andon_models::Timestamp;
 use deltalake::{
     DeltaTable, DeltaTableError,
@@ -128,7 +131,8 @@ impl Table {
         let mut actions: Vec<Action> =
             removed.iter().map(|file| Action::Remove(remove(file, now, written.is_empty()))).collect();
         actions.extend(written.iter().map(|written| Action::Add(add(written, removed.is_empty()))));
-        let mut properties = CommitProperties::default();
+        // Nobody else changes our tables. Should somebody have, what we know of the table is old, and we must look before we add to it.
+        let mut properties = CommitProperties::default().with_max_retries(0);
         if let Some(record) = record {
             let version = i64::try_from(record).unwrap_or(i64::MAX);
             properties = properties.with_application_transaction(Transaction::new(APPLICATION, version));
@@ -136,13 +140,35 @@ impl Table {
         let mode = SaveMode::Append;
         let operation = DeltaOperation::Write { mode, partition_by: Some(vec![PARTITION.into()]), predicate: None };
         let commit = CommitBuilder::from(properties).with_actions(actions);
-        let done = commit.build(Some(&self.state), self.store.clone(), operation).await?;
+        let done = match commit.build(Some(&self.state), self.store.clone(), operation).await {
+            Ok(done) => done,
+            Err(error) => {
+                self.refresh().await?;
+                return Err(error.into());
+            }
+        };
         self.place.sync_commit(done.version())?;
         self.state = done.snapshot();
         self.record = record.or(self.record);
         let gone: HashSet<&str> = removed.iter().map(|file| file.relative.as_ref()).collect();
         self.files.retain(|file| !gone.contains(file.relative.as_ref()));
         self.files.extend(written.into_iter().map(|written| written.file));
+        Ok(())
+    }
+}
+
+impl Table {
+    /// Reads the table again after a commit that failed, or whose answer got lost: the next try goes on from what is really there.
+    async fn refresh(&mut self) -> Result<(), QueryError> {
+        let mut now = Self::open(self.place.clone()).await?;
+        now.place.sync_commit(now.state.version())?;
+        let pins: HashMap<&str, &Pin> = self.files.iter().map(|file| (file.relative.as_ref(), &file.pin)).collect();
+        for file in &mut now.files {
+            if let Some(pin) = pins.get(file.relative.as_ref()) {
+                file.pin = (*pin).clone();
+            }
+        }
+        *self = now;
         Ok(())
     }
 }
