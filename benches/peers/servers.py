@@ -110,8 +110,12 @@ class Server:
         """Resident bytes that are its own: pages of files it has mapped are the system's cache."""
         total = 0
         for process in self.processes():
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            total += int(re.search(r"RssAnon:\s+(\d+)", status).group(1)) * 1024
+            try:
+                found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+            except OSError:
+                continue
+            # One that has ended has none.
+            total += int(found.group(1)) * 1024 if found else 0
         return total
 
     def resident(self) -> int:
