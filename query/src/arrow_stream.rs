@@ -17,7 +17,7 @@ mod frames;
 mod tests;
 
 use crate::{Historian, QueryError};
-use andon_models::Point;
+use andon_models::{Point, Timestamp};
 use arrow::{buffer::Buffer, ipc::reader::StreamDecoder};
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,17 +27,18 @@ pub struct ArrowPoints {
     decoder: StreamDecoder,
     rest: Buffer,
     historian: Historian,
+    now: Timestamp,
     rows: usize,
 }
 
 impl ArrowPoints {
-    /// Begins to read a stream.
+    /// Begins to read a stream; values of after `now` are refused, with some minutes' grace.
     ///
     /// # Errors
     /// When it is none, or compressed within.
-    pub fn new(historian: &Historian, stream: Bytes) -> Result<Self, QueryError> {
+    pub fn new(historian: &Historian, stream: Bytes, now: Timestamp) -> Result<Self, QueryError> {
         frames::check(&stream)?;
-        Ok(Self { decoder: StreamDecoder::new(), rest: Buffer::from(stream), historian: historian.clone(), rows: 0 })
+        Ok(Self { decoder: StreamDecoder::new(), rest: Buffer::from(stream), historian: historian.clone(), now, rows: 0 })
     }
 
     /// The points of the next batch; none at the end.
@@ -54,7 +55,7 @@ impl ArrowPoints {
         let refused = |why: &str| QueryError::Refused(format!("the body is no Arrow IPC stream: {why}"));
         let read = read.map_err(|_| refused("a message is damaged"))?;
         let Some(batch) = read.map_err(|error| refused(&error.to_string()))? else { return Ok(None) };
-        let points = columns::points(&self.historian, &batch, self.rows)?;
+        let points = columns::points(&self.historian, &batch, self.now, self.rows)?;
         self.rows += batch.num_rows();
         Ok(Some(points))
     }

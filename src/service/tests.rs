@@ -117,3 +117,46 @@ async fn a_clean_stop_loses_no_sample_that_arrived() {
     let answer = historian.sql("SELECT count(*) FROM samples WHERE property = 'temp'", SqlLimits::default()).await.unwrap();
     assert_eq!((answer.rows[0][0].as_u64(), dropped), (Some(received), 0), "stored and received");
 }
+
+/// A press without a device: its values are written by programs.
+const WRITTEN: &str = "
+plant: { name: Test, timezone: UTC }
+models:
+  press:
+    measurements:
+      temp: { unit: °C }
+    transforms:
+      fahrenheit: { value: temp * 1.8 + 32, unit: °F }
+    detectors:
+      hot:
+        message: Too hot
+        response: Look.
+        initial: normal
+        states:
+          normal: { go: [ { when: temp > 80, to: hot } ] }
+          hot: {}
+assets:
+  Press: { model: press }
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn written_values_reach_transforms_and_detectors_and_survive() {
+    let site = Site::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/write", listener.local_addr().unwrap());
+    let running = start(site.open(WRITTEN).await, listener, AppInfo::default(), site.now.clone()).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let writers = (0..32).map(|writer| {
+        let request = client.post(&url).body(format!("x,asset=Press temp={}\nmeter,id={writer} power={writer}\n", 90 + writer));
+        async move { request.send().await.unwrap().status() }
+    });
+    let statuses = soon("the writers", futures::future::join_all(writers)).await;
+    assert!(statuses.iter().all(|status| *status == reqwest::StatusCode::NO_CONTENT), "{statuses:?}");
+    soon("the stop", running.stop()).await.unwrap();
+    let historian = Historian::open_read_only(site.folder.path()).await.unwrap();
+    let count = async |sql: &str| historian.sql(sql, SqlLimits::default()).await.unwrap().rows[0][0].as_u64().unwrap();
+    assert_eq!(count("SELECT count(*) FROM samples WHERE property = 'power'").await, 32);
+    let temps = count("SELECT count(*) FROM samples WHERE property = 'temp'").await;
+    assert_eq!(count("SELECT count(*) FROM samples WHERE property = 'fahrenheit'").await, temps);
+    assert_eq!(count("SELECT count(*) FROM transitions WHERE to_state = 'hot'").await, 1);
+}

@@ -127,7 +127,7 @@ async fn write(app: &App, principal: &Principal, parameters: &WriteParameters, r
 async fn write_arrow(app: &App, principal: &Principal, request: Request) -> Result<(), Refusal> {
     principal.require(Role::Engineer)?;
     let (stream, _place) = app.room.read(request).await?;
-    let mut batches = ArrowPoints::new(&app.state.historian, stream).map_err(ApiError::from)?;
+    let mut batches = ArrowPoints::new(&app.state.historian, stream, app.now()).map_err(ApiError::from)?;
     let mut intake = Intake::new(&app.state.writes);
     loop {
         match batches.next_points() {

@@ -19,8 +19,14 @@ pub(crate) struct Intake<'a> {
     /// Those of the next step.
     pub(crate) points: Vec<Point>,
     text_bytes: usize,
-    waiting: VecDeque<(usize, oneshot::Receiver<Result<(), Arc<QueryError>>>)>,
+    waiting: VecDeque<Waiting>,
     stored: usize,
+}
+
+/// A step on its way to the disk.
+struct Waiting {
+    points: usize,
+    answer: oneshot::Receiver<Result<(), Arc<QueryError>>>,
 }
 
 impl<'a> Intake<'a> {
@@ -78,14 +84,14 @@ impl<'a> Intake<'a> {
         let points = std::mem::take(&mut self.points);
         self.text_bytes = 0;
         let (reply, answer) = oneshot::channel();
-        self.waiting.push_back((points.len(), answer));
+        self.waiting.push_back(Waiting { points: points.len(), answer });
         self.writes.send(Write { points, reply }).await.map_err(|_| Refusal::stopping(self.stored))
     }
 
     async fn settle(&mut self) -> Result<(), Refusal> {
-        let Some((count, answer)) = self.waiting.pop_front() else { return Ok(()) };
+        let Some(Waiting { points, answer }) = self.waiting.pop_front() else { return Ok(()) };
         match answer.await {
-            Ok(Ok(())) => self.stored += count,
+            Ok(Ok(())) => self.stored += points,
             Ok(Err(error)) => return Err(Refusal::not_stored(&error, self.stored)),
             Err(_) => return Err(Refusal::stopping(self.stored)),
         }

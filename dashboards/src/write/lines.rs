@@ -71,9 +71,12 @@ impl Precision {
 #[derive(Debug, Default)]
 pub(crate) struct Known(RwLock<Keys>);
 
+/// The fields of a key, by name as written, in the order in which they came first.
+type Fields = Vec<(Box<[u8]>, Target)>;
+
 #[derive(Debug, Default)]
 struct Keys {
-    fields: HashMap<Box<[u8]>, Vec<(Box<[u8]>, Target)>, foldhash::fast::RandomState>,
+    fields: HashMap<Box<[u8]>, Fields, foldhash::fast::RandomState>,
     bytes: usize,
 }
 

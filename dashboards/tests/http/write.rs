@@ -71,6 +71,8 @@ async fn a_bad_line_is_told_in_the_writers_dialect_and_the_others_are_stored() {
         status == StatusCode::NO_CONTENT || answer["lines"][0]["reason"].as_str().unwrap().contains("is computed"),
         "{answer}"
     );
+    let (status, answer) = write(&service, "/api/write", "a f=1 4102444800000000000").await;
+    assert!(status == StatusCode::BAD_REQUEST && answer.to_string().contains("the time 2100-01-01T00:00:00Z is"), "{answer}");
     let (status, _) = write(&service, "/api/write?precision=days", "a f=1").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let (status, answer) = write(&service, "/api/write?precision=s", "a f=1 1767225600000000000").await;

@@ -1,7 +1,7 @@
 //! From the columns of one batch to points.
 
 use crate::{Historian, QueryError, Target};
-use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, ValueType};
+use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, ValueType, admission::admit};
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, PrimitiveArray, RecordBatch, StringArray,
@@ -18,7 +18,7 @@ const STRICT: CastOptions<'_> = CastOptions { safe: false, format_options: arrow
 ///
 /// # Errors
 /// Names the row and the column.
-pub fn points(historian: &Historian, batch: &RecordBatch, first: usize) -> Result<Vec<Point>, QueryError> {
+pub fn points(historian: &Historian, batch: &RecordBatch, now: Timestamp, first: usize) -> Result<Vec<Point>, QueryError> {
     let rows = Rows::new(batch, first)?;
     let mut owners = Owners::new(batch)?;
     let unit = texts(batch, "unit")?;
@@ -26,6 +26,7 @@ pub fn points(historian: &Historian, batch: &RecordBatch, first: usize) -> Resul
     for row in 0..batch.num_rows() {
         let value = rows.values.value(row);
         let time = rows.time(row)?;
+        admit(time, now).map_err(|reason| rows.wrong(row, "time", &format!("{time} is {reason}")))?;
         let unit = unit.as_ref().and_then(|unit| unit.get(row)).unwrap_or_default();
         let value_type = value.value_type().unwrap_or(rows.values.default_type());
         let target = owners.target(historian, row, value_type, unit).map_err(|(column, why)| rows.wrong(row, column, &why))?;
@@ -258,8 +259,8 @@ struct Owners {
 
 enum Owner {
     Number(Int64Array),
-    Alias(Texts),
-    Property(Texts, Texts),
+    Alias(Box<Texts>),
+    Property(Box<(Texts, Texts)>),
 }
 
 impl Owners {
@@ -267,9 +268,9 @@ impl Owners {
         let names = if let Some(numbers) = whole_numbers(batch, "series")? {
             Owner::Number(numbers)
         } else if let Some(alias) = texts(batch, "alias")? {
-            Owner::Alias(alias)
+            Owner::Alias(alias.into())
         } else if let (Some(asset), Some(property)) = (texts(batch, "asset")?, texts(batch, "property")?) {
-            Owner::Property(asset, property)
+            Owner::Property((asset, property).into())
         } else {
             return Err(refuse("alias", "it is missing, and so are `series`, or `asset` and `property`"));
         };
@@ -309,7 +310,8 @@ impl Owners {
                 (usize::try_from(number).map_err(|_| ("series", format!("there is no series {number}")))?, 0)
             }
             Owner::Alias(alias) => (alias.key(row).ok_or_else(|| null("alias"))?, 0),
-            Owner::Property(asset, property) => {
+            Owner::Property(names) => {
+                let (asset, property) = names.as_ref();
                 (asset.key(row).ok_or_else(|| null("asset"))?, property.key(row).ok_or_else(|| null("property"))?)
             }
         })
@@ -330,7 +332,8 @@ impl Owners {
                 known.ok_or_else(|| ("series", format!("there is no series {}; `asset_property` lists them by name", key.0)))
             }
             Owner::Alias(alias) => historian.target_or_new(alias.values.value(key.0), value_type, unit).map_err(why("alias")),
-            Owner::Property(assets, properties) => {
+            Owner::Property(names) => {
+                let (assets, properties) = names.as_ref();
                 let (asset, property) = (assets.values.value(key.0), properties.values.value(key.1));
                 let known = historian.property_target(asset, property).map_err(why("property"))?;
                 known.ok_or_else(|| {

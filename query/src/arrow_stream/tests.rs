@@ -27,7 +27,7 @@ impl Bench {
     }
 
     fn read(&self, stream: Vec<u8>) -> Result<Vec<Point>, String> {
-        let mut reader = ArrowPoints::new(&self.historian, stream.into()).map_err(|error| error.to_string())?;
+        let mut reader = ArrowPoints::new(&self.historian, stream.into(), at(3_600)).map_err(|error| error.to_string())?;
         let mut points = Vec::new();
         while let Some(batch) = reader.next_points().map_err(|error| error.to_string())? {
             points.extend(batch);
@@ -117,6 +117,7 @@ async fn what_cannot_be_stored_is_named_by_row_and_column() {
         (vec![("time", one.clone()), alias(), ("value", one.clone())], "column `time`: a timestamp is expected, not Float64"),
         (vec![("time", nanos(&[1])), ("value", one.clone())], "column `alias`: it is missing"),
         (vec![("time", nanos(&[1])), alias()], "column `value`: it is missing"),
+        (vec![("time", nanos(&[9_999])), alias(), ("value", one.clone())], "row 0, column `time`: 2026-01-01T02:46:39Z is"),
         (vec![("time", nanos(&[1])), ("alias", one.clone()), ("value", one.clone())], "column `alias`: a string is expected"),
         (
             vec![("time", nanos(&[1, 2])), ("alias", texts(&["a", "/Line 1/Press A/temp_avg"])), ("value", two.clone())],
