@@ -6,7 +6,6 @@ use crate::{
     security::{Principal, Role},
     write::{Dialect, Intake, MAX_WRITE_BYTES, Precision, Refusal, WriteRefusal, write_lines},
 };
-use andon_models::admission::admit;
 use andon_query::ArrowPoints;
 use axum::{
     Router,
@@ -131,18 +130,7 @@ async fn write_arrow(app: &App, principal: &Principal, request: Request) -> Resu
     let mut intake = Intake::new(&app.state.writes);
     loop {
         match batches.next_points() {
-            Ok(Some(points)) => {
-                let now = app.now();
-                if let Some((time, refusal)) =
-                    points.iter().find_map(|point| Some((point.tqv.time, admit(point.tqv.time, now).err()?)))
-                {
-                    let stored = intake.finish().await?;
-                    let hint =
-                        format!("the {stored} rows of the batches before it are stored; correct the rest and send it again");
-                    return Err(Refusal::bad(format!("column `time`: {time} is {refusal}"), hint));
-                }
-                intake.add(points).await?;
-            }
+            Ok(Some(points)) => intake.add(points).await?,
             Ok(None) => return intake.finish().await.map(|_| ()),
             Err(error) => {
                 let stored = intake.finish().await?;

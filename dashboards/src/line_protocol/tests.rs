@@ -1,3 +1,5 @@
+//! Lines that are right, lines that are wrong, and lines of any bytes.
+
 use super::*;
 use andon_models::Value;
 use proptest::prelude::*;

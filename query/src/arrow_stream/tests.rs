@@ -1,3 +1,5 @@
+//! Every form of the columns, and what is told of a wrong one.
+
 use super::*;
 use crate::testing::{PLANT, at, catalog, series};
 use andon_models::{Quality, StatusCode, Value, catalog::Catalog};
