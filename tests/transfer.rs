@@ -155,6 +155,10 @@ async fn a_running_andon_is_left_alone_and_can_be_backed_up() {
     write(&folder, "values.csv", VALUES);
     assert!(wrong(&folder, &["import", "values.csv"]).contains("an Andon is running on data"));
     fine(&folder, &["import", "values.csv", "--dry-run"]);
+    let sent = fine(&folder, &["import", "values.csv", "--url", &running.url]);
+    assert!(sent.contains("imported 5 rows of 3 series"), "{sent}");
+    let there = running.sql("SELECT count(*) FROM samples WHERE time < '2026-01-07T00:00:00Z' AND asset = 'Press B'").await;
+    assert_eq!(there[0][0], 3);
     assert!(running.get("/api/plant").await.contains("\"armed\":true"));
     // Its source is not there, so every poll is a point of Bad quality.
     wait_for("points", async || {

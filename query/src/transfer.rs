@@ -14,6 +14,7 @@ mod parquet;
 mod pin;
 mod rows;
 mod separated;
+mod stream;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub(crate) use export::stream as export_stream;
 pub use file::{Kind, read};
 pub use names::Names;
 pub use pin::{FOLDER as BACKUP_FOLDER, pin};
+pub use stream::arrow_stream;
 pub use tally::{Problem, Problems, SeriesTally, Tally};
 pub use time::{TimeForm, TimeUnit, zone};
 pub use write::{CsvWriter, FileWriter, Format};

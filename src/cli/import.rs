@@ -3,6 +3,7 @@
 
 mod folder;
 mod report;
+mod url;
 
 use self::folder::Folder;
 use super::{block_on, progress::Progress};
@@ -25,6 +26,7 @@ use std::{
     Examples:\n  andon import history.parquet --data ./data --dry-run\n  \
     andon import 2024.csv.gz 2025.csv.gz --data ./data\n  \
     andon import excel.csv --data ./data --timezone Europe/Berlin --decimal-comma\n  \
+    andon import yesterday.csv --url http://127.0.0.1:8080\n  \
     andon import lab.csv --data ./data --time-format '%d.%m.%Y %H:%M' --timezone Europe/Berlin --create-streams\n\n\
     Everything is in docs/transfer.md.")]
 pub struct Import {
@@ -34,6 +36,9 @@ pub struct Import {
     /// The data folder. No Andon may be running on it.
     #[arg(long, default_value = "data")]
     data: PathBuf,
+    /// A running Andon instead of a folder. There, values take the way of live ones: detectors see them.
+    #[arg(long, conflicts_with_all = ["data", "plant"])]
+    url: Option<String>,
     /// A plant file for a folder that no Andon has run on yet.
     #[arg(long)]
     plant: Option<PathBuf>,
@@ -74,8 +79,8 @@ impl Import {
         telemetry::log_to_stderr("warn");
         let options = self.options()?;
         ensure!(
-            self.dry_run || !transfer::in_use(&self.data),
-            "an Andon is running on {}; stop it before you import into its folder (--dry-run works meanwhile)",
+            self.dry_run || self.url.is_some() || !transfer::in_use(&self.data),
+            "an Andon is running on {}; import into it with --url http://127.0.0.1:8080, or stop it first (--dry-run works meanwhile)",
             self.data.display()
         );
         block_on(async {
@@ -94,6 +99,11 @@ impl Import {
                     report::problems(&problems);
                     bail!("nothing was imported; mend the lines above, or leave them out with --skip-errors");
                 }
+            }
+            if let Some(url) = &self.url {
+                let names = self.known_names().await?.create_streams(self.create_streams);
+                url::import(url, names, &self.files, &options).await?;
+                return Ok(ExitCode::SUCCESS);
             }
             let folder = Folder::open(&self.data, self.plant.as_deref()).await?;
             folder.import(&self.files, &options, self.create_streams).await?;
@@ -115,9 +125,10 @@ impl Import {
 
     /// The names before anything is opened for writing.
     async fn known_names(&self) -> anyhow::Result<Names> {
-        match &self.plant {
-            Some(plant) => folder::names_of(plant),
-            None => folder::names_in(&self.data).await,
+        match (&self.url, &self.plant) {
+            (Some(url), _) => url::names_at(url).await,
+            (None, Some(plant)) => folder::names_of(plant),
+            (None, None) => folder::names_in(&self.data).await,
         }
     }
 

@@ -74,7 +74,8 @@ async fn ask_data(data: &Data, sql: &str) -> anyhow::Result<SqlAnswer> {
     }
 }
 
-async fn ask_server(url: &str, sql: &str) -> anyhow::Result<SqlAnswer> {
+/// Asks a running Andon.
+pub async fn ask_server(url: &str, sql: &str) -> anyhow::Result<SqlAnswer> {
     let endpoint = format!("{}/api/sql", url.trim_end_matches('/'));
     let response =
         reqwest::Client::new().post(&endpoint).json(&serde_json::json!({ "sql": sql })).send().await.with_context(|| {

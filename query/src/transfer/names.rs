@@ -5,7 +5,7 @@ use crate::{
     QueryError,
     directory::{Directory, Target},
 };
-use andon_models::{SeriesId, catalog::Catalog, expression::nearest};
+use andon_models::{SeriesId, ValueType, catalog::Catalog, expression::nearest};
 use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
@@ -50,6 +50,28 @@ impl Names {
         let mut directory = Directory::default();
         directory.learn(catalog);
         Self::of(&Arc::new(directory))
+    }
+
+    /// The names that a running Andon tells: asset, property, alias and type each. Their numbers are ours and mean nothing there.
+    ///
+    /// # Errors
+    /// When a name cannot be one.
+    pub fn of_rows(rows: &[[String; 4]]) -> Result<Self, QueryError> {
+        let mut names = Self::default();
+        for [asset, property, alias, data_type] in rows {
+            let value_type = match data_type.as_str() {
+                "BOOLEAN" => ValueType::Boolean,
+                "INTEGER" => ValueType::Integer,
+                "STRING" => ValueType::String,
+                _ => ValueType::Double,
+            };
+            let stream = names.directory.streams.find_or_add(alias, value_type, "")?;
+            if !asset.is_empty() {
+                let target = Target { series: stream.series, value_type };
+                names.assets.entry(asset.as_str().into()).or_default().insert(property.as_str().into(), target);
+            }
+        }
+        Ok(names)
     }
 
     /// Has unknown names become data streams.

@@ -175,7 +175,7 @@ impl<'a> Clock<'a> {
             }
             AmbiguousOffset::Fold { .. } => {
                 // A file that goes on in time means the second hour once it has been through the first.
-                let earlier = ambiguous.clone().earlier().map_err(|error| error.to_string())?;
+                let earlier = ambiguous.earlier().map_err(|error| error.to_string())?;
                 let nanos = Timestamp::from(earlier).as_nanos();
                 if nanos < self.last || nanos <= previous { ambiguous.later() } else { Ok(earlier) }
             }

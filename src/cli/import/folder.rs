@@ -3,7 +3,7 @@
 use super::{
     super::{
         check,
-        progress::{Progress, grouped, rate},
+        progress::{Progress, grouped},
     },
     report, total_size,
 };
@@ -31,7 +31,7 @@ use std::{
 use tokio::sync::mpsc;
 
 /// Batches read ahead of the log: a few megabytes.
-const MAX_READ_AHEAD: usize = 8;
+pub const MAX_READ_AHEAD: usize = 8;
 /// Batches handed to the log and not on disk yet: enough for one sync to serve many.
 const MAX_UNDER_WAY: usize = 32;
 /// Windows of metrics marked to be computed anew; more would take longer to mark than they are worth.
@@ -66,9 +66,11 @@ pub struct Folder {
 
 /// What was read and imported so far.
 #[derive(Default)]
-struct Done {
-    rows: AtomicU64,
-    bytes: AtomicU64,
+pub struct Done {
+    /// Rows read.
+    pub rows: AtomicU64,
+    /// Bytes of the files read.
+    pub bytes: AtomicU64,
 }
 
 impl Folder {
@@ -115,19 +117,7 @@ impl Folder {
             report::problems(&problems);
         }
         closed.context("the rows are in the log, but not in files yet")?;
-        let span = tally.span().map_or(String::new(), |(from, to)| format!(", {from} to {to}"));
-        let left_out = if problems.count() == 0 {
-            "".into()
-        } else {
-            format!("; {} wrong lines were left out", grouped(problems.count()))
-        };
-        println!(
-            "imported {} rows of {} series{span}, in {:.1} s ({}){left_out}",
-            grouped(rows),
-            grouped(tally.series().len() as u64),
-            elapsed.as_secs_f64(),
-            rate(rows, elapsed),
-        );
+        report::imported(&tally, &problems, elapsed)?;
         Ok(())
     }
 
@@ -186,7 +176,11 @@ fn kept_plant(data: &Path) -> anyhow::Result<(Plant, Vec<(String, String)>)> {
     }
 }
 
-fn read_all(
+/// Reads files into batches, until nobody takes them any more.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read_all(
     files: &[PathBuf],
     names: &Names,
     options: &ReadOptions,

@@ -1,8 +1,8 @@
 //! What an import prints.
 
-use super::super::progress::grouped;
+use super::super::progress::{grouped, rate};
 use andon_query::transfer::{Names, Problems, Tally};
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 /// Mistakes shown; all are counted.
 const MAX_SHOWN: usize = 20;
@@ -70,4 +70,20 @@ pub fn problems(problems: &Problems) {
         eprintln!("… and {} more lines", grouped(rest));
     }
     eprintln!("{} {} wrong", grouped(problems.count()), if problems.count() == 1 { "line is" } else { "lines are" });
+}
+
+/// Prints what was imported.
+pub fn imported(tally: &Tally, problems: &Problems, elapsed: Duration) -> std::io::Result<()> {
+    let span = tally.span().map_or(String::new(), |(from, to)| format!(", {from} to {to}"));
+    let left_out = match problems.count() {
+        0 => String::new(),
+        wrong => format!("; {} wrong {} left out", grouped(wrong), if wrong == 1 { "line was" } else { "lines were" }),
+    };
+    super::super::print(&format!(
+        "imported {} rows of {} series{span}, in {:.1} s ({}){left_out}",
+        grouped(tally.rows()),
+        grouped(tally.series().len() as u64),
+        elapsed.as_secs_f64(),
+        rate(tally.rows(), elapsed),
+    ))
 }
