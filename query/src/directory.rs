@@ -6,7 +6,7 @@ mod stream_file;
 mod streams;
 mod target;
 
-pub use names::{NAMES, Names, series_of};
+pub use names::{NAMES, NOT_OF_STREAMS, Names, series_of};
 pub use streams::{DataStream, FIRST_STREAM, MAX_STREAMS, Streams};
 pub use target::Target;
 

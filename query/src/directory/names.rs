@@ -21,7 +21,7 @@ use std::{
 /// The columns, the number of the series last.
 pub const NAMES: [&str; 9] = ["asset", "property", "unit", "model", "alias", "asset_id", "property_id", "data_type", "series"];
 /// Columns that say nothing about a stream.
-const NOT_OF_STREAMS: [&str; 4] = ["asset", "model", "asset_id", "property_id"];
+pub const NOT_OF_STREAMS: [&str; 4] = ["asset", "model", "asset_id", "property_id"];
 /// Properties that share one dictionary. Beyond that, engines that look at whole dictionaries would lose more time than one saves.
 const MAX_SHARED: usize = 8_192;
 
@@ -92,6 +92,11 @@ impl Names {
     /// The names in batches: properties first, then streams. Columns as in [`NAMES`].
     pub fn chunks(&self) -> &[Arc<RecordBatch>] {
         &self.chunks
+    }
+
+    /// The names of one series as a batch of one row.
+    pub fn row(&self, series: i32) -> Option<RecordBatch> {
+        self.place(series).map(|(chunk, row)| self.chunks[chunk].slice(row, 1))
     }
 
     /// The columns.

@@ -3,15 +3,17 @@
 use super::{answer::type_name, properties::PropertyTable, views, wide::WideTable};
 use crate::{
     ColumnDescription, QueryError, TableDescription,
-    directory::{AssetRow, Directory},
+    directory::{AssetRow, Directory, NAMES},
     historian::store::Store,
     table::{
-        columns::PointColumns,
+        columns::{CHUNK_ROWS, PointColumns},
         event_columns,
         events::EventsTable,
         named::{self, NamedTable},
+        points::pushdown,
     },
 };
+use andon_models::{Point, SeriesId};
 use arrow::{
     array::{ArrayRef, RecordBatch, StringArray},
     datatypes::SchemaRef,
@@ -21,7 +23,7 @@ use datafusion::{
     catalog::{MemTable, Session, TableProvider, view::ViewTable},
     datasource::memory::MemorySourceConfig,
     error::Result,
-    logical_expr::{Expr, TableType},
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_plan::ExecutionPlan,
     prelude::SessionContext,
 };
@@ -139,15 +141,30 @@ impl TableProvider for LatestTable {
 
     async fn scan(
         &self,
-        _state: &dyn Session,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut columns = PointColumns::default();
-        let latest = self.store.latest_all();
-        latest.iter().for_each(|point| columns.push(point, 0));
-        let batch = self.samples.name(&columns.take().rows)?;
-        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], named::schema(), projection.cloned())?)
+        let latest = match self.samples.prune(state, filters)?.series {
+            None => self.store.latest_all(),
+            Some(series) => {
+                let series = series.into_iter().map(|series| SeriesId(series.cast_unsigned()));
+                series.filter_map(|series| Some(Point { series, tqv: self.store.latest(series)? })).collect()
+            }
+        };
+        let mut batches = Vec::new();
+        for points in latest.chunks(CHUNK_ROWS) {
+            let mut columns = PointColumns::default();
+            points.iter().for_each(|point| columns.push(point, 0));
+            batches.push(self.samples.name_columns(&columns.take().rows, projection)?);
+        }
+        let schema = named::schema();
+        let schema = projection.map_or(Ok(schema.clone()), |columns| schema.project(columns).map(Arc::new))?;
+        Ok(MemorySourceConfig::try_new_exec(&[batches], schema, None)?)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(filters.iter().map(|filter| pushdown(filter, &NAMES)).collect())
     }
 }

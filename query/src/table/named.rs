@@ -6,7 +6,7 @@ use super::{
     prune::Prune,
 };
 use crate::{
-    directory::{Directory, NAMES, Names, series_of},
+    directory::{Directory, NAMES, Names},
     historian::store::Store,
 };
 use arrow::{
@@ -21,10 +21,10 @@ use arrow::{
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::{DFSchema, ToDFSchema, tree_node::TreeNodeRecursion},
+    common::tree_node::TreeNodeRecursion,
     error::{DataFusionError, Result},
     execution::TaskContext,
-    logical_expr::{Expr, TableProviderFilterPushDown, TableType, utils::split_conjunction},
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_expr::{EquivalenceProperties, PhysicalExpr},
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
@@ -32,7 +32,7 @@ use datafusion::{
     },
 };
 use futures::StreamExt;
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// The columns with their descriptions.
 pub const COLUMNS: [(&str, &str); 17] = [
@@ -76,20 +76,6 @@ pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The series whose names pass a condition.
-fn select(names: &Names, state: &dyn Session, condition: Expr) -> Result<BTreeSet<i32>> {
-    let known: DFSchema = names.schema().to_dfschema()?;
-    let condition = state.create_physical_expr(condition, &known)?;
-    let mut selected = BTreeSet::new();
-    for chunk in names.chunks() {
-        let passed = condition.evaluate(chunk)?.into_array(chunk.num_rows())?;
-        let passed = passed.as_boolean();
-        let series = series_of(chunk).iter().enumerate();
-        selected.extend(series.filter(|(row, _)| passed.is_valid(*row) && passed.value(*row)).map(|(_, series)| *series));
-    }
-    Ok(selected)
-}
-
 /// The table of all points with their names.
 #[derive(Debug)]
 pub struct NamedTable {
@@ -103,12 +89,34 @@ impl NamedTable {
         Self { points: PointsTable::new(store), directory }
     }
 
+    /// The part of the history that conditions on names, series and time leave.
+    ///
+    /// # Errors
+    /// When a condition cannot be evaluated.
+    pub fn prune(&self, state: &dyn Session, conditions: &[Expr]) -> Result<Prune> {
+        let mut prune = Prune::of(conditions);
+        if let Some(series) = super::choose::series(&self.directory, state, conditions)? {
+            prune.only(series);
+        }
+        Ok(prune)
+    }
+
     /// Adds the names to points.
     ///
     /// # Errors
     /// When the batch is not one of points.
     pub fn name(&self, points: &RecordBatch) -> Result<RecordBatch> {
-        name(points, &self.directory.names(), &(0..COLUMNS.len()).collect::<Vec<_>>(), &schema())
+        self.name_columns(points, None)
+    }
+
+    /// Adds the names to points and picks columns.
+    ///
+    /// # Errors
+    /// When the batch is not one of points.
+    pub fn name_columns(&self, points: &RecordBatch, projection: Option<&Vec<usize>>) -> Result<RecordBatch> {
+        let all: Vec<usize> = (0..COLUMNS.len()).collect();
+        let columns = projection.unwrap_or(&all);
+        name(points, &self.directory.names(), columns, &Arc::new(schema().project(columns)?))
     }
 }
 
@@ -129,15 +137,7 @@ impl TableProvider for NamedTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut prune = Prune::of(filters);
-        let names = self.directory.names();
-        let on_names = filters.iter().flat_map(|filter| split_conjunction(filter)).filter(|condition| {
-            let columns = condition.column_refs();
-            !columns.is_empty() && columns.iter().all(|column| NAMES.contains(&column.name.as_str()))
-        });
-        for condition in on_names {
-            prune.only(select(&names, state, unqualified(condition.clone())?)?);
-        }
+        let prune = self.prune(state, filters)?;
         let all: Vec<usize> = (0..COLUMNS.len()).collect();
         let wanted = projection.unwrap_or(&all).clone();
         let input = self.points.plan(state, &prune, Some(&needed(&wanted)?))?;
@@ -149,18 +149,6 @@ impl TableProvider for NamedTable {
         let keys: Vec<&str> = NAMES.iter().copied().chain(["time"]).collect();
         Ok(filters.iter().map(|filter| pushdown(filter, &keys)).collect())
     }
-}
-
-/// The condition without table names, so that it fits the columns of the directory.
-fn unqualified(condition: Expr) -> Result<Expr> {
-    use datafusion::common::tree_node::{Transformed, TreeNode};
-    let plain = condition.transform(|node| {
-        Ok(match node {
-            Expr::Column(column) => Transformed::yes(Expr::Column(datafusion::common::Column::from_name(column.name))),
-            other => Transformed::no(other),
-        })
-    })?;
-    Ok(plain.data)
 }
 
 /// Turns points into named points.

@@ -69,13 +69,13 @@ async fn many_streams_stay_usable() {
     let bench = Bench::new();
     let (historian, _) = bench.open().await;
     let many = 20_000;
-    let mut points = Vec::new();
+    let mut points = bench.batch([1]).points;
     for number in 0..many {
         let target =
             historian.target_or_new(&format!("meter,id={number} power"), andon_models::ValueType::Double, "kW").unwrap();
         points.push(good(target.series, 1, f64::from(number)));
     }
-    historian.append(Batch { points, ..bench.batch([1]) }).await.unwrap();
+    historian.append(Batch { points, ..Batch::default() }).await.unwrap();
     for round in ["buffer", "files"] {
         let all = "SELECT count(*), count(DISTINCT alias), sum(value), min(unit) FROM samples WHERE property = 'power'";
         let sum = f64::from(many) * f64::from(many - 1) / 2.0;
@@ -86,6 +86,22 @@ async fn many_streams_stay_usable() {
         );
         let one = "SELECT value FROM samples WHERE alias = 'meter,id=12345 power'";
         assert_eq!(rows(&historian, one).await, [[serde_json::Value::from(12_345.0)]], "{round}");
+        for (condition, count) in [
+            ("alias = 'meter,id=12345 power'", 1),
+            ("alias = 'meter,id=12345 power' AND property = 'other'", 0),
+            ("alias = 'nothing'", 0),
+            ("alias = '/Line 1/Press A/temp'", 1),
+            ("alias IN ('meter,id=1 power', 'meter,id=19999 power')", 2),
+            ("alias = 'meter,id=1 power' OR property = 'temp'", 2),
+            ("asset = 'Line 1/Press A'", 1),
+            ("asset IS NULL", 20_000),
+            ("'kW' = unit AND alias LIKE 'meter,id=1234%'", 11),
+        ] {
+            for table in ["samples", "latest"] {
+                let counted = rows(&historian, &format!("SELECT count(*) FROM {table} WHERE {condition}")).await;
+                assert_eq!(counted, [[serde_json::Value::from(count)]], "{round}: {table} where {condition}");
+            }
+        }
         historian.flush().await.unwrap();
     }
 }
