@@ -63,7 +63,7 @@ impl Progress {
         if elapsed >= *said + LINE_EVERY {
             *said = elapsed;
             let share =
-                if self.total > 0 { format!(" {} %", position.saturating_mul(100) / self.total) } else { String::new() };
+                position.saturating_mul(100).checked_div(self.total).map_or(String::new(), |percent| format!(" {percent} %"));
             let rows = if rows > 0 { format!(" {} rows, {rate}", grouped(rows)) } else { String::new() };
             eprintln!("{}:{share}{rows}", self.what);
         }
