@@ -22,14 +22,14 @@ pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod trash;
 
 use crate::{
     Batch, DataStream, EventFilter, HistorianOptions, HistorianStats, QueryError, Receipt, SqlAnswer, SqlLimits,
     TableDescription, Target,
     directory::Directory,
-    history, metric, sql,
+    history, metric, rollup, sql,
     table::{events, points::PointsTable},
     transfer::{self, ExportFilter},
 };
@@ -91,6 +91,8 @@ pub(crate) struct Writing {
     buffered: watch::Sender<usize>,
     /// How log and history are doing.
     standing: Standing,
+    /// Held by whoever changes the roll-up tables.
+    rollups: tokio::sync::Mutex<rollup::tables::Tables>,
     /// Locked while this historian lives: two must never write one folder.
     lock: File,
 }
@@ -413,7 +415,8 @@ impl Historian {
         &self.inner.options.dir
     }
 
-    /// The session that statements run in; others are made from it.
+    /// The session that statements run in.
+    #[cfg(test)]
     pub(crate) fn session(&self) -> &SessionContext {
         &self.inner.session
     }
@@ -434,6 +437,31 @@ impl Historian {
 }
 
 impl Inner {
+    /// Shows queries the roll-up tables, and for what points of up to a log record in files they do not hold.
+    pub(crate) async fn compare(&self, rollups: &mut rollup::tables::Tables, record: Option<u64>) -> Result<(), QueryError> {
+        rollups.compare(&self.session.state(), &self.store.files(), record).await?;
+        self.store.roll(rollups.files());
+        Ok(())
+    }
+
+    /// Shows queries the roll-up tables of a history that is only read.
+    pub(crate) async fn show(&self, rollups: Option<rollup::tables::Tables>, record: Option<u64>) -> Result<(), QueryError> {
+        match rollups {
+            Some(mut rollups) => self.compare(&mut rollups, record).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The roll-up tables; none where nothing is written.
+    pub(crate) fn rollups(&self) -> Option<&tokio::sync::Mutex<rollup::tables::Tables>> {
+        self.writing.as_ref().map(|writing| &writing.rollups)
+    }
+
+    /// What plans of its own are made with.
+    pub(crate) fn state(&self) -> datafusion::execution::SessionState {
+        self.session.state()
+    }
+
     /// Closes the buffer, and lets the log begin a new segment there. Answers when all of the buffer is durable in the log.
     pub(crate) async fn seal(&self) -> Result<Option<Arc<Sealed>>, QueryError> {
         let Some(writing) = &self.writing else { return Ok(None) };

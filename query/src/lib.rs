@@ -13,7 +13,7 @@ mod historian;
 mod history;
 mod metric;
 mod options;
-pub mod postgres;
+mod rollup;
 mod sql;
 mod table;
 #[cfg(test)]

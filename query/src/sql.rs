@@ -16,11 +16,9 @@ mod wide;
 mod words;
 
 pub use answer::{answer, type_name};
-pub use check::only_reads;
-pub use size::check_size;
 pub use statements::Statements;
-pub use stream::stream;
-pub use stream::{statement, stream_plan};
+#[allow(unused_imports, reason = "for what streams rows instead of collecting them")]
+pub use stream::{statement, stream, stream_plan};
 
 use crate::{
     HistorianOptions, QueryError, TableDescription,

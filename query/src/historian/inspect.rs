@@ -115,6 +115,14 @@ pub async fn put_aside(tables: &mut Tables) -> Result<Vec<SystemNotice>, QueryEr
     Ok(notices)
 }
 
+/// The files of a history whose loss the engineer accepts.
+///
+/// # Errors
+/// When their list is there but cannot be read.
+pub fn accepted_of(history: &Path) -> Result<HashSet<String>, QueryError> {
+    accepted(&history.join(QUARANTINE))
+}
+
 fn accepted(quarantine: &Path) -> Result<HashSet<String>, QueryError> {
     let path = quarantine.join(ACCEPTED);
     match std::fs::read_to_string(&path) {

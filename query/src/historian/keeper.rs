@@ -129,7 +129,10 @@ async fn merged(merging: &mut Option<Merging>) -> Result<Vec<(Draft, Written)>, 
 }
 
 /// A bucket may have been taken over by another machine: then this one changes nothing there any more.
-async fn still_ours(inner: &Inner) -> Result<(), QueryError> {
+///
+/// # Errors
+/// When it has been, or cannot be asked.
+pub async fn still_ours(inner: &Inner) -> Result<(), QueryError> {
     match &inner.bucket {
         Some(bucket) => bucket::own(bucket, &inner.options.dir).await,
         None => Ok(()),
@@ -198,13 +201,20 @@ impl Keeper {
         blocking(move || directory.save_streams(&dir)).await?;
         still_ours(inner).await?;
         self.tables.commit(&sealed, &inner.directory).await?;
+        let Some(rollups) = inner.rollups() else { return Ok(()) };
+        // Held until queries see the files: what counts older history in the background looks at those.
+        let mut rollups = rollups.lock().await;
+        rollups.flush(&inner.state(), &sealed, self.tables.files(), &inner.directory).await?;
         let (dir, files) = (inner.options.dir.clone(), self.tables.files());
         let forget = blocking(move || checkpoint::save(&dir, &sealed.memory)).await?;
         if let Some(bucket) = &inner.bucket {
             bucket::copy_to(bucket, &inner.options.dir).await?;
         }
-        inner.store.settle(files);
+        inner.store.settle(files, rollups.files());
         inner.report_room();
+        rollups.tidy(&inner.state(), &inner.directory).await;
+        inner.store.roll(rollups.files());
+        drop(rollups);
         log::remove_up_to(&inner.options.dir.join("log"), forget)
     }
 

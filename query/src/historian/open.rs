@@ -6,7 +6,7 @@ use super::{
     place::Place,
     store::Store,
 };
-use crate::{Batch, HistorianOptions, QueryError, Recovered, directory::Directory, sql};
+use crate::{Batch, HistorianOptions, QueryError, Recovered, directory::Directory, rollup, sql};
 use andon_models::catalog::Catalog;
 use deltalake::DeltaTableError;
 use std::{
@@ -40,8 +40,12 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
         bucket::claim(bucket, &dir, options.take_over).await?;
         bucket::copy_from(bucket, &dir).await?;
     }
-    let mut tables = delta::Tables::open_or_create(&history(&dir, bucket.as_ref())?).await?;
+    let history = history(&dir, bucket.as_ref())?;
+    let mut tables = delta::Tables::open_or_create(&history).await?;
     let wrong = inspect::put_aside(&mut tables).await?;
+    let mut rollups = rollup::tables::Tables::open_or_create(&history, options.keep_removed).await?;
+    rollups.outlive(options.keep.samples.is_some());
+    rollups.find_strays().await;
     let mut loaded = load(&dir, read, &tables)?;
     loaded.recovered.notices.extend(wrong);
     loaded.directory.learn(&catalog);
@@ -59,10 +63,15 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
         keeper,
         buffered: watch::Sender::new(0),
         standing,
+        rollups: rollups.into(),
         lock,
     };
     let recovered = loaded.recovered.clone();
     let historian = assemble(options, bucket, loaded, Some(catalog), Some(writing)).await?;
+    if let Some(writing) = &historian.inner.writing {
+        historian.inner.compare(&mut *writing.rollups.lock().await, tables.samples.record()).await?;
+    }
+    tokio::spawn(rollup::fill::run(Arc::downgrade(&historian.inner)));
     tokio::spawn(keeper::run(Arc::downgrade(&historian.inner), tables, requests));
     Ok((historian, recovered))
 }
@@ -80,22 +89,31 @@ pub(super) async fn open_read_only(dir: &Path) -> Result<Historian, QueryError> 
     // A writer may move records from the log to files meanwhile. Whoever reads the log first and the tables then finds each record
     // at least once, and the tables say which ones they have.
     let read = read_log(dir, false).await?;
-    let tables = delta::Tables::open(&history(dir, None)?).await?;
+    let history = history(dir, None)?;
+    // An older history has none: then queries count its points.
+    let rollups = rollup::tables::Tables::open(&history).await.ok();
+    let tables = delta::Tables::open(&history).await?;
     let loaded = load(dir, read, &tables)?;
-    assemble(HistorianOptions::new(dir), None, loaded, None, None).await
+    let historian = assemble(HistorianOptions::new(dir), None, loaded, None, None).await?;
+    historian.inner.show(rollups, tables.samples.record()).await?;
+    Ok(historian)
 }
 
 pub(super) async fn open_bucket(url: &Url, spool: &Path) -> Result<Historian, QueryError> {
     let bucket = Place::bucket(url)?;
     bucket::copy_from(&bucket, spool).await?;
-    let tables = match delta::Tables::open(&history(spool, Some(&bucket))?).await {
+    let history = history(spool, Some(&bucket))?;
+    let rollups = rollup::tables::Tables::open(&history).await.ok();
+    let tables = match delta::Tables::open(&history).await {
         Err(QueryError::Delta(DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_))) => {
             return Err(QueryError::NoHistory(url.as_str().into()));
         }
         tables => tables?,
     };
     let loaded = load(spool, ReadLog::default(), &tables)?;
-    assemble(HistorianOptions::new(spool), Some(bucket), loaded, None, None).await
+    let historian = assemble(HistorianOptions::new(spool), Some(bucket), loaded, None, None).await?;
+    historian.inner.show(rollups, tables.samples.record()).await?;
+    Ok(historian)
 }
 
 /// Where the tables are.

@@ -2,7 +2,7 @@
 
 mod layout;
 
-pub use layout::Purpose;
+pub use layout::{Purpose, rollups};
 
 use super::{
     place::{Draft, Place},
@@ -142,7 +142,7 @@ impl<'a> PointsFile<'a> {
         late: u32,
         purpose: Purpose,
     ) -> Result<Self, QueryError> {
-        let schema = names.schema();
+        let schema = names.schema(&columns::schema());
         let properties = layout::points(&schema, purpose)?;
         let open = Open::begin(place, relative(day, record, late), schema, properties, (i32::MAX, i32::MIN))?;
         Ok(Self { names, open })
@@ -155,8 +155,7 @@ impl<'a> PointsFile<'a> {
     pub fn write(&mut self, points: &RecordBatch) -> Result<(), QueryError> {
         let series = points.column(SERIES).as_primitive::<Int32Type>().values();
         if let (Some(first), Some(last)) = (series.first(), series.last()) {
-            let (low, high) = self.open.file.series;
-            self.open.file.series = (low.min(*first), high.max(*last));
+            self.open.know_series(*first, *last);
         }
         self.open.write(&self.names.add(points)?)
     }
@@ -201,14 +200,18 @@ impl EventsFile {
 }
 
 /// A file that is being written.
-struct Open {
+pub struct Open {
     draft: Draft,
     writer: ArrowWriter<File>,
     file: DataFile,
 }
 
 impl Open {
-    fn begin(
+    /// Begins a file with this name in its table.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn begin(
         place: &Place,
         relative: String,
         schema: SchemaRef,
@@ -226,7 +229,17 @@ impl Open {
         Ok(Self { draft, writer, file })
     }
 
-    fn write(&mut self, rows: &RecordBatch) -> Result<(), QueryError> {
+    /// Says which series are in the next rows.
+    pub fn know_series(&mut self, first: i32, last: i32) {
+        let (low, high) = self.file.series;
+        self.file.series = (low.min(first), high.max(last));
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<(), QueryError> {
         self.writer.write(rows)?;
         self.file.rows += rows.num_rows() as u64;
         let times = rows.column_by_name("time").map(|time| time.as_primitive::<TimestampMicrosecondType>());
@@ -237,7 +250,11 @@ impl Open {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(Draft, Written), QueryError> {
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When its end cannot be written.
+    pub fn finish(mut self) -> Result<(Draft, Written), QueryError> {
         let path = &self.draft.path;
         let file = self.writer.into_inner()?;
         let metadata = file.metadata().map_err(QueryError::io("cannot look at", path))?;
@@ -252,7 +269,8 @@ fn day_name(day: i64) -> String {
     Timestamp::from_micros(day * DAY_MICROS).to_string()[..10].to_owned()
 }
 
-fn relative(day: &str, record: u64, late: u32) -> String {
+/// The name of a new file in its table.
+pub fn relative(day: &str, record: u64, late: u32) -> String {
     format!("day={day}/{record:012}-{late:06x}-{}.parquet", Uuid::new_v4().simple())
 }
 
@@ -285,21 +303,23 @@ impl Names {
         Self(directory.names())
     }
 
-    /// The schema of points with their names, in the order of the table's columns.
-    fn schema(&self) -> SchemaRef {
+    /// A schema with the names behind the series, in the order of the table's columns.
+    pub fn schema(&self, own: &Schema) -> SchemaRef {
         let name = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        let own = columns::schema();
         let names = NAMES.iter().map(|column| Arc::new(Field::new(*column, name.clone(), true)));
         let (series, rest) = own.fields().split_at(1);
         Arc::new(Schema::new(series.iter().cloned().chain(names).chain(rest.iter().cloned()).collect::<Vec<_>>()))
     }
 
-    /// The same rows with their names.
-    fn add(&self, points: &RecordBatch) -> Result<RecordBatch, QueryError> {
+    /// The same rows with their names; the series is their first column.
+    ///
+    /// # Errors
+    /// When they have other columns.
+    pub fn add(&self, points: &RecordBatch) -> Result<RecordBatch, QueryError> {
         let series = points.column(SERIES).as_primitive::<Int32Type>();
         let mut columns = vec![points.column(SERIES).clone()];
         columns.extend(self.0.columns(series.values(), &NAMES)?);
         columns.extend(points.columns()[1..].iter().cloned());
-        Ok(RecordBatch::try_new(self.schema(), columns)?)
+        Ok(RecordBatch::try_new(self.schema(points.schema_ref()), columns)?)
     }
 }

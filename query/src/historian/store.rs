@@ -5,6 +5,7 @@ use super::newest::{Newest, NewestValues};
 use crate::{
     Batch,
     batch::{EVENT_BYTES, point_bytes},
+    rollup::{stale::Stale, tables::Rollups},
     table::{
         columns::{CHUNK_ROWS, Chunk, PointColumns},
         files::Files,
@@ -40,6 +41,7 @@ struct State {
     /// What is being written to Parquet right now.
     sealed: Option<Arc<Sealed>>,
     files: Arc<Files>,
+    rollups: Arc<Rollups>,
     newest: NewestValues,
     kept: HashMap<String, Vec<u8>>,
     /// Number of the last record applied.
@@ -59,6 +61,8 @@ struct Buffer {
     events: Vec<Stored>,
     /// Hours in which a row may repeat one in a file or in the sealed buffer.
     late: BTreeSet<i64>,
+    /// The windows of such rows.
+    stale: Stale,
 }
 
 /// An event with the number of its log record.
@@ -83,6 +87,8 @@ pub struct Sealed {
     pub events: Vec<Stored>,
     /// Hours in which a row may repeat one in a file.
     pub late: BTreeSet<i64>,
+    /// The windows of such rows.
+    pub stale: Stale,
     /// What was kept beside them when it was closed.
     pub memory: Memory,
 }
@@ -177,22 +183,19 @@ impl Store {
 
     /// Everything as it is now.
     pub fn snapshot(&self) -> Snapshot {
+        self.read().snapshot()
+    }
+
+    /// Everything as it is now, the roll-ups of what is in files, and the windows between two ends for which they do not hold.
+    pub fn rolled(&self, from: i64, to: i64) -> (Snapshot, Arc<Rollups>, Stale) {
         let state = self.read();
-        let mut late = state.files.late.clone();
-        let mut points = Vec::new();
-        let mut events = Vec::new();
+        let mut stale = Stale::default();
+        stale.extend(&state.rollups.gap, from, to);
+        stale.extend(&state.hot.stale, from, to);
         if let Some(sealed) = &state.sealed {
-            points.extend(sealed.points.iter().cloned());
-            events.extend(sealed.events.iter().cloned());
-            late.extend(&sealed.late);
+            stale.extend(&sealed.stale, from, to);
         }
-        points.extend(state.hot.full.iter().cloned());
-        if state.hot.open.len() > 0 {
-            points.push(state.hot.open.snapshot());
-        }
-        events.extend(state.hot.events.iter().cloned());
-        late.extend(&state.hot.late);
-        Snapshot { points, events, files: state.files.clone(), late }
+        (state.snapshot(), state.rollups.clone(), stale)
     }
 
     /// Closes the buffer for a flush, or gives the one whose flush failed again. None when there is nothing to flush.
@@ -211,7 +214,15 @@ impl Store {
             hot.full.push(rest);
         }
         state.newest.settle();
-        let sealed = Sealed { points: hot.full, rows: hot.rows, bytes: hot.bytes, events: hot.events, late: hot.late, memory };
+        let sealed = Sealed {
+            points: hot.full,
+            rows: hot.rows,
+            bytes: hot.bytes,
+            events: hot.events,
+            late: hot.late,
+            stale: hot.stale,
+            memory,
+        };
         let sealed = Arc::new(sealed);
         state.sealed = Some(sealed.clone());
         Some(sealed)
@@ -222,16 +233,25 @@ impl Store {
         self.read().sealed.is_some()
     }
 
-    /// Takes files in place of the sealed buffer: queries see one or the other.
-    pub fn settle(&self, files: Files) {
+    /// Takes another list of files with the same rows, or without those that are to be forgotten.
+    pub fn replace_files(&self, files: Files) {
         let mut state = self.write();
+        state.rollups = Arc::new(Rollups::clone(&state.rollups).beside(&files));
+        state.files = Arc::new(files);
+    }
+
+    /// Takes files in place of the sealed buffer, with their roll-ups: queries see one or the other.
+    pub fn settle(&self, files: Files, rollups: Rollups) {
+        let mut state = self.write();
+        state.rollups = Arc::new(rollups.beside(&files));
         state.files = Arc::new(files);
         state.sealed = None;
     }
 
-    /// Takes another list of files with the same rows, or without those that are to be forgotten.
-    pub fn replace_files(&self, files: Files) {
-        self.write().files = Arc::new(files);
+    /// Takes other files of roll-ups that say the same.
+    pub fn roll(&self, rollups: Rollups) {
+        let mut state = self.write();
+        state.rollups = Arc::new(rollups.beside(&state.files));
     }
 
     /// The list of files.
@@ -260,6 +280,24 @@ impl Store {
 }
 
 impl State {
+    fn snapshot(&self) -> Snapshot {
+        let mut late = self.files.late.clone();
+        let mut points = Vec::new();
+        let mut events = Vec::new();
+        if let Some(sealed) = &self.sealed {
+            points.extend(sealed.points.iter().cloned());
+            events.extend(sealed.events.iter().cloned());
+            late.extend(&sealed.late);
+        }
+        points.extend(self.hot.full.iter().cloned());
+        if self.hot.open.len() > 0 {
+            points.push(self.hot.open.snapshot());
+        }
+        events.extend(self.hot.events.iter().cloned());
+        late.extend(&self.hot.late);
+        Snapshot { points, events, files: self.files.clone(), late }
+    }
+
     fn memory(&self) -> Memory {
         Memory { record: self.record, newest: self.newest.points(), kept: self.kept.clone() }
     }
@@ -269,6 +307,7 @@ impl Buffer {
     fn push(&mut self, point: &Point, seq: i64, newest: Option<&Newest>) {
         if newest.is_some_and(|newest| point.tqv.time <= newest.settled) {
             self.late.insert(hour_of(point.tqv.time));
+            self.stale.insert(point.series, point.tqv.time);
         }
         self.open.push(point, seq);
         self.rows += 1;

@@ -5,6 +5,7 @@ use crate::{
     ColumnDescription, QueryError, TableDescription,
     directory::{AssetRow, Directory, NAMES},
     historian::store::Store,
+    rollup::{rewrite::UseRollups, table::RollupTable},
     table::{
         columns::{CHUNK_ROWS, PointColumns},
         event_columns,
@@ -54,11 +55,14 @@ pub async fn register(
         "properties and controls of the machines, and data streams",
         Arc::new(PropertyTable::new(directory.clone())?),
     )?;
+    add(
+        "rollup",
+        "values by 1m, 15m, 1h and 1d: what each series did in each window, for each quality",
+        Arc::new(RollupTable::new(store.clone(), samples.clone())),
+    )?;
+    session.add_optimizer_rule(Arc::new(UseRollups::new(store.clone(), samples.clone())));
     session.register_table("stored_events", Arc::new(EventsTable::new(store.clone())))?;
-    let aggregates = views::precomputed_aggregates();
-    let precomputed =
-        ("precomputed_aggregates", "values by 1m, 15m, 1h and 1d, with the names of AWS IoT SiteWise", aggregates.as_str());
-    for (name, description, statement) in views::VIEWS.into_iter().chain([precomputed]) {
+    for (name, description, statement) in views::VIEWS {
         let plan = session.state().create_logical_plan(statement).await?;
         let view = Arc::new(ViewTable::new(plan, Some(statement.to_owned())));
         described.push(describe(name, description, &view.schema()));

@@ -4,7 +4,7 @@
 pub type View = (&'static str, &'static str, &'static str);
 
 /// All views, each after those it reads.
-pub const VIEWS: [View; 6] = [
+pub const VIEWS: [View; 7] = [
     (
         "events",
         "everything that happened, with its explanation in body",
@@ -41,20 +41,11 @@ pub const VIEWS: [View; 6] = [
         "SELECT asset_id, property_id, alias AS property_alias, time AS event_timestamp, upper(quality) AS quality, \
          boolean AS boolean_value, integer AS int_value, double AS double_value, string AS string_value FROM latest",
     ),
+    (
+        "precomputed_aggregates",
+        "values by 1m, 15m, 1h and 1d, with the names of AWS IoT SiteWise",
+        "SELECT asset_id, property_id, alias AS property_alias, time AS event_timestamp, 'GOOD' AS quality, resolution, \
+         sum AS sum_value, count AS count_value, avg AS average_value, max AS maximum_value, min AS minimum_value, \
+         stdev AS stdev_value FROM rollup WHERE quality = 'good'",
+    ),
 ];
-
-/// Aggregates by fixed spans, stamped at the end, start exclusive and end inclusive.
-pub fn precomputed_aggregates() -> String {
-    let resolution = |name: &str, interval: &str| {
-        format!(
-            "SELECT asset_id, property_id, alias AS property_alias, \
-             date_bin(INTERVAL '{interval}', time - INTERVAL '1 nanosecond') + INTERVAL '{interval}' AS event_timestamp, \
-             'GOOD' AS quality, '{name}' AS resolution, sum(value) AS sum_value, count(*) AS count_value, avg(value) AS average_value, \
-             max(value) AS maximum_value, min(value) AS minimum_value, stddev(value) AS stdev_value \
-             FROM samples WHERE quality = 'good' GROUP BY 1, 2, 3, 4"
-        )
-    };
-    [("1m", "1 minute"), ("15m", "15 minutes"), ("1h", "1 hour"), ("1d", "1 day")]
-        .map(|(name, interval)| resolution(name, interval))
-        .join(" UNION ALL ")
-}

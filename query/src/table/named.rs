@@ -101,6 +101,11 @@ impl NamedTable {
         Ok(prune)
     }
 
+    /// The names of all series.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        self.directory.names()
+    }
+
     /// Adds the names to points.
     ///
     /// # Errors
@@ -254,14 +259,15 @@ fn name(points: &RecordBatch, names: &Names, columns: &[usize], schema: &SchemaR
 }
 
 /// Instants with nanoseconds.
-fn time(points: &RecordBatch) -> Result<ArrayRef> {
+pub(crate) fn time(points: &RecordBatch) -> Result<ArrayRef> {
     let micros = stored(points, "time")?.as_primitive::<TimestampMicrosecondType>().values();
     let nanos = stored(points, "nanos")?.as_primitive::<Int16Type>().values();
     let time = micros.iter().zip(nanos).map(|(micros, nanos)| micros.saturating_mul(1_000).saturating_add(i64::from(*nanos)));
     Ok(Arc::new(TimestampNanosecondArray::from_iter_values(time).with_timezone("UTC")))
 }
 
-fn number(points: &RecordBatch) -> Result<ArrayRef> {
+/// Values as numbers, whatever their type; texts have none.
+pub(crate) fn number(points: &RecordBatch) -> Result<ArrayRef> {
     let (double, integer, boolean) = (stored(points, "double")?, stored(points, "integer")?, stored(points, "boolean")?);
     if integer.null_count() == integer.len() && boolean.null_count() == boolean.len() {
         return Ok(double.clone());

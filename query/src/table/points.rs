@@ -20,9 +20,10 @@ use datafusion::{
         source::DataSourceExec,
     },
     error::Result,
-    execution::object_store::ObjectStoreUrl,
+    execution::{SessionState, object_store::ObjectStoreUrl},
     logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_expr::LexOrdering,
+    physical_optimizer::{PhysicalOptimizerRule, filter_pushdown::FilterPushdown},
     physical_plan::{
         ExecutionPlan, empty::EmptyExec, filter::FilterExec, projection::ProjectionExec,
         sorts::sort_preserving_merge::SortPreservingMergeExec, union::UnionExec,
@@ -58,13 +59,25 @@ impl PointsTable {
     /// # Errors
     /// When the plan cannot be made.
     pub fn plan(&self, state: &dyn Session, prune: &Prune, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let Snapshot { points, files, late, .. } = self.store.snapshot();
-        let late = touched(&late, prune);
+        Self::plan_of(state, &self.store.snapshot(), prune, projection)
+    }
+
+    /// As [`PointsTable::plan`], of what was there at some moment.
+    ///
+    /// # Errors
+    /// When the plan cannot be made.
+    pub fn plan_of(
+        state: &dyn Session,
+        Snapshot { points, files, late, .. }: &Snapshot,
+        prune: &Prune,
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let late = touched(late, prune);
         let wanted = files.points.iter().filter(|file| prune.touches(file.from, file.to) && prune.touches_series(file.series));
         all_whole(wanted.clone())?;
         let repeats = |file: &DataFile| late.range(hours(file.from, file.to)).next().is_some();
         let (merged, plain): (Vec<&DataFile>, Vec<&DataFile>) = wanted.partition(|file| repeats(file));
-        let buffer = buffered(&points, prune)?;
+        let buffer = buffered(points, prune)?;
         let mut inputs = Vec::new();
         let mut to_merge = Vec::new();
         if !plain.is_empty() {
@@ -180,6 +193,14 @@ pub fn scan_files(
 /// A file as the query engine names it. It stays on disk as long as the plan that reads it.
 pub fn partitioned(file: &DataFile) -> PartitionedFile {
     PartitionedFile::new(file.location.to_string(), file.size).with_extension(file.pin.clone())
+}
+
+/// Moves conditions into the readers of a plan that the engine does not plan itself.
+///
+/// # Errors
+/// When a condition does not fit.
+pub fn optimized(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    FilterPushdown::new().optimize(plan, state.config_options())
 }
 
 /// Reads Parquet files with a condition right above them, where the reader finds it and prunes row groups and pages by it.

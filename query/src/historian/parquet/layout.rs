@@ -62,6 +62,14 @@ pub fn points(schema: &Schema, purpose: Purpose) -> Result<WriterProperties, Que
     Ok(properties.build())
 }
 
+/// The layout of files of roll-ups: found by series and time as well.
+///
+/// # Errors
+/// When a level of compression does not exist.
+pub fn rollups(schema: &Schema) -> Result<WriterProperties, QueryError> {
+    points(schema, Purpose::Flush)
+}
+
 /// The layout of files of events.
 ///
 /// # Errors

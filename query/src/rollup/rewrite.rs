@@ -1,0 +1,365 @@
+//! Lets questions for means, sums, extremes and counts of samples be answered from roll-ups.
+//!
+//! Of `SELECT asset, date_bin(INTERVAL '1 hour', time), avg(value) FROM samples WHERE … GROUP BY …` the samples are replaced by
+//! pieces (see [`super::pieces`]), each aggregate by what makes it from pieces. All else stays: conditions on time and spans of
+//! `date_bin` see the pieces as they would see the samples. A question with anything in it that could tell pieces from samples is
+//! left alone.
+
+use super::{
+    Resolution,
+    pieces::{COUNT, MAX, MIN, NUMBERS, PiecesTable, SUM},
+    spans::Span,
+};
+use crate::{directory::NAMES, historian::store::Store, table::named::NamedTable};
+use andon_models::time::parse_duration;
+use arrow::datatypes::DataType;
+use datafusion::{
+    common::{Column, ScalarValue, tree_node::Transformed},
+    datasource::{provider_as_source, source_as_provider},
+    error::Result,
+    functions_aggregate::expr_fn::{max, min, sum},
+    logical_expr::{
+        Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableScan,
+        expr::AggregateFunction,
+        lit,
+        utils::{conjunction, split_conjunction},
+    },
+    optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule},
+};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+/// Shorter spans than this are read from the samples: there is little to win.
+const SHORTEST_NANOS: i64 = 3_600_000_000_000;
+
+/// The rule.
+pub struct UseRollups {
+    store: Arc<Store>,
+    samples: Arc<NamedTable>,
+}
+
+impl fmt::Debug for UseRollups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UseRollups")
+    }
+}
+
+impl UseRollups {
+    /// For the table `samples`.
+    pub fn new(store: Arc<Store>, samples: Arc<NamedTable>) -> Self {
+        Self { store, samples }
+    }
+}
+
+impl OptimizerRule for UseRollups {
+    fn name(&self) -> &str {
+        "use_rollups"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
+        match self.rewritten(aggregate)? {
+            Some(rewritten) => Ok(Transformed::yes(rewritten)),
+            None => Ok(Transformed::no(plan)),
+        }
+    }
+}
+
+impl UseRollups {
+    fn rewritten(&self, aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+        let Some(question) = Question::of(aggregate)? else { return Ok(None) };
+        let provider = source_as_provider(&question.scan.source)?;
+        let is_samples = provider.downcast_ref::<NamedTable>().is_some_and(|table| std::ptr::eq(table, self.samples.as_ref()));
+        if !is_samples {
+            return Ok(None);
+        }
+        let Some((span, conditions)) = question.span_and_conditions() else { return Ok(None) };
+        let mut coarsest = Resolution::Day;
+        for group in &question.groups {
+            let Some(allowed) = resolution_of(group) else { return Ok(None) };
+            coarsest = coarsest.min(allowed);
+        }
+        if span.to.saturating_sub(span.from) < SHORTEST_NANOS {
+            return Ok(None);
+        }
+        let Some(parts) = question.aggregates.iter().map(part).collect::<Option<Vec<Part>>>() else { return Ok(None) };
+        self.build(aggregate, question, parts, coarsest, span, conditions).map(Some)
+    }
+
+    fn build(
+        &self,
+        aggregate: &Aggregate,
+        question: Question,
+        parts: Vec<Part>,
+        coarsest: Resolution,
+        span: Span,
+        conditions: Vec<Expr>,
+    ) -> Result<LogicalPlan> {
+        let pieces = PiecesTable::new(self.store.clone(), self.samples.clone(), coarsest, span);
+        let table = &question.scan.table_name;
+        let column = |name: &str| Expr::Column(Column::new(Some(table.clone()), name));
+        let scan = LogicalPlanBuilder::scan(table.clone(), provider_as_source(Arc::new(pieces)), None)?;
+        let filtered = match conjunction(conditions) {
+            Some(condition) => scan.filter(condition)?,
+            None => scan,
+        };
+        // Names of our own: what the columns were called is said above.
+        let names = |kind: &str, index: usize| format!("__{kind}_{index}");
+        let groups = question.groups.iter().enumerate().map(|(index, group)| group.clone().alias(names("group", index)));
+        let groups: Vec<Expr> = groups.collect();
+        let aggregates = [COUNT, NUMBERS, SUM].map(|name| sum(column(name)).alias(format!("__{name}")));
+        let extremes = [min(column(MIN)).alias(format!("__{MIN}")), max(column(MAX)).alias(format!("__{MAX}"))];
+        let inner = filtered.aggregate(groups, aggregates.into_iter().chain(extremes))?;
+        let inner_column = |name: String| Expr::Column(Column::from_name(name));
+        let of = |name: &str| inner_column(format!("__{name}"));
+        let values = (0..question.groups.len()).map(|index| inner_column(names("group", index)));
+        let values = values.chain(parts.into_iter().map(|part| match part {
+            Part::Rows => or_zero(of(COUNT)),
+            Part::Numbers => or_zero(of(NUMBERS)),
+            Part::Sum => of(SUM),
+            Part::Min => of(MIN),
+            Part::Max => of(MAX),
+            Part::Avg => Expr::BinaryExpr(BinaryExpr::new(
+                Box::new(of(SUM)),
+                Operator::Divide,
+                Box::new(datafusion::prelude::cast(of(NUMBERS), DataType::Float64)),
+            )),
+        }));
+        let named = values
+            .zip(aggregate.schema.iter())
+            .map(|(value, (qualifier, field))| value.alias_qualified(qualifier.cloned(), field.name()));
+        inner.project(named.collect::<Vec<_>>())?.build()
+    }
+}
+
+fn or_zero(value: Expr) -> Expr {
+    datafusion::functions::expr_fn::coalesce(vec![value, lit(0_i64)])
+}
+
+/// An aggregate of samples.
+#[derive(Clone, Copy)]
+enum Part {
+    Rows,
+    Numbers,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+/// What an aggregate asks of pieces; none if pieces do not say.
+fn part(expression: &Expr) -> Option<Part> {
+    let AggregateFunction { func, params } = match expression {
+        Expr::AggregateFunction(function) => function,
+        Expr::Alias(alias) => return part(&alias.expr),
+        _ => return None,
+    };
+    if params.distinct || params.filter.is_some() || !params.order_by.is_empty() || params.null_treatment.is_some() {
+        return None;
+    }
+    let [argument] = params.args.as_slice() else { return None };
+    let is_value = matches!(argument, Expr::Column(column) if column.name == "value");
+    Some(match (func.name(), argument) {
+        ("count", Expr::Literal(value, _)) if !value.is_null() => Part::Rows,
+        ("count", _) if is_value => Part::Numbers,
+        ("sum", _) if is_value => Part::Sum,
+        ("avg" | "mean", _) if is_value => Part::Avg,
+        ("min", _) if is_value => Part::Min,
+        ("max", _) if is_value => Part::Max,
+        _ => return None,
+    })
+}
+
+/// The coarsest resolution whose pieces fall into the groups as their samples would; none if not even minutes do.
+fn resolution_of(group: &Expr) -> Option<Resolution> {
+    match group {
+        Expr::Alias(alias) => resolution_of(&alias.expr),
+        Expr::Column(column) if is_name(&column.name) => Some(Resolution::Day),
+        Expr::ScalarFunction(function) if matches!(function.func.name(), "date_bin" | "time_bucket" | "window_end") => {
+            let (width, time, origin) = match function.args.as_slice() {
+                [width, time] => (width, time, 0),
+                [width, time, origin] => (width, time, nanos(origin)?),
+                _ => return None,
+            };
+            if !is_time(time) {
+                return None;
+            }
+            fits(interval(width)?, origin)
+        }
+        Expr::ScalarFunction(function) if function.func.name() == "date_trunc" => {
+            let [unit, time] = function.args.as_slice() else { return None };
+            let Expr::Literal(unit, _) = unit else { return None };
+            if !is_time(time) {
+                return None;
+            }
+            match unit.try_as_str().flatten()?.to_lowercase().as_str() {
+                "minute" => Some(Resolution::Minute),
+                "hour" => Some(Resolution::Hour),
+                "day" | "week" | "month" | "quarter" | "year" => Some(Resolution::Day),
+                _ => None,
+            }
+        }
+        expression => {
+            let columns = expression.column_refs();
+            // An expression over names alone is the same for a piece and its samples.
+            let names_only = !columns.is_empty() && columns.iter().all(|column| is_name(&column.name));
+            (names_only && !expression.is_volatile()).then_some(Resolution::Day)
+        }
+    }
+}
+
+/// The coarsest resolution of which a width and an origin are multiples.
+fn fits(width: i64, origin: i64) -> Option<Resolution> {
+    let multiple = |resolution: &Resolution| {
+        let length = resolution.micros() * 1_000;
+        width > 0 && width % length == 0 && origin % length == 0
+    };
+    Resolution::ALL.into_iter().rev().find(multiple)
+}
+
+fn is_name(column: &str) -> bool {
+    column == "quality" || NAMES.contains(&column)
+}
+
+fn is_time(expression: &Expr) -> bool {
+    matches!(expression, Expr::Column(column) if column.name == "time")
+}
+
+/// A fixed interval in nanoseconds; none for months and shifts.
+fn interval(expression: &Expr) -> Option<i64> {
+    let Expr::Literal(value, _) = expression else { return None };
+    if let Some(text) = value.try_as_str() {
+        return i64::try_from(parse_duration(text?)?.as_nanos()).ok();
+    }
+    match value {
+        ScalarValue::IntervalMonthDayNano(Some(value)) if value.months == 0 => {
+            i64::from(value.days).checked_mul(86_400_000_000_000)?.checked_add(value.nanoseconds)
+        }
+        ScalarValue::IntervalDayTime(Some(value)) => i64::from(value.days)
+            .checked_mul(86_400_000_000_000)?
+            .checked_add(i64::from(value.milliseconds).checked_mul(1_000_000)?),
+        _ => None,
+    }
+}
+
+/// An instant in nanoseconds.
+fn nanos(expression: &Expr) -> Option<i64> {
+    let Expr::Literal(value, _) = expression else { return None };
+    match value {
+        // With or without a zone: the count is that of UTC.
+        ScalarValue::TimestampSecond(Some(time), _) => time.checked_mul(1_000_000_000),
+        ScalarValue::TimestampMillisecond(Some(time), _) => time.checked_mul(1_000_000),
+        ScalarValue::TimestampMicrosecond(Some(time), _) => time.checked_mul(1_000),
+        ScalarValue::TimestampNanosecond(Some(time), _) => Some(*time),
+        _ => None,
+    }
+}
+
+/// An aggregation of a scan, with nothing but renaming and conditions in between.
+struct Question {
+    scan: TableScan,
+    conditions: Vec<Expr>,
+    groups: Vec<Expr>,
+    aggregates: Vec<Expr>,
+}
+
+impl Question {
+    fn of(aggregate: &Aggregate) -> Result<Option<Self>> {
+        if aggregate.group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_))) {
+            return Ok(None);
+        }
+        let (mut groups, mut aggregates) = (aggregate.group_expr.clone(), aggregate.aggr_expr.clone());
+        let mut conditions = Vec::new();
+        let mut plan = aggregate.input.as_ref();
+        loop {
+            plan = match plan {
+                LogicalPlan::Projection(projection) => {
+                    let known =
+                        projection.schema.iter().map(|(qualifier, field)| Column::new(qualifier.cloned(), field.name()));
+                    let known: HashMap<Column, Expr> =
+                        known.zip(projection.expr.iter().map(|made| made.clone().unalias())).collect();
+                    for expression in groups.iter_mut().chain(&mut aggregates).chain(&mut conditions) {
+                        *expression = replaced(expression.clone(), &known)?;
+                    }
+                    projection.input.as_ref()
+                }
+                LogicalPlan::Filter(filter) => {
+                    conditions.extend(split_conjunction(&filter.predicate).into_iter().cloned());
+                    filter.input.as_ref()
+                }
+                LogicalPlan::SubqueryAlias(_) => return Ok(None),
+                LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
+                    conditions.extend(scan.filters.iter().flat_map(|filter| split_conjunction(filter)).cloned());
+                    let mut unique: Vec<Expr> = Vec::new();
+                    conditions.into_iter().for_each(|condition| {
+                        if !unique.contains(&condition) {
+                            unique.push(condition);
+                        }
+                    });
+                    return Ok(Some(Self { scan: scan.clone(), conditions: unique, groups, aggregates }));
+                }
+                _ => return Ok(None),
+            };
+        }
+    }
+
+    /// The span of time that the conditions leave, and the conditions; none if one could tell pieces from samples.
+    fn span_and_conditions(&self) -> Option<(Span, Vec<Expr>)> {
+        let mut span = Span::ALL;
+        for condition in &self.conditions {
+            let columns = condition.column_refs();
+            if condition.is_volatile() || columns.is_empty() {
+                return None;
+            }
+            if columns.iter().all(|column| is_name(&column.name)) {
+                continue;
+            }
+            narrow(&mut span, condition)?;
+        }
+        Some((span, self.conditions.clone()))
+    }
+}
+
+/// Takes a comparison of time with an instant into account; none for anything else.
+fn narrow(span: &mut Span, condition: &Expr) -> Option<()> {
+    if let Expr::Between(between) = condition {
+        if between.negated || !is_time(&between.expr) {
+            return None;
+        }
+        span.from = span.from.max(nanos(&between.low)?);
+        span.to = span.to.min(nanos(&between.high)?);
+        return Some(());
+    }
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = condition else { return None };
+    let (op, instant) = match (is_time(left), is_time(right)) {
+        (true, false) => (*op, nanos(right)?),
+        (false, true) => (op.swap()?, nanos(left)?),
+        _ => return None,
+    };
+    match op {
+        Operator::Gt => span.from = span.from.max(instant.checked_add(1)?),
+        Operator::GtEq => span.from = span.from.max(instant),
+        Operator::Lt => span.to = span.to.min(instant.checked_sub(1)?),
+        Operator::LtEq => span.to = span.to.min(instant),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// An expression over what a projection was made of.
+fn replaced(expression: Expr, known: &HashMap<Column, Expr>) -> Result<Expr> {
+    use datafusion::common::tree_node::TreeNode;
+    let replaced = expression.transform(|node| {
+        Ok(match &node {
+            Expr::Column(column) => match known.get(column) {
+                Some(made) => Transformed::yes(made.clone()),
+                None => Transformed::no(node),
+            },
+            _ => Transformed::no(node),
+        })
+    })?;
+    Ok(replaced.data)
+}

@@ -1,0 +1,277 @@
+//! Roll-ups against a plain oracle that counts every window from all points, at every moment.
+
+use super::Resolution;
+use crate::{
+    Batch, Historian, HistorianOptions,
+    historian::tests::kill,
+    testing::{PLANT, at, catalog, rows, series},
+};
+use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, catalog::Catalog};
+use serde_json::Value as Json;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> i64 {
+        i64::try_from(self.next() % limit).unwrap()
+    }
+
+    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+}
+
+type Key = (u32, i64, i8);
+/// An instant and its number.
+type Number = (i64, Option<f64>);
+
+struct World {
+    folder: tempfile::TempDir,
+    catalog: Arc<Catalog>,
+    historian: Option<Historian>,
+    points: BTreeMap<Key, Value>,
+    now: i64,
+    random: Random,
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+impl World {
+    async fn new(seed: u64) -> Self {
+        let (folder, catalog) = (tempfile::tempdir().unwrap(), catalog(PLANT));
+        let now = at(86_400 - 7_200).as_nanos();
+        let mut world = Self { folder, catalog, historian: None, points: BTreeMap::new(), now, random: Random(seed) };
+        world.open().await;
+        world
+    }
+
+    async fn open(&mut self) {
+        let mut options = HistorianOptions::new(self.folder.path());
+        options.commit_delay = Duration::ZERO;
+        self.historian = Some(Historian::open(options, self.catalog.clone()).await.unwrap().0);
+    }
+
+    fn historian(&self) -> &Historian {
+        self.historian.as_ref().unwrap()
+    }
+
+    fn value(&mut self, property: &str) -> Value {
+        match property {
+            "recipe" => "P500".into(),
+            "running" => (self.random.below(2) == 1).into(),
+            "state" => Value::Integer(self.random.below(9) - 4),
+            _ => Value::Double(1e6 + self.random.below(100_000) as f64 / 100.0),
+        }
+    }
+
+    /// An instant: mostly new, some late, some of them exactly at borders, some known already.
+    fn instant(&mut self) -> i64 {
+        let near = self.random.below(100);
+        let time = if near < 75 {
+            self.now += self.random.one(&[SECOND, 7 * SECOND, 61 * SECOND, 400_000_123]);
+            self.now
+        } else {
+            self.now - self.random.below(10 * 3_600) * SECOND
+        };
+        let grid = self.random.one(&[1, 1, SECOND, 60 * SECOND, 900 * SECOND, 3_600 * SECOND, 86_400 * SECOND]);
+        time.div_euclid(grid) * grid + self.random.one(&[0, 0, 0, 1, -1])
+    }
+
+    async fn append(&mut self) {
+        let mut points = Vec::new();
+        for _ in 0..self.random.below(40) {
+            let asset = self.random.one(&["Line 1/Press A", "Line 1/Press B"]);
+            let property = self.random.one(&["temp", "temp", "temp", "temp", "state", "running", "recipe"]);
+            let mut key =
+                (series(&self.catalog, asset, property).0, self.instant(), self.random.one(&[0_i8, 0, 0, 0, 0, 1, 2]));
+            let again =
+                self.points.keys().nth(usize::try_from(self.random.below(1 + self.points.len() as u64)).unwrap()).copied();
+            let own = again.filter(|again| again.0 == key.0 && self.random.below(4) == 0);
+            key = own.unwrap_or(key);
+            let value = if key.2 == 2 && self.random.below(2) == 0 { Value::Null } else { self.value(property) };
+            self.points.insert(key, value.clone());
+            let quality = [Quality::Good, Quality::Uncertain, Quality::Bad][usize::try_from(key.2).unwrap()];
+            let tqv = Tqv { time: Timestamp::from_nanos(key.1), quality, status: StatusCode::GOOD, value };
+            points.push(Point { series: SeriesId(key.0), tqv });
+        }
+        self.historian().append(Batch { points, ..Batch::default() }).await.unwrap();
+    }
+
+    /// All windows, counted from all points.
+    fn windows(&self, resolution: Resolution) -> Vec<Vec<Json>> {
+        let mut windows: BTreeMap<Key, Vec<Number>> = BTreeMap::new();
+        for ((series, time, quality), value) in &self.points {
+            let key = (*series, resolution.end_of(*time), *quality);
+            windows.entry(key).or_default().push((*time, value.as_f64()));
+        }
+        windows.into_iter().map(|(key, rows)| expected(key, &rows)).collect()
+    }
+
+    async fn check(&self, moment: &str) {
+        for resolution in Resolution::ALL {
+            let sql = format!(
+                "SELECT series, time, quality, count, numbers, sum, min, max, stdev, first, last, first_time, last_time FROM rollup \
+                 WHERE resolution = '{}' ORDER BY series, time, CASE quality WHEN 'good' THEN 0 WHEN 'uncertain' THEN 1 ELSE 2 END",
+                resolution.name()
+            );
+            let (found, expected) = (rows(self.historian(), &sql).await, self.windows(resolution));
+            assert_eq!(found.len(), expected.len(), "{moment}: {} windows", resolution.name());
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(same(found, expected), "{moment}, {}:\n{found:?}\n{expected:?}", resolution.name());
+            }
+        }
+    }
+}
+
+fn expected((series, end, quality): Key, rows: &[Number]) -> Vec<Json> {
+    let numbers: Vec<f64> = rows.iter().filter_map(|(_, value)| *value).collect();
+    let sum: f64 = numbers.iter().sum();
+    let mean = sum / numbers.len() as f64;
+    let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+    let some = |value: f64| if numbers.is_empty() { Json::Null } else { value.into() };
+    let deviation = if numbers.len() > 1 { (squares / (numbers.len() - 1) as f64).sqrt().into() } else { Json::Null };
+    let (first, last) = (rows[0], rows[rows.len() - 1]);
+    let time = |nanos: i64| Json::from(Timestamp::from_nanos(nanos).to_string());
+    vec![
+        series.into(),
+        Timestamp::from_micros(end).to_string().into(),
+        ["good", "uncertain", "bad"][usize::try_from(quality).unwrap()].into(),
+        rows.len().into(),
+        numbers.len().into(),
+        some(sum),
+        some(numbers.iter().copied().fold(f64::INFINITY, f64::min)),
+        some(numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+        deviation,
+        first.1.into(),
+        last.1.into(),
+        time(first.0),
+        time(last.0),
+    ]
+}
+
+/// Equal, numbers to the last digits of a sum.
+fn same(found: &[Json], expected: &[Json]) -> bool {
+    found.len() == expected.len()
+        && found.iter().zip(expected).all(|(found, expected)| match (found.as_f64(), expected.as_f64()) {
+            (Some(found), Some(expected)) => (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+            _ => found == expected,
+        })
+}
+
+/// Appends, corrections, late rows, flushes, stops and crashes: at every moment every window is what its points say.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_window_is_what_its_points_say() {
+    for seed in [1, 2] {
+        let mut world = World::new(seed).await;
+        for step in 0..40 {
+            let moment = format!("seed {seed}, step {step}");
+            match world.random.below(10) {
+                0..=5 => world.append().await,
+                6 | 7 => world.historian().flush().await.unwrap(),
+                8 => {
+                    world.historian.take().unwrap().close().await.unwrap();
+                    world.open().await;
+                }
+                _ => {
+                    kill(world.historian.take().unwrap()).await;
+                    world.open().await;
+                }
+            }
+            if step % 8 == 7 {
+                world.check(&moment).await;
+            }
+        }
+        world.historian().flush().await.unwrap();
+        world.check(&format!("seed {seed}, end")).await;
+    }
+}
+
+/// Questions that roll-ups can answer get the same answers from them as from the samples.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_from_rollups_are_those_of_the_samples() {
+    let mut world = World::new(7).await;
+    for step in 0..40 {
+        world.append().await;
+        if step % 9 == 3 {
+            world.historian().flush().await.unwrap();
+        }
+    }
+    let from = world.now - 30 * 3_600 * SECOND;
+    let at = |nanos: i64| Timestamp::from_nanos(nanos).to_string();
+    let hour = |nanos: i64| at(nanos.div_euclid(3_600 * SECOND) * 3_600 * SECOND);
+    let all = "avg(value), min(value), max(value), sum(value), count(*), count(value)";
+    let conditions = [
+        "quality = 'good'".to_owned(),
+        format!("time > '{}' AND time <= '{}'", hour(from), hour(world.now)),
+        format!("time >= '{}' AND time < '{}' AND property = 'temp'", hour(from), hour(world.now)),
+        format!("time >= '{}' AND time < '{}'", at(from), at(world.now - 12_345)),
+        format!("time BETWEEN '{}' AND '{}' AND asset LIKE '%A'", at(from + 1), hour(world.now)),
+    ];
+    let spans = [
+        "date_bin(INTERVAL '1 hour', time)",
+        "date_bin(INTERVAL '5 minutes', time)",
+        "date_bin(INTERVAL '45 minutes', time, TIMESTAMP '2026-01-01T00:07:00')",
+        "time_bucket('15m', time)",
+        "window_end('15m', time)",
+        "date_trunc('day', time)",
+        "date_trunc('month', time)",
+        "asset",
+    ];
+    for condition in &conditions {
+        for span in spans {
+            let question = |samples: &str| {
+                format!(
+                    "SELECT property, {span}, quality, {all} FROM {samples} WHERE {condition} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+                )
+            };
+            compare(world.historian(), &question("samples"), &question("(SELECT * FROM samples LIMIT 1000000)")).await;
+        }
+        let question = |samples: &str| format!("SELECT {all} FROM {samples} WHERE {condition}");
+        compare(world.historian(), &question("samples"), &question("(SELECT * FROM samples LIMIT 1000000)")).await;
+    }
+    // What could tell pieces from samples is left alone.
+    for question in [
+        "SELECT avg(value) FROM samples WHERE value > 3",
+        "SELECT avg(value) FROM samples WHERE extract(minute FROM time) = 3",
+        "SELECT date_bin(INTERVAL '90 seconds', time), avg(value) FROM samples GROUP BY 1",
+        "SELECT date_bin(INTERVAL '1 hour', time, TIMESTAMP '2026-01-01T00:00:30'), avg(value) FROM samples GROUP BY 1",
+        "SELECT time, avg(value) FROM samples GROUP BY 1",
+        "SELECT time_bucket('1 month', time), avg(value) FROM samples GROUP BY 1",
+        "SELECT time_bucket('1d', time, 'Europe/Berlin'), avg(value) FROM samples GROUP BY 1",
+        "SELECT avg(value) FILTER (WHERE quality = 'good') FROM samples",
+        "SELECT count(DISTINCT value) FROM samples",
+        "SELECT sum(integer) FROM samples",
+        "SELECT stddev(value) FROM samples",
+        "SELECT avg(value + 1) FROM samples",
+        "SELECT max(time) FROM samples",
+        "SELECT avg(value) FROM samples WHERE time > TIMESTAMP '2026-01-01' AND time < TIMESTAMP '2026-01-01T00:10:00'",
+    ] {
+        assert!(!plan(world.historian(), question).await.contains("TotalsExec"), "{question}");
+    }
+}
+
+async fn plan(historian: &Historian, question: &str) -> String {
+    let plan = rows(historian, &format!("EXPLAIN {question}")).await;
+    plan.iter().map(|row| row[1].as_str().unwrap().to_owned()).collect()
+}
+
+async fn compare(historian: &Historian, question: &str, plain: &str) {
+    let used = plan(historian, question).await;
+    assert!(used.contains("TotalsExec"), "{question}\n{used}");
+    assert!(!plan(historian, plain).await.contains("TotalsExec"), "{plain}");
+    let (found, expected) = (rows(historian, question).await, rows(historian, plain).await);
+    assert!(!expected.is_empty(), "{plain}");
+    assert_eq!(found.len(), expected.len(), "{question}\n{found:?}\n{expected:?}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(same(found, expected), "{question}\n{found:?}\n{expected:?}");
+    }
+}
