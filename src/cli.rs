@@ -9,6 +9,8 @@ mod import;
 mod progress;
 mod query;
 mod run;
+mod sql_listen;
+mod sql_user;
 mod stop;
 mod storage;
 
@@ -48,6 +50,8 @@ enum Command {
     Backup(backup::Backup),
     /// Makes a data folder out of a backup.
     Restore(backup::Restore),
+    /// Adds, lists and removes users of PostgreSQL's protocol.
+    SqlUser(sql_user::SqlUsers),
     /// Prints the JSON Schema of the plant file, for editors.
     Schema,
 }
@@ -64,6 +68,7 @@ impl Cli {
             Command::Export(export) => export.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
+            Command::SqlUser(users) => users.run(),
             Command::Schema => print_schema(),
         };
         result.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@ pub mod notify;
 pub mod pipeline;
 pub mod schedule;
 pub mod sources;
+pub mod sql_users;
 pub mod storage;
 pub mod store;
 pub mod telemetry;
@@ -37,7 +38,10 @@ use andon_models::{
     event::{Event, EventBody},
     operator::{OperatorRefusal, OperatorRequest},
 };
-use andon_query::{Batch, Historian, HistorianOptions, QueryError, Recovered};
+use andon_query::{
+    Batch, Historian, HistorianOptions, QueryError, Recovered,
+    postgres::{TlsAcceptor, Users},
+};
 use anyhow::{Context, anyhow};
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -72,6 +76,16 @@ pub struct Opened {
     data: PathBuf,
 }
 
+/// Where PostgreSQL's clients connect, bound but not served yet.
+pub struct SqlServer {
+    /// The port.
+    pub listener: TcpListener,
+    /// Who may ask.
+    pub users: Users,
+    /// Encryption.
+    pub tls: Option<TlsAcceptor>,
+}
+
 /// A service that runs.
 pub struct Running {
     historian: Historian,
@@ -83,6 +97,7 @@ pub struct Running {
     effects: JoinHandle<()>,
     metrics: JoinHandle<()>,
     server: JoinHandle<std::io::Result<()>>,
+    sql: Option<(oneshot::Sender<()>, JoinHandle<std::io::Result<()>>)>,
 }
 
 /// Opens the data folder for a plant: definition, series numbers, history, and what detectors remember. Metrics of windows that were
@@ -204,10 +219,29 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let (stop_server, server_stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(server_stopped.await) };
     let server = tokio::spawn(andon_dashboards::serve(listener, state, shutdown));
-    Ok(Running { historian, sources, world, stop_pipeline, stop_server, pipeline, effects: effects_task, metrics, server })
+    Ok(Running {
+        historian,
+        sources,
+        world,
+        stop_pipeline,
+        stop_server,
+        pipeline,
+        effects: effects_task,
+        metrics,
+        server,
+        sql: None,
+    })
 }
 
 impl Running {
+    /// Lets PostgreSQL's clients in.
+    pub fn serve_sql(&mut self, server: SqlServer) {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move { drop(stopped.await) };
+        let serve = andon_query::postgres::serve(self.historian.clone(), server.listener, server.users, server.tls, shutdown);
+        self.sql = Some((stop, tokio::spawn(serve)));
+    }
+
     /// Stops from the outside in: requests, effects, collectors, pipeline, and at last the memory. Each part ends while the next one
     /// still takes what it hands over; each has a limit, so that one that is stuck holds up nothing.
     ///
@@ -217,6 +251,10 @@ impl Running {
         // A task that is gone already needs no signal.
         let _ = self.stop_server.send(());
         end(&mut self.server, "the web server").await;
+        if let Some((stop, mut server)) = self.sql.take() {
+            let _ = stop.send(());
+            end(&mut server, "the server of SQL clients").await;
+        }
         self.world.quiet(STOP_PATIENCE).await;
         within(STOP_PATIENCE * 3, self.sources.stop(), "collectors").await;
         let _ = self.stop_pipeline.send(());

@@ -135,6 +135,7 @@ def replay(arguments) -> Result:
             logged = server.log_rows()
             server.stop(signal.SIGKILL)
             took.append(server.start())
+            server.flush()
             count, total = server.count_and_sum()
             assert count == load.rows and abs(total - load.sum) < 1e-9 * abs(load.sum), (count, total)
         finally:

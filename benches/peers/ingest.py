@@ -35,6 +35,7 @@ def once(kind: type[Server], folder: Path, load: client.Load, prepare, send, che
             "client_cpu": sent.client_cpu_seconds / sent.seconds,
             "answers": sent.slowest_answers,
             "memory": server.memory() / 2**20,
+            "refused": getattr(server, "refused", 0),
         }
     finally:
         server.remove()
@@ -83,9 +84,12 @@ def against(
 
 def against_self(name: str, load: client.Load, usual: client.Load, send, arguments) -> Comparison:
     """One load against another, both into Andon."""
-    run = lambda load: once(
-        Andon, arguments.folder, load, nothing, send, lambda server: checked(name, load, server.count_and_sum())
-    )
+
+    def check(server: Andon, load: client.Load) -> None:
+        server.flush()
+        checked(name, load, server.count_and_sum())
+
+    run = lambda load: once(Andon, arguments.folder, load, nothing, send, lambda server: check(server, load))
     ours, theirs = alternately(arguments.pairs, lambda: run(load), lambda: run(usual))
     rates = ([run["rate"] for run in ours], [run["rate"] for run in theirs])
     more = told(ours, theirs, load)
@@ -169,6 +173,7 @@ def postgresql(arguments) -> Result:
                 checked(server.name, theirs_load, connection.execute("SELECT count(*), sum(value) FROM samples").fetchone())
 
         def check_ours(server: Andon) -> None:
+            server.flush()
             checked(server.name, named, server.count_and_sum())
 
         ours = (nothing, lambda server, load: client.send_arrow(server.port, load), check_ours)

@@ -38,6 +38,7 @@ def memory(arguments) -> Result:
             settled(lambda: server.memory() // SETTLED_BYTES, quiet_seconds=5, most_seconds=60)
             time.sleep(arguments.settle)
             held, resident = server.memory(), server.resident()
+            server.flush()
             count, total = server.count_and_sum()
             assert count == sent.rows and abs(total - sent.sum) < 1e-6 * sent.sum, f"{kind.name}: {count:,} rows, sum {total}"
             restarted = None

@@ -147,6 +147,8 @@ class Andon(Server):
         super().__init__(folder)
         (folder / "plant.yaml").write_text(plant)
         self.data = folder / "data"
+        self.refused = 0
+        """How often a question was refused for its memory."""
 
     def command(self) -> list[str]:
         plant = str(self.folder / "plant.yaml")
@@ -165,9 +167,17 @@ class Andon(Server):
             raise RuntimeError(f"{statement}: {error.code} {error.read().decode()[:500]}") from error
 
     def count_and_sum(self) -> tuple[int, float]:
-        rows = self.sql('SELECT count(*), sum(coalesce("double", CAST("integer" AS DOUBLE))) FROM samples')
-        return int(rows[0][0]), float(rows[0][1] or 0)
-
+        """A question over everything right behind a burst may be refused for its memory: files need less than the buffer."""
+        began = time.monotonic()
+        while True:
+            try:
+                rows = self.sql('SELECT count(*), sum(coalesce("double", CAST("integer" AS DOUBLE))) FROM samples')
+                return int(rows[0][0]), float(rows[0][1] or 0)
+            except RuntimeError as refused:
+                if "memory" not in str(refused) or time.monotonic() - began > READY_SECONDS:
+                    raise
+                self.refused += 1
+                time.sleep(0.5)
 
     def metric(self, name: str) -> float:
         found = re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)$", self.get("/metrics")[1].decode(), re.MULTILINE)

@@ -142,6 +142,7 @@ def andon(plant: Plant, rows: int, folder: Path) -> dict:
     try:
         server.start()
         client.stream_arrow(server.port, plant, rows, connections=2)
+        server.flush()
         assert server.count_and_sum()[0] == rows
         before = size_of(server.data / "history" / "samples", "*.parquet")
         server.compact()

@@ -415,8 +415,7 @@ impl Historian {
         &self.inner.options.dir
     }
 
-    /// The session that statements run in.
-    #[cfg(test)]
+    /// The session that statements run in; others are made from it.
     pub(crate) fn session(&self) -> &SessionContext {
         &self.inner.session
     }

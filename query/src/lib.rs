@@ -13,6 +13,7 @@ mod historian;
 mod history;
 mod metric;
 mod options;
+pub mod postgres;
 mod rollup;
 mod sql;
 mod table;

@@ -16,9 +16,11 @@ mod wide;
 mod words;
 
 pub use answer::{answer, type_name};
+pub use check::only_reads;
+pub use size::check_size;
 pub use statements::Statements;
-#[allow(unused_imports, reason = "for what streams rows instead of collecting them")]
-pub use stream::{statement, stream, stream_plan};
+pub use stream::stream;
+pub use stream::{statement, stream_plan};
 
 use crate::{
     HistorianOptions, QueryError, TableDescription,

@@ -5,6 +5,7 @@ mod plant;
 use self::plant::DemoPlant;
 use super::{
     block_on,
+    sql_listen::SqlListen,
     stop::{StopSignal, run_until},
 };
 use crate::service::{self, Opened, clock, history, telemetry};
@@ -43,6 +44,8 @@ pub struct Demo {
     /// Address of the web interface and the API; if it is taken, the next free port.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    #[command(flatten)]
+    sql: SqlListen,
     /// Keeps the data in this folder; otherwise it is deleted at the end.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -130,7 +133,10 @@ impl Demo {
         }
         let servers = servers.go_live();
         let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()) };
-        let running = service::start(opened, listener, info, now.clone()).await?;
+        let mut running = service::start(opened, listener, info, now.clone()).await?;
+        if let Some(server) = self.sql.bind_demo(data).await? {
+            running.serve_sql(server);
+        }
         self.introduce(address, data);
         let ended = run_until(&mut signal, running).await;
         servers.stop().await;

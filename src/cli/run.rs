@@ -2,6 +2,7 @@
 
 use super::{
     block_on, check,
+    sql_listen::SqlListen,
     stop::{StopSignal, run_until},
     storage::Storage,
 };
@@ -14,7 +15,8 @@ use tokio::net::TcpListener;
 /// Arguments of `andon run`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  andon run plant.yaml\n  andon run plant/ --data /var/lib/andon --listen 127.0.0.1:9090\n\n\
+    after_help = "Examples:\n  andon run plant.yaml\n  andon run plant/ --data /var/lib/andon --listen 127.0.0.1:9090\n  \
+                  andon run plant.yaml --sql-listen 127.0.0.1:5433     and lets psql and Grafana ask\n\n\
                   Ctrl+C stops it cleanly. Without users and TLS it listens on loopback only."
 )]
 pub struct Run {
@@ -25,6 +27,8 @@ pub struct Run {
     /// Address of the web interface and the API.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    #[command(flatten)]
+    sql: SqlListen,
 }
 
 impl Run {
@@ -46,9 +50,14 @@ impl Run {
                 .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
             let address = listener.local_addr()?;
             let mut signal = StopSignal::listen()?;
-            let opened = service::open(plant, &checked.files, self.storage.options(), now(), &now).await?;
+            let options = self.storage.options();
+            let sql = self.sql.bind(&options.dir).await?;
+            let opened = service::open(plant, &checked.files, options, now(), &now).await?;
             let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new() };
-            let running = service::start(opened, listener, info, now).await?;
+            let mut running = service::start(opened, listener, info, now).await?;
+            if let Some(server) = sql {
+                running.serve_sql(server);
+            }
             eprintln!("Andon runs at http://{address}/  (Ctrl+C stops it)");
             run_until(&mut signal, running).await?;
             Ok(ExitCode::SUCCESS)

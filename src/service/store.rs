@@ -6,10 +6,19 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 
 /// Each entry moves the database one version on; entries are never edited, only added.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE definition (version INTEGER PRIMARY KEY, at TEXT NOT NULL, files TEXT NOT NULL);
     CREATE TABLE series (id INTEGER PRIMARY KEY, asset TEXT NOT NULL, property TEXT NOT NULL, UNIQUE (asset, property));
-"];
+",
+    "
+    CREATE TABLE sql_user (name TEXT PRIMARY KEY, salt BLOB NOT NULL, iterations INTEGER NOT NULL, stored_key BLOB NOT NULL,
+        server_key BLOB NOT NULL);
+",
+];
+
+/// How long to wait for another process that writes; it writes for milliseconds.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The definition store of one data folder.
 pub struct Store {
@@ -25,6 +34,8 @@ impl Store {
         std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
         let path = data.join("andon.db");
         let connection = Connection::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        // `andon sql-user` may write beside a running Andon.
+        connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -64,6 +75,11 @@ impl Store {
         let copy = copy.to_str().context("the path is not UTF-8")?;
         store.connection.execute("VACUUM INTO ?1", params![copy])?;
         Ok(())
+    }
+
+    /// The database, for what other modules keep in it.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Keeps a definition as a new version, if it differs from the last one. Returns the version that holds now.

@@ -46,7 +46,6 @@ pub async fn stream(session: &SessionContext, sql: &str, limits: SqlLimits) -> R
 ///
 /// # Errors
 /// When the plan would change something, or is not ready to run in time.
-#[allow(dead_code, reason = "the PostgreSQL wire plans apart from running")]
 pub async fn stream_plan(
     session: &SessionContext,
     plan: LogicalPlan,
