@@ -24,10 +24,10 @@ psql_is_missing = shutil.which("psql") is None
 class Server:
     """A demo with SQL clients allowed."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *more):
         self.folder = folder
         arguments = ["--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0", "--history", "6h", "--calm", "--keep", str(folder)]
-        self.andon = Andon(["demo", *arguments])
+        self.andon = Andon(["demo", *arguments, *more])
         self.andon.wait_ready(180)
         told = "\n".join(self.andon.lines)
         self.port = int(re.search(r"SQL clients connect to 127\.0\.0\.1:(\d+)", told).group(1))
@@ -67,9 +67,9 @@ def rows(connection, statement, parameters=None, **options):
         (r"\d", ["samples", "alarms", "view", "table", "plant"]),
         (r"\dt", ["samples", "asset_property"]),
         (r"\dv", ["alarms", "commands"]),
-        (r"\d samples", ["timestamp with time zone", "double precision", "asset", "not null"]),
+        (r"\d samples", ["timestamp with time zone", "double precision", "asset"]),
         (r"\d+ samples", ["timestamp with time zone"]),
-        (r"\d alarms", ["View", "priority"]),
+        (r"\d alarms", ["View", "priority", "not null"]),
         (r"\dn", ["plant"]),
         (r"\l", ["andon", "UTF8"]),
         (r"\df time_b*", ["time_bucket"]),
@@ -514,3 +514,43 @@ def test_catalogue_as_jdbc_tools_ask_it(connection):
     assert rows(connection, "SELECT current_database(), current_schema(), current_user, session_user") == [
         ("andon", "plant", "demo", "demo")
     ]
+
+
+PLANT = """
+plant: { name: Test, timezone: UTC }
+models: { press: { attributes: { rate: { default: 5 } } } }
+assets: { Press A: { model: press } }
+"""
+
+
+def refused(tmp_path, *arguments):
+    file = tmp_path / "plant.yaml"
+    file.write_text(PLANT)
+    andon = Andon(["run", str(file), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", *arguments])
+    try:
+        andon.process.wait(60)
+        wait_for("its last words", lambda: any("andon:" in line for line in andon.lines), 5)
+    finally:
+        andon.stop()
+    assert andon.process.returncode == 1
+    return "\n".join(andon.lines)
+
+
+def test_the_port_stays_closed_without_a_user_and_beyond_loopback_without_encryption(tmp_path):
+    assert "andon sql-user add" in refused(tmp_path, "--sql-listen", "127.0.0.1:0")
+    assert "--sql-tls-cert" in refused(tmp_path, "--sql-listen", "0.0.0.0:0")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_with_a_certificate_only_encrypted_connections_get_in(tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout".split()
+    subprocess.run([*make, key, "-out", certificate], check=True, capture_output=True)
+    server = Server(tmp_path / "data", "--sql-tls-cert", str(certificate), "--sql-tls-key", str(key))
+    try:
+        with psycopg.connect(server.dsn, sslmode="verify-ca", sslrootcert=str(certificate)) as connection:
+            assert rows(connection, "SELECT 1") == [(1,)]
+        with pytest.raises(psycopg.OperationalError, match="sslmode=require"):
+            psycopg.connect(server.dsn, sslmode="disable")
+    finally:
+        server.andon.stop()
