@@ -7,6 +7,7 @@
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import tempfile
@@ -37,6 +38,9 @@ BENCHES = {
 
 
 def commit() -> str:
+    """What was built: said by ANDON_COMMIT, else the source as it is now."""
+    if "ANDON_COMMIT" in os.environ:
+        return os.environ["ANDON_COMMIT"]
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
     return done.stdout.strip()
 
