@@ -62,7 +62,7 @@ use url::Url;
 /// Remembers samples and events, and answers questions about them. Clones share one historian.
 #[derive(Clone)]
 pub struct Historian {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {

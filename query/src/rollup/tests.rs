@@ -275,3 +275,135 @@ async fn compare(historian: &Historian, question: &str, plain: &str) {
         assert!(same(found, expected), "{question}\n{found:?}\n{expected:?}");
     }
 }
+
+impl World {
+    /// Waits until the roll-ups of an older history are made.
+    async fn filled(&self) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
+        while !self.historian().inner.rollups().unwrap().lock().await.complete {
+            assert!(tokio::time::Instant::now() < deadline, "the roll-ups are not made");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn folders(&self) -> Vec<std::path::PathBuf> {
+        let folder = |resolution: Resolution| self.folder.path().join("history").join(format!("rollup_{}", resolution.name()));
+        Resolution::ALL.map(folder).to_vec()
+    }
+}
+
+/// A history from before there were roll-ups is answered from its points at once, and from roll-ups when they are made.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_history_gets_its_rollups() {
+    let mut world = World::new(11).await;
+    for _ in 0..12 {
+        world.append().await;
+    }
+    world.historian().flush().await.unwrap();
+    world.append().await;
+    world.historian().flush().await.unwrap();
+    world.historian.take().unwrap().close().await.unwrap();
+    for folder in world.folders() {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+    world.open().await;
+    world.check("at once").await;
+    // Also of what is written meanwhile.
+    world.append().await;
+    world.historian().flush().await.unwrap();
+    world.check("while they are made").await;
+    world.filled().await;
+    world.check("when they are made").await;
+    world.append().await;
+    world.historian().flush().await.unwrap();
+    world.check("after the next flush").await;
+    kill(world.historian.take().unwrap()).await;
+    world.open().await;
+    assert!(world.historian().inner.rollups().unwrap().lock().await.complete);
+    world.check("after a crash").await;
+}
+
+/// Points that a crash left without roll-ups are counted, before and after the next flush.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_points_and_rollups_leaves_no_gap() {
+    let mut world = World::new(12).await;
+    world.append().await;
+    world.historian().flush().await.unwrap();
+    for folder in world.folders() {
+        // The tables stay as they were, as if the process had been killed before it came to them.
+        let (kept, away) = (folder.clone(), folder.with_extension("kept"));
+        copy(&kept, &away);
+    }
+    world.append().await;
+    world.append().await;
+    world.historian().flush().await.unwrap();
+    world.historian.take().unwrap().close().await.unwrap();
+    for folder in world.folders() {
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::rename(folder.with_extension("kept"), &folder).unwrap();
+    }
+    world.open().await;
+    world.check("after the crash").await;
+    world.append().await;
+    world.check("with a buffer").await;
+    world.historian().flush().await.unwrap();
+    world.check("after the next flush").await;
+    world.historian.take().unwrap().close().await.unwrap();
+    world.open().await;
+    assert_eq!(world.historian().inner.rollups().unwrap().lock().await.gap.len(), 0);
+    world.check("after a restart").await;
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &to) } else { drop(std::fs::copy(entry.path(), to).unwrap()) }
+    }
+}
+
+/// Many small flushes become few files that say the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_files_of_rollups_are_merged() {
+    let mut world = World::new(13).await;
+    let mut most = 0;
+    for _ in 0..30 {
+        world.append().await;
+        world.historian().flush().await.unwrap();
+        most = most.max(world.historian().inner.rollups().unwrap().lock().await.files().of(Resolution::Day).len());
+    }
+    let files = world.historian().inner.rollups().unwrap().lock().await.files().of(Resolution::Day).len();
+    assert!(files < 12 && most <= 24, "{files} files, {most} at the most");
+    world.check("after merges").await;
+}
+
+/// New rows cost nothing that is there already: the files of older points are away, and their roll-ups too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_of_new_rows_reads_nothing_older() {
+    let mut world = World::new(14).await;
+    let temp = series(&world.catalog, "Line 1/Press A", "temp");
+    let batch = |seconds: std::ops::Range<i64>| {
+        let points = seconds.map(|second| crate::testing::good(temp, second, second as f64)).collect();
+        Batch { points, ..Batch::default() }
+    };
+    world.historian().append(batch(0..1_000)).await.unwrap();
+    world.historian().flush().await.unwrap();
+    let history = world.folder.path().join("history");
+    let tables: Vec<_> = world.folders().into_iter().chain([history.join("samples")]).collect();
+    let hidden: Vec<_> =
+        tables.iter().flat_map(|table| parquet_files(table)).map(|file| (file.with_extension("away"), file)).collect();
+    assert!(hidden.len() >= 5);
+    hidden.iter().for_each(|(away, file)| std::fs::rename(file, away).unwrap());
+    world.historian().append(batch(1_000..2_000)).await.unwrap();
+    world.historian().flush().await.unwrap();
+    assert_eq!(world.historian().inner.rollups().unwrap().lock().await.gap.len(), 0);
+    hidden.iter().for_each(|(away, file)| std::fs::rename(away, file).unwrap());
+    (0..2_000).for_each(|second| drop(world.points.insert((temp.0, at(second).as_nanos(), 0), (second as f64).into())));
+    world.check("with all files back").await;
+}
+
+fn parquet_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let days = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let days = days.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("day="));
+    days.flat_map(|day| std::fs::read_dir(day).unwrap().map(|entry| entry.unwrap().path())).collect()
+}
