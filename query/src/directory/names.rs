@@ -8,9 +8,9 @@ use super::{DataStream, Directory, FIRST_STREAM, SeriesRow};
 use crate::table::columns::CHUNK_ROWS;
 use andon_models::ValueType;
 use arrow::{
-    array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray},
-    compute::interleave,
-    datatypes::{Int32Type, SchemaRef},
+    array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch, StringArray},
+    compute::{cast, interleave, kernels::zip::zip},
+    datatypes::{DataType, Int32Type, SchemaRef},
     error::ArrowError,
 };
 use std::{
@@ -133,6 +133,27 @@ impl Names {
             Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.clone(), values)?))
         };
         values.into_iter().zip(columns).map(dictionary).collect()
+    }
+
+    /// Asset, property and unit as files hold them: a data stream has its whole name for a property, so that nobody who reads a file
+    /// takes two streams for one.
+    ///
+    /// # Errors
+    /// When the columns do not fit together.
+    pub fn stored(&self, series: &[i32]) -> Result<Vec<ArrayRef>, ArrowError> {
+        let is_stream: BooleanArray = series.iter().map(|series| Some(series.cast_unsigned() >= FIRST_STREAM)).collect();
+        let streams = is_stream.true_count();
+        if streams == 0 {
+            return self.columns(series, &["asset", "property", "unit"]);
+        }
+        if streams == series.len() {
+            return self.columns(series, &["asset", "alias", "unit"]);
+        }
+        let mut columns = self.columns(series, &["asset", "property", "unit", "alias"])?;
+        let dictionary = columns[1].data_type().clone();
+        let (alias, property) = (cast(&columns.remove(3), &DataType::Utf8)?, cast(&columns[1], &DataType::Utf8)?);
+        columns[1] = cast(&zip(&is_stream, &alias, &property)?, &dictionary)?;
+        Ok(columns)
     }
 
     /// The different series of these rows as chunk and row, and for each row the place among them.

@@ -318,7 +318,7 @@ impl Names {
     pub fn add(&self, points: &RecordBatch) -> Result<RecordBatch, QueryError> {
         let series = points.column(SERIES).as_primitive::<Int32Type>();
         let mut columns = vec![points.column(SERIES).clone()];
-        columns.extend(self.0.columns(series.values(), &NAMES)?);
+        columns.extend(self.0.stored(series.values())?);
         columns.extend(points.columns()[1..].iter().cloned());
         Ok(RecordBatch::try_new(self.schema(points.schema_ref()), columns)?)
     }
