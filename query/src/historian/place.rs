@@ -13,8 +13,8 @@ use deltalake::{
     },
 };
 use object_store::{
-    ObjectStore, ObjectStoreExt, WriteMultipart,
-    aws::{AmazonS3Builder, S3ConditionalPut},
+    ClientConfigKey, ObjectStore, ObjectStoreExt, RetryConfig, WriteMultipart,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut},
     local::LocalFileSystem,
     path::Path as ObjectPath,
 };
@@ -23,6 +23,7 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     sync::{Arc, Once},
+    time::Duration,
 };
 use tempfile::TempPath;
 use url::Url;
@@ -31,6 +32,15 @@ use url::Url;
 const PART_BYTES: usize = 8 << 20;
 /// Parts of one upload that are on their way at once: bounds its memory.
 const MAX_PARTS: usize = 4;
+
+/// How often a request to an object store is made again.
+const MAX_RETRIES: usize = 3;
+/// How long it is made again: somebody at a terminal may be waiting. The keeper of the tables tries again by itself.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one request may take: a part of an upload on a slow line.
+const REQUEST_TIMEOUT: &str = "10s";
+/// How long a connection may take.
+const CONNECT_TIMEOUT: &str = "3s";
 
 /// A folder of an object store, the local disk being one of them.
 #[derive(Clone)]
@@ -229,7 +239,15 @@ pub async fn blocking<T: Send + 'static>(
 
 fn s3(url: &Url) -> Result<Arc<dyn ObjectStore>, DeltaTableError> {
     // Two writers must never both make the same version of a table: the store itself has to see to that.
-    let store = AmazonS3Builder::from_env().with_url(url.as_str()).with_conditional_put(S3ConditionalPut::ETagMatch).build()?;
+    // Options of the environment, such as AWS_ALLOW_HTTP, are in the builder already; these only shorten its patience.
+    let retry = RetryConfig { max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
+    let store = AmazonS3Builder::from_env()
+        .with_url(url.as_str())
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_retry(retry)
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), REQUEST_TIMEOUT)
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), CONNECT_TIMEOUT)
+        .build()?;
     Ok(Arc::new(store))
 }
 
