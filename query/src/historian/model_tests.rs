@@ -12,7 +12,7 @@ use rand_pcg::Pcg64;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Steps of one run; a step is an append, or now and then something larger.
-const STEPS: usize = 1_200;
+const STEPS: usize = 1_000;
 /// Seeds of the runs. A failure names its seed; `ANDON_SEED` runs one of your choice.
 const SEEDS: [u64; 3] = [1, 20_261_121, 77];
 
@@ -90,14 +90,14 @@ impl Run {
 
     async fn step(&mut self) {
         match self.random.random_range(0..1_000) {
-            0..958 => self.append().await,
-            958..974 => self.historian().flush().await.unwrap(),
-            974..980 => self.historian().compact().await.unwrap(),
-            980..985 => {
+            0..978 => self.append().await,
+            978..986 => self.historian().flush().await.unwrap(),
+            986..988 => self.historian().compact().await.unwrap(),
+            988..990 => {
                 self.historian.take().unwrap().close().await.unwrap();
                 self.reopen().await;
             }
-            985..990 => self.reopen().await,
+            990..994 => self.reopen().await,
             _ => self.check().await,
         }
     }
