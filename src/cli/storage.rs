@@ -19,10 +19,10 @@ pub struct Storage {
     #[arg(long)]
     take_over: bool,
     /// How long samples are kept, by whole UTC days, such as 400d. For ever if not given.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = age, value_name = "TIME")]
     keep_samples: Option<Duration>,
     /// How long events are kept.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, value_parser = age, value_name = "TIME")]
     keep_events: Option<Duration>,
     /// How long files that were merged stay for other programs that may be reading them.
     #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
@@ -85,6 +85,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| format!("`{text}` is no time; write it like 2ms, 30s or 10m"))
 }
 
+/// How long history is kept: it goes by whole days.
+fn age(text: &str) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    match parse_duration(text) {
+        Some(age) if age >= DAY => Ok(age),
+        Some(_) => Err(format!("`{text}` is too short: history goes by whole days; the least is 1d")),
+        None => Err(format!("`{text}` is no age; write it like 400d")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +107,7 @@ mod tests {
             assert!(bytes(wrong).unwrap_err().contains("512MiB"), "{wrong}");
         }
         assert!(memory("1MiB").is_err());
+        assert_eq!(age("2d"), Ok(Duration::from_secs(2 * 86_400)));
+        assert!(age("0d").unwrap_err().contains("whole days") && age("400").unwrap_err().contains("400d"));
     }
 }

@@ -51,7 +51,7 @@ pub fn read(input: impl BufRead, consumed: &AtomicU64, rows: &mut Rows<'_, '_>) 
         let flow = match reader.next()? {
             Read::End => break,
             Read::Damaged(reason) => rows.problem(reader.line(), format!("the line {reason}")),
-            Read::Record if reader.len() > header.len() => {
+            Read::Record if reader.len() != header.len() => {
                 rows.problem(reader.line(), format!("the line has {} fields, the header {}", reader.len(), header.len()))
             }
             Read::Record => match &layout {

@@ -2,12 +2,13 @@
 
 use super::super::progress::grouped;
 use andon_models::Timestamp;
-use andon_query::Historian;
+use andon_query::{Historian, SqlLimits};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The name of the file.
@@ -87,6 +88,12 @@ impl fmt::Display for Manifest {
     }
 }
 
+/// A question that no column of the samples is left out of.
+const EVERY_COLUMN: &str = "SELECT count(*), sum(double), sum(integer), count(boolean), count(string), max(status), max(quality), max(seq) FROM samples";
+
+/// How long reading all rows of a copy may take: some ten thousand million.
+const MAX_READING: Duration = Duration::from_secs(6 * 3_600);
+
 impl Manifest {
     /// A manifest without files yet.
     pub fn new(created: Timestamp, counts: Counts) -> Self {
@@ -111,6 +118,10 @@ impl Manifest {
         let historian = Historian::open_read_only(folder).await.context("it cannot be opened")?;
         let counts = Counts::of(&historian);
         ensure!(counts == self.counts, "it holds {counts}, but should hold {}", self.counts);
+        // Hashes say that the copy is what was copied; only reading the rows says that they could be read then.
+        let limits = SqlLimits { time: MAX_READING, ..SqlLimits::default() };
+        historian.sql(EVERY_COLUMN, limits).await.context("its rows cannot be read")?;
+        historian.sql("SELECT count(body) FROM events", limits).await.context("its events cannot be read")?;
         Ok(())
     }
 }
