@@ -157,14 +157,14 @@ def product(arguments) -> Result:
         questions = [
             (
                 f"hourly averages of 50 machines over {days} days",
-                "SELECT count(*), sum(mean) FROM (SELECT asset, date_bin(INTERVAL '1 hour', time) AS hour, avg(\"double\") AS mean "
+                "SELECT count(*), sum(mean) FROM (SELECT asset, date_bin(INTERVAL '1 hour', time) AS hour, avg(value) AS mean "
                 "FROM samples WHERE property = 'analog_00' AND quality = 'good' GROUP BY 1, 2)",
                 "SELECT count(*), sum(mean) FROM (SELECT asset, date_trunc('hour', time) AS hour, avg(double) AS mean "
                 f"FROM samples WHERE property = 'analog_00' AND {GOOD} GROUP BY 1, 2)",
             ),
             (
                 f"daily least and most of 50 machines over {days} days",
-                "SELECT asset, CAST(date_trunc('day', time) AS BIGINT) / 1000, min(\"double\"), max(\"double\") FROM samples "
+                "SELECT asset, CAST(date_trunc('day', time) AS BIGINT) / 1000, min(value), max(value) FROM samples "
                 "WHERE property = 'analog_00' AND quality = 'good' GROUP BY 1, 2",
                 "SELECT asset, epoch_us(date_trunc('day', time)), min(double), max(double) FROM samples "
                 f"WHERE property = 'analog_00' AND {GOOD} GROUP BY 1, 2",
