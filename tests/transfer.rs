@@ -145,6 +145,18 @@ fn a_backup_proves_that_it_is_whole_and_a_damaged_one_that_it_is_not() {
     }
     std::fs::write(folder.join("monday/directory.json"), "{}").unwrap();
     assert!(wrong(folder, &["backup", "verify", "monday"]).contains("directory.json has 2 bytes instead of"));
+
+    // A copy of rows that could not be read is no backup, however well it was copied.
+    let days = std::fs::read_dir(folder.join("data/history/samples")).unwrap().map(|day| day.unwrap().path());
+    let files = days.filter(|day| !day.ends_with("_delta_log")).flat_map(|day| std::fs::read_dir(day).unwrap());
+    for file in files.map(|file| file.unwrap().path()) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        let half = bytes.len() / 2;
+        bytes[4..half].fill(0xA5);
+        std::fs::write(&file, bytes).unwrap();
+    }
+    fine(folder, &["backup", "-o", "tuesday"]);
+    assert!(wrong(folder, &["backup", "verify", "tuesday"]).contains("its rows cannot be read"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

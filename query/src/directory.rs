@@ -126,8 +126,7 @@ const FILE: &str = "directory.json";
 /// # Errors
 /// When its directory cannot be read.
 pub fn known_series(dir: &Path) -> Result<Vec<(AssetId, PropertyId, SeriesId)>, QueryError> {
-    let (directory, _) = Directory::load(dir)?;
-    Ok(directory.series.iter().map(|(number, row)| (row.asset_id, row.property_id, SeriesId(*number))).collect())
+    Ok(Directory::read(dir)?.series.iter().map(|(number, row)| (row.asset_id, row.property_id, SeriesId(*number))).collect())
 }
 
 impl Directory {
@@ -136,16 +135,21 @@ impl Directory {
     /// # Errors
     /// When the files cannot be read.
     pub fn load(dir: &Path) -> Result<(Self, Vec<SystemNotice>), QueryError> {
-        let path = dir.join(FILE);
-        let mut directory: Self = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| QueryError::io("cannot understand", &path)(std::io::Error::other(error)))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
-            Err(error) => return Err(QueryError::io("cannot read", &path)(error)),
-        };
+        let mut directory = Self::read(dir)?;
         let notices = stream_file::load(dir, &directory.streams)?;
         directory.by_path = directory.series.iter().map(|(number, row)| (row.path(), SeriesId(*number))).collect();
         Ok((directory, notices))
+    }
+
+    /// Reads the names of the definition, without data streams, of which there may be a million.
+    fn read(dir: &Path) -> Result<Self, QueryError> {
+        let path = dir.join(FILE);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| QueryError::io("cannot understand", &path)(std::io::Error::other(error))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(QueryError::io("cannot read", &path)(error)),
+        }
     }
 
     /// Appends the data streams that the folder does not have yet to its file; see [`Streams`].

@@ -10,7 +10,7 @@ use object_store::{ObjectStoreExt, path::Path as ObjectPath};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::Instant;
 
-/// Files waiting to be deleted.
+/// Files of one table that wait to be deleted.
 pub struct Trash {
     grace: Duration,
     files: Vec<(Instant, Removed)>,
@@ -78,11 +78,7 @@ impl Trash {
     /// When a file cannot be deleted; it is tried again.
     pub async fn empty(&mut self, table: &Table) -> Result<usize, QueryError> {
         let now = Instant::now();
-        let due = |(since, file): &(Instant, Removed)| {
-            now.duration_since(*since) >= self.grace
-                && !file.is_read()
-                && file.location().prefix_matches(table.place().prefix())
-        };
+        let due = |(since, file): &(Instant, Removed)| now.duration_since(*since) >= self.grace && !file.is_read();
         let (delete, keep): (Vec<_>, Vec<_>) = std::mem::take(&mut self.files).into_iter().partition(due);
         self.files = keep;
         let (mut deleted, mut failed) = (0, None);

@@ -108,6 +108,7 @@ yesterday,Line 1/Press A,temp,1
 2026-01-05T06:00:00Z,Line 1/Press A,tempp,1
 2026-01-05T06:00:00Z,Line 1/Press A,state,1.5
 2026-01-05T06:00:00Z,Line 1/Press A,temp,1,2
+2026-01-05T06:00:00Z,Line 1/Press A,temp
 2026-01-05T06:00:00Z,Line 1/Press A,temp,2",
         "
 2: `yesterday` is no time; write 2026-01-05T06:00:00Z or a number since 1970, or say --time-format '%d.%m.%Y %H:%M:%S'
@@ -116,6 +117,7 @@ yesterday,Line 1/Press A,temp,1
 5: `Line 1/Press A` has no property `tempp`; did you mean `temp`? (or make it a data stream: --create-streams)
 6: `1.5` is no whole number
 7: the line has 5 fields, the header 4
+8: the line has 3 fields, the header 4
 A/temp 2026-01-05T06:00:00Z Double(2.0) good",
     );
     check("", "1: the file is empty; its first line must name the columns");

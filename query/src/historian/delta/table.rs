@@ -155,9 +155,7 @@ impl Table {
         self.files.extend(written.into_iter().map(|written| written.file));
         Ok(())
     }
-}
 
-impl Table {
     /// Reads the table again after a commit that failed, or whose answer got lost: the next try goes on from what is really there.
     async fn refresh(&mut self) -> Result<(), QueryError> {
         let mut now = Self::open(self.place.clone()).await?;

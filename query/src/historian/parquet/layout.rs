@@ -54,7 +54,7 @@ pub fn points(schema: &Schema, purpose: Purpose) -> Result<WriterProperties, Que
                 .set_column_dictionary_enabled(column.clone(), false)
                 .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
         } else if name == "double" && purpose == Purpose::Merge {
-            // zstd finds the repeated decimals itself, across the pages of a whole series.
+            // In pages of this size zstd finds the repeated decimals itself.
             properties =
                 properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, Encoding::PLAIN);
         }

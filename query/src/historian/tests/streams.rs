@@ -105,3 +105,26 @@ async fn many_streams_stay_usable() {
         historian.flush().await.unwrap();
     }
 }
+
+/// Whoever reads the files has no other column to tell two streams apart whose names end alike.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_hold_the_whole_names_of_streams() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let mut batch = bench.batch(0..2);
+    for alias in ["boiler,unit=1 v", "boiler,unit=2 v"] {
+        batch.points.extend(write(&historian, alias, 1, 0.5).points);
+    }
+    historian.append(batch).await.unwrap();
+    historian.flush().await.unwrap();
+    let session = datafusion::prelude::SessionContext::new();
+    let folder = bench.folder.path().join("history/samples").display().to_string();
+    session.register_parquet("stored", &folder, Default::default()).await.unwrap();
+    let stored = session.sql("SELECT DISTINCT asset, property FROM stored ORDER BY property").await.unwrap();
+    let stored = arrow::util::pretty::pretty_format_batches(&stored.collect().await.unwrap()).unwrap().to_string();
+    for name in
+        ["|                | boiler,unit=1 v |", "|                | boiler,unit=2 v |", "| Line 1/Press A | temp            |"]
+    {
+        assert!(stored.contains(name), "{name} in\n{stored}");
+    }
+}

@@ -204,3 +204,15 @@ async fn values_are_looked_up_as_of_an_instant() {
     refused("SELECT value_at(asset, 'recipes', time) FROM alarms", "did you mean 'recipe'").await;
     refused("SELECT value_at('Line 1', 'temp', time) FROM alarms", "has no property 'temp'").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_function_makes_gigabytes_of_one_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let historian = historian(&folder).await;
+    for sql in
+        ["repeat('x', 2000000000)", "lpad('x', 1000000000, 'y')", "range(0, 100000000000)", "array_repeat(1, 1000000000)"]
+    {
+        refused(&historian, &format!("SELECT {sql}"), "there is no function").await;
+    }
+    check(&historian, "SELECT count(*) FROM generate_series(1, 1000)", "[[1000]]").await;
+}
