@@ -37,6 +37,7 @@ pub mod document;
 pub mod event;
 pub mod expression;
 pub mod id;
+pub mod iot_events;
 pub mod oee;
 pub mod operator;
 pub mod plant_file;

@@ -1,0 +1,133 @@
+//! The wrappers that definitions come in: the body of a create request, a bare definition, what a describe call answered, and
+//! CloudFormation templates; inputs in the same ways.
+
+use super::{
+    MAX_DOCUMENT_BYTES,
+    cursor::{Cursor, Object},
+    finding::{Finding, FindingKind, Findings},
+    input::{Input, input},
+    model::DetectorModel,
+    read::{Around, model},
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Everything of one document.
+#[derive(Debug, Default)]
+pub struct Document {
+    /// Its detector models; one with an error is not here.
+    pub models: Vec<DetectorModel>,
+    /// Its inputs.
+    pub inputs: Vec<Input>,
+    /// What is wrong or doubtful.
+    pub findings: Vec<Finding>,
+}
+
+const CONFIGURATION: &[&str] = &[
+    "detectorModelName",
+    "detectorModelDescription",
+    "detectorModelVersion",
+    "detectorModelArn",
+    "roleArn",
+    "key",
+    "evaluationMethod",
+    "creationTime",
+    "lastUpdateTime",
+    "status",
+    "tags",
+];
+
+/// Reads a document: JSON, or a CloudFormation template in YAML. `fallback` names a model whose wrapper has no name, as a rule the
+/// file's name without its ending.
+pub fn read(text: &str, fallback: &str) -> Document {
+    let findings = Findings::default();
+    let mut document = Document::default();
+    match parse(text) {
+        Ok(value) => part(&Cursor::new(&value, "", &findings), fallback, &mut document),
+        Err(message) => findings.error(FindingKind::Structure, "(root)", message),
+    }
+    if document.models.is_empty() && document.inputs.is_empty() && findings.errors() == 0 {
+        findings.error(FindingKind::Structure, "(root)", NOTHING);
+    }
+    document.findings = findings.into_vec();
+    document
+}
+
+const NOTHING: &str = "this is no detector model: expected `detectorModelDefinition` (a create request), `detectorModel` (a describe \
+                       answer), `states` (a bare definition), `inputName` (an input) or `Resources` (a CloudFormation template)";
+
+fn parse(text: &str) -> Result<Value, String> {
+    if text.len() > MAX_DOCUMENT_BYTES {
+        return Err(format!("the document has {} bytes; at most {MAX_DOCUMENT_BYTES} are allowed", text.len()));
+    }
+    // Editors on Windows leave a mark at the beginning.
+    let text = text.trim_start_matches('\u{feff}');
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}
+
+/// Reads whatever the document is.
+fn part(cursor: &Cursor<'_>, fallback: &str, document: &mut Document) {
+    if let Value::Array(_) = cursor.value {
+        // `aws … | jq -s` and the like: a list of any of the others.
+        for item in cursor.list(MAX_DOCUMENTS) {
+            part(&item, fallback, document);
+        }
+        return;
+    }
+    let Some(object) = cursor.object() else { return };
+    if let Some(described) = object.get("detectorModel").and_then(|inner| inner.object()) {
+        describe(&described, fallback, document);
+    } else if object.has("detectorModelDefinition") {
+        create(&object, fallback, document);
+    } else if object.has("states") && object.has("initialStateName") {
+        add(cursor, around(None, fallback), document);
+    } else if let Some(described) = object.get("input").and_then(|inner| inner.object()) {
+        describe_input(&described, document);
+    } else if object.has("inputDefinition") {
+        document.inputs.extend(input(cursor, ""));
+    } else {
+        object.error(NOTHING);
+    }
+}
+
+/// Most items of a list of documents.
+const MAX_DOCUMENTS: usize = 1_000;
+
+fn create(object: &Object<'_>, fallback: &str, document: &mut Document) {
+    object.only(&[CONFIGURATION, &["detectorModelDefinition"]].concat());
+    let Some(definition) = object.need("detectorModelDefinition") else { return };
+    add(&definition, around(Some(object.clone()), fallback), document);
+}
+
+fn describe(object: &Object<'_>, fallback: &str, document: &mut Document) {
+    object.only(&["detectorModelDefinition", "detectorModelConfiguration"]);
+    let configuration = object.get("detectorModelConfiguration").and_then(|inner| inner.object());
+    if let Some(configuration) = &configuration {
+        configuration.only(CONFIGURATION);
+    }
+    let Some(definition) = object.need("detectorModelDefinition") else { return };
+    add(&definition, around(configuration, fallback), document);
+}
+
+/// Reads a definition; a model with a mistake anywhere is of no use.
+fn add(definition: &Cursor<'_>, around: Around<'_>, document: &mut Document) {
+    let before = definition.report().errors();
+    let read = model(definition, around);
+    document.models.extend(read.filter(|_| definition.report().errors() == before));
+}
+
+fn around<'d>(configuration: Option<Object<'d>>, fallback: &str) -> Around<'d> {
+    let name = configuration.as_ref().and_then(|object| object.text("detectorModelName"));
+    Around { name: name.unwrap_or_else(|| Arc::from(fallback)), configuration }
+}
+
+/// A describe answer keeps the name and the definition apart.
+fn describe_input(object: &Object<'_>, document: &mut Document) {
+    let name = object.get("inputConfiguration").and_then(|inner| inner.object()?.text("inputName"));
+    let (Some(name), Some(definition)) = (name, object.get("inputDefinition")) else {
+        object.error("expected `inputConfiguration.inputName` and `inputDefinition`");
+        return;
+    };
+    let body = serde_json::json!({ "inputName": &*name, "inputDefinition": definition.value });
+    document.inputs.extend(input(&Cursor::new(&body, &object.path, object.report()), ""));
+}
