@@ -27,8 +27,6 @@ pub use model::{Action, Content, DetectorModel, Event, Field, Payload, PayloadTy
 pub use shape::{ActionKind, ActionShape, FieldRule, FieldShape};
 pub use wrapper::{Document, read};
 
-/// Largest document: a definition on AWS holds half a megabyte, a CloudFormation template one; an export may hold many.
-pub const MAX_DOCUMENT_BYTES: usize = 16 << 20;
 /// Findings kept of one document; a file with more mistakes is mended in rounds.
 pub const MAX_FINDINGS: usize = 200;
 /// Most events of one state and moment. AWS allows 20.

@@ -183,7 +183,7 @@ fn fits(action: &Action, object: &Object<'_>) -> bool {
             object.error("a timer needs `seconds` or `durationExpression`");
             false
         }
-        ActionKind::IotSiteWise if !has("propertyAlias") && !(has("assetId") && has("propertyId")) => {
+        ActionKind::IotSiteWise if !has("propertyAlias") && (!has("assetId") || !has("propertyId")) => {
             object.error("the property is missing: give `propertyAlias`, or `assetId` and `propertyId`");
             false
         }

@@ -182,7 +182,7 @@ impl<'d> Object<'d> {
 }
 
 /// The spelling of CloudFormation.
-pub(super) fn capitalized(name: &str) -> String {
+fn capitalized(name: &str) -> String {
     let mut characters = name.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

@@ -65,6 +65,35 @@ fn members_may_be_written_as_in_a_template() {
 }
 
 #[test]
+fn templates_are_read_with_their_references_resolved() {
+    let template = "
+Resources:
+  Oven: { Type: AWS::IoTEvents::Input, Properties: { InputName: oven, InputDefinition: { Attributes: [{ JsonPath: temp }] } } }
+  Model:
+    Type: AWS::IoTEvents::DetectorModel
+    Properties:
+      RoleArn: !GetAtt Role.Arn
+      DetectorModelDefinition:
+        InitialStateName: cold
+        States:
+          - StateName: cold
+            OnInput:
+              TransitionEvents:
+                - { EventName: warm up, Condition: !Sub '$input.${Oven}.temp > 80', NextState: hot }
+          - StateName: hot
+";
+    let read = read(template, "file");
+    assert_eq!(
+        read.findings.iter().map(|finding| finding.level).collect::<Vec<_>>(),
+        [Level::Warning],
+        "the role is not there"
+    );
+    assert_eq!((&*read.inputs[0].name, &*read.models[0].name), ("oven", "Model"));
+    let condition = read.models[0].formulas().next().map(|formula| formula.text.clone());
+    assert_eq!(condition.as_deref(), Some("$input.oven.temp > 80"));
+}
+
+#[test]
 fn every_kind_of_action_is_read() {
     let payload = json!({ "contentExpression": "'x'", "type": "STRING" });
     let actions = json!([
@@ -123,7 +152,7 @@ error: states[1].onEnter.events[0].actions[3].sqs: an action has one kind; `sns`
 
 #[test]
 fn what_is_no_model_is_said() {
-    assert!(findings("{").starts_with("error: (root): not JSON: "));
+    assert_eq!(findings("{"), "error: (root): line 1, column 1: this is not JSON: EOF while parsing an object [structure]\n");
     assert!(findings("{}").contains("this is no detector model"));
     assert!(findings("[3]").contains("[0]: expected an object, found 3"));
     assert!(findings(r#"{"initialStateName":"a","states":[]}"#).contains("at least one state"));

@@ -2,12 +2,15 @@
 //! CloudFormation templates; inputs in the same ways.
 
 use super::{
-    MAX_DOCUMENT_BYTES,
     cursor::{Cursor, Object},
     finding::{Finding, FindingKind, Findings},
     input::{Input, input},
     model::DetectorModel,
     read::{Around, model},
+};
+use crate::{
+    cloudformation::{self, Parameters},
+    document,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -42,9 +45,10 @@ const CONFIGURATION: &[&str] = &[
 pub fn read(text: &str, fallback: &str) -> Document {
     let findings = Findings::default();
     let mut document = Document::default();
-    match parse(text) {
+    match document::read(text) {
+        Ok(value) if cloudformation::is_template(&value) => template(&value, &findings, &mut document),
         Ok(value) => part(&Cursor::new(&value, "", &findings), fallback, &mut document),
-        Err(message) => findings.error(FindingKind::Structure, "(root)", message),
+        Err(mistake) => findings.error(FindingKind::Structure, "(root)", mistake.to_string()),
     }
     if document.models.is_empty() && document.inputs.is_empty() && findings.errors() == 0 {
         findings.error(FindingKind::Structure, "(root)", NOTHING);
@@ -55,15 +59,6 @@ pub fn read(text: &str, fallback: &str) -> Document {
 
 const NOTHING: &str = "this is no detector model: expected `detectorModelDefinition` (a create request), `detectorModel` (a describe \
                        answer), `states` (a bare definition), `inputName` (an input) or `Resources` (a CloudFormation template)";
-
-fn parse(text: &str) -> Result<Value, String> {
-    if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(format!("the document has {} bytes; at most {MAX_DOCUMENT_BYTES} are allowed", text.len()));
-    }
-    // Editors on Windows leave a mark at the beginning.
-    let text = text.trim_start_matches('\u{feff}');
-    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
-}
 
 /// Reads whatever the document is.
 fn part(cursor: &Cursor<'_>, fallback: &str, document: &mut Document) {
@@ -87,6 +82,30 @@ fn part(cursor: &Cursor<'_>, fallback: &str, document: &mut Document) {
         document.inputs.extend(input(cursor, ""));
     } else {
         object.error(NOTHING);
+    }
+}
+
+/// Reads a template as it would be deployed with its default parameters.
+fn template(value: &Value, findings: &Findings, document: &mut Document) {
+    let template = match cloudformation::resolve(value, &Parameters::none()) {
+        Ok(template) => template,
+        Err(mistake) => return findings.error(FindingKind::Structure, "(root)", mistake.to_string()),
+    };
+    for resource in &template.resources {
+        let path = format!("Resources.{}.Properties", resource.logical_id);
+        let cursor = Cursor::new(&resource.properties, path.as_str(), findings);
+        match resource.resource_type.as_str() {
+            "AWS::IoTEvents::Input" => document.inputs.extend(input(&cursor, &resource.logical_id)),
+            "AWS::IoTEvents::DetectorModel" => {
+                if let Some(object) = cursor.object() {
+                    create(&object, &resource.logical_id, document);
+                }
+            }
+            _ => continue,
+        }
+        for unknown in template.unresolved.iter().filter(|unknown| unknown.path.starts_with(&path)) {
+            findings.warning(FindingKind::ReferencedResource, &unknown.path, unknown.reason.as_str());
+        }
     }
 }
 
