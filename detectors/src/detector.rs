@@ -11,14 +11,14 @@ mod snapshot;
 mod timers;
 
 pub(crate) use body::{Body, Outbox};
-pub(crate) use scene::Scene;
+use scene::{Dispatch, OfAsset, Scene, Trigger};
 use timers::Timer;
 
 use crate::{
     action::Action,
     alarm::Hand,
     command::{CommandLife, Told},
-    hierarchy::{Dispatch, Tree, Trigger},
+    hierarchy::Tree,
     policy::Desk,
     program::Program,
 };
@@ -56,14 +56,14 @@ const MOST_WAITING: usize = 10_000;
 
 /// A detector: its statig machine, and everything it knows.
 pub(crate) struct Detector {
-    machine: StateMachine<Tree>,
+    machine: StateMachine<Tree<OfAsset>>,
     pub body: Body,
 }
 
 impl Detector {
     /// A detector that has not entered any state.
     pub fn new(program: Arc<Program>, catalog: &Catalog, index: AssetIndex) -> Self {
-        Self { machine: Tree.state_machine(), body: Body::new(program, catalog, index) }
+        Self { machine: Tree::new().state_machine(), body: Body::new(program, catalog, index) }
     }
 
     /// Whether it has entered a state.

@@ -3,7 +3,7 @@
 //! Each instance holds one value per line of the table; a formula names its values by line. So a sample is routed by
 //! number, and nothing is looked up by name while samples flow.
 
-use crate::message::Template;
+use crate::{hierarchy::Placed, message::Template};
 use andon_models::{
     definition::{ModelIndex, Plant},
     detector::{ActionKind, DetectorModel, Evaluation, OnBad, State},
@@ -131,6 +131,20 @@ impl Program {
             id = initial;
         }
         id
+    }
+}
+
+impl Placed for Node {
+    fn id(&self) -> usize {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.path
+    }
+
+    fn parent(&self) -> Option<&Arc<Self>> {
+        self.parent.as_ref()
     }
 }
 

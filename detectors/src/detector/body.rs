@@ -1,11 +1,10 @@
 //! What a detector knows: where it stands, the values its formulas see, its timers, alarm and commands.
 
-use super::{CLOCKS_AGREE, MOST_AHEAD, Timer};
+use super::{CLOCKS_AGREE, MOST_AHEAD, Timer, Trigger};
 use crate::{
     action::Action,
     alarm::Alarm,
     command::CommandLife,
-    hierarchy::Trigger,
     program::{Formula, Node, Program, Rule},
 };
 use andon_models::{

@@ -3,13 +3,75 @@
 use super::{Body, body::Move};
 use crate::{
     explanation::explain,
-    hierarchy::{Dispatch, Leaf, Trigger},
+    hierarchy::{self, Kind},
     policy::Desk,
     program::{Formula, Node, Rule},
 };
 use andon_models::{Quality, event::ExplainedTimer, expression::Reference};
 use statig::Outcome;
 use std::sync::Arc;
+
+/// What is dispatched into the tree of a detector.
+#[derive(Clone, Debug)]
+pub(crate) enum Dispatch {
+    /// Enter a state from nowhere: the first one, a restored one, or a group that leaves and enters itself.
+    Enter(usize),
+    /// Something its rules may listen to happened.
+    Input(Trigger),
+    /// The timer of a rule is due.
+    Due {
+        /// The state.
+        node: usize,
+        /// The rule's position in it.
+        rule: usize,
+    },
+}
+
+/// What may set a rule off.
+#[derive(Clone, Debug)]
+pub(crate) enum Trigger {
+    /// Samples of one instant; [`Body::fresh`] has their table lines.
+    Samples,
+    /// Variables or alarm flags changed by an earlier action.
+    Changed(Vec<usize>),
+    /// Another detector sent an input of this name.
+    Message(Arc<str>),
+}
+
+/// Detectors of assets, as a kind of tree.
+#[derive(Debug)]
+pub(crate) struct OfAsset;
+
+type Leaf = hierarchy::Leaf<Node>;
+
+impl Kind for OfAsset {
+    type Node = Node;
+    type Event = Dispatch;
+    type Scene<'s> = Scene<'s>;
+
+    fn begin(scene: &mut Scene<'_>, event: &Dispatch) -> Outcome<Leaf> {
+        match event {
+            Dispatch::Enter(id) => Outcome::Transition(scene.leaf_of(*id)),
+            Dispatch::Input(_) | Dispatch::Due { .. } => Outcome::Handled,
+        }
+    }
+
+    fn react(scene: &mut Scene<'_>, node: &Arc<Node>, event: &Dispatch) -> Outcome<Leaf> {
+        scene.react(node, event)
+    }
+
+    fn enter(scene: &mut Scene<'_>, node: &Arc<Node>) {
+        scene.enter(node);
+    }
+
+    fn exit(scene: &mut Scene<'_>, node: &Arc<Node>) {
+        scene.exit(node);
+    }
+
+    fn between(scene: &mut Scene<'_>) {
+        scene.run_rule_actions();
+    }
+}
 
 /// What the tree of states acts upon.
 pub(crate) struct Scene<'a> {
@@ -19,7 +81,7 @@ pub(crate) struct Scene<'a> {
 
 impl Scene<'_> {
     /// Lets a state's rules answer.
-    pub fn react(&mut self, node: &Arc<Node>, event: &Dispatch) -> Outcome<Leaf> {
+    fn react(&mut self, node: &Arc<Node>, event: &Dispatch) -> Outcome<Leaf> {
         match event {
             Dispatch::Enter(_) => Outcome::Handled,
             Dispatch::Input(trigger) => {
@@ -115,19 +177,19 @@ impl Scene<'_> {
     }
 
     /// The slot of the leaf that entering a state leads to.
-    pub fn leaf_of(&self, id: usize) -> Leaf {
+    fn leaf_of(&self, id: usize) -> Leaf {
         Leaf::of(self.body.program.nodes[self.body.landing(id)].clone())
     }
 
     /// The actions of the rule that fired: between exit and entry.
-    pub fn run_rule_actions(&mut self) {
+    fn run_rule_actions(&mut self) {
         if let Some((node, position)) = self.body.rule_actions.take() {
             self.run(&node.rules[position].actions);
         }
     }
 
     /// Enters a state: its actions, then its timers.
-    pub fn enter(&mut self, node: &Arc<Node>) {
+    fn enter(&mut self, node: &Arc<Node>) {
         if node.is_leaf() {
             self.body.leaf = Some(node.id);
         }
@@ -144,7 +206,7 @@ impl Scene<'_> {
     }
 
     /// Leaves a state: its actions, then its timers are gone.
-    pub fn exit(&mut self, node: &Arc<Node>) {
+    fn exit(&mut self, node: &Arc<Node>) {
         self.run(&node.exit);
         self.body.timers.retain(|timer| timer.node != node.id);
         if node.history

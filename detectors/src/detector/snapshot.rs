@@ -1,7 +1,7 @@
 //! What a detector keeps over a restart, by names, and how it comes back without repeating an action.
 
-use super::{Body, Detector, Timer, body::attribute};
-use crate::{alarm::Alarm, command::CommandLife, hierarchy::Dispatch, policy::Desk, program::Program};
+use super::{Body, Detector, Dispatch, Timer, body::attribute};
+use crate::{alarm::Alarm, command::CommandLife, policy::Desk, program::Program};
 use andon_models::{
     Quality, SeriesId, Timestamp, Tqv,
     detector::StateIndex,
