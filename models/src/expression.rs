@@ -6,8 +6,10 @@ use std::sync::Arc;
 mod aggregate;
 mod check;
 mod evaluate;
+pub mod event;
 mod explain;
 mod follow;
+mod form;
 mod functions;
 mod lexer;
 mod names;
@@ -15,6 +17,7 @@ mod parser;
 mod scope;
 
 pub use aggregate::{AggregateInput, aggregate};
+use evaluate::bits;
 pub use follow::{Holding, Rising};
 pub use names::nearest;
 pub use parser::{MAX_DEPTH, MAX_TEXT};
@@ -136,6 +139,8 @@ pub enum UnaryOperator {
     Negate,
     /// `not`, `!`
     Not,
+    /// `bitnot(x)`, `~x`: of whole numbers.
+    BitNot,
 }
 
 /// An operator between its operands.
@@ -156,6 +161,9 @@ pub enum BinaryOperator {
     GreaterOrEqual,
     And,
     Or,
+    BitAnd,
+    BitOr,
+    BitXor,
 }
 
 /// Functions of single values. All are total: what has no result is null.

@@ -41,6 +41,9 @@ impl Checker<'_> {
             RawKind::Binary(operator, left, right) => self.binary(span, operator, *left, *right)?,
             RawKind::In { needle, list } => self.membership(*needle, list)?,
             RawKind::Call { name, name_span, arguments } => self.call(span, &name, name_span, arguments)?,
+            RawKind::Dollar { .. } | RawKind::Template(_) | RawKind::Format(..) | RawKind::Index(..) | RawKind::Slice(..) => {
+                return error(span, "this has no meaning in the plant file", "");
+            }
         };
         Ok(Node { span, node_type, kind })
     }
@@ -84,10 +87,10 @@ impl Checker<'_> {
     fn unary(&mut self, operator: UnaryOperator, operand: Raw) -> Result<(NodeKind, Type), ExpressionError> {
         let operand = self.node(operand)?;
         let node_type = match operator {
-            UnaryOperator::Negate => Type::Number,
+            UnaryOperator::Negate | UnaryOperator::BitNot => Type::Number,
             UnaryOperator::Not => Type::Boolean,
         };
-        self.want(&operand, node_type, if operator == UnaryOperator::Not { "`not`" } else { "`-`" })?;
+        self.want(&operand, node_type, operator.sign())?;
         // A negative constant is a constant, so that back ends see it as one.
         let kind = match (operator, &operand.kind) {
             (UnaryOperator::Negate, NodeKind::Literal(Value::Integer(number))) => {
@@ -113,6 +116,11 @@ impl Checker<'_> {
         let sign = operator.sign();
         let node_type = match operator {
             B::Add | B::Subtract | B::Multiply | B::Divide | B::Remainder | B::Power => {
+                self.want(&left, Type::Number, sign)?;
+                self.want(&right, Type::Number, sign)?;
+                Type::Number
+            }
+            B::BitAnd | B::BitOr | B::BitXor => {
                 self.want(&left, Type::Number, sign)?;
                 self.want(&right, Type::Number, sign)?;
                 Type::Number
@@ -165,14 +173,21 @@ impl Checker<'_> {
                 self.count(span, name, given, 3, 3, "write `if(condition, a, b)`")?;
                 self.choice(arguments)
             }
-            Callable::Power => {
-                self.count(span, name, given, 2, 2, "write `pow(x, y)` or `x ^ y`")?;
+            Callable::Binary(operator) => {
+                let hint = if operator == BinaryOperator::Power { "write `pow(x, y)` or `x ^ y`" } else { "" };
+                self.count(span, name, given, 2, 2, hint)?;
                 let mut arguments = self.nodes(arguments)?;
                 for argument in &arguments {
-                    self.want(argument, Type::Number, name)?;
+                    self.want(argument, Type::Number, &format!("`{name}`"))?;
                 }
-                let exponent = Box::new(arguments.remove(1));
-                Ok((NodeKind::Binary(BinaryOperator::Power, Box::new(arguments.remove(0)), exponent), Type::Number))
+                let right = Box::new(arguments.remove(1));
+                Ok((NodeKind::Binary(operator, Box::new(arguments.remove(0)), right), Type::Number))
+            }
+            Callable::Unary(operator) => {
+                self.count(span, name, given, 1, 1, "")?;
+                let operand = self.nodes(arguments)?.remove(0);
+                self.want(&operand, Type::Number, &format!("`{name}`"))?;
+                Ok((NodeKind::Unary(operator, Box::new(operand)), Type::Number))
             }
             Callable::Function(function, least, most) => {
                 self.count(span, name, given, least, most, "")?;
@@ -397,6 +412,17 @@ impl Node {
     }
 }
 
+impl UnaryOperator {
+    /// As it is written.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Negate => "`-`",
+            Self::Not => "`not`",
+            Self::BitNot => "`bitnot`",
+        }
+    }
+}
+
 impl BinaryOperator {
     /// As it is written.
     pub fn sign(self) -> &'static str {
@@ -415,6 +441,9 @@ impl BinaryOperator {
             Self::GreaterOrEqual => "`>=`",
             Self::And => "`and`",
             Self::Or => "`or`",
+            Self::BitAnd => "`bitand`",
+            Self::BitOr => "`bitor`",
+            Self::BitXor => "`bitxor`",
         }
     }
 }

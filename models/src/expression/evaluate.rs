@@ -128,6 +128,14 @@ impl Cell<'_> {
         }
     }
 
+    /// A number without a fraction, exactly.
+    fn as_whole(self) -> Option<i64> {
+        match Value::from(self).coerce(crate::ValueType::Integer) {
+            Some(Value::Integer(number)) if !matches!(self, Self::Boolean(_)) => Some(number),
+            _ => None,
+        }
+    }
+
     fn as_bool(self) -> Option<bool> {
         match self {
             Self::Boolean(truth) => Some(truth),
@@ -286,6 +294,7 @@ fn unary<'a>(operator: UnaryOperator, cell: Cell<'a>) -> Cell<'a> {
             None => Cell::Double(-(number as f64)),
         },
         (UnaryOperator::Negate, Cell::Double(number)) => Cell::Double(-number),
+        (UnaryOperator::BitNot, cell) => cell.as_whole().map_or(Cell::Null, |number| Cell::Integer(!number)),
         _ => Cell::Null,
     }
 }
@@ -299,7 +308,20 @@ fn binary<'a>(operator: BinaryOperator, left: Cell<'a>, right: Cell<'a>) -> Cell
         B::LessOrEqual => Cell::truth(left.order(right).map(Ordering::is_le)),
         B::Greater => Cell::truth(left.order(right).map(Ordering::is_gt)),
         B::GreaterOrEqual => Cell::truth(left.order(right).map(Ordering::is_ge)),
+        B::BitAnd | B::BitOr | B::BitXor => {
+            let whole = left.as_whole().zip(right.as_whole());
+            whole.map_or(Cell::Null, |(a, b)| Cell::Integer(bits(operator, a, b)))
+        }
         _ => arithmetic(operator, left, right),
+    }
+}
+
+/// The bits of two whole numbers, in two's complement.
+pub(super) fn bits(operator: BinaryOperator, a: i64, b: i64) -> i64 {
+    match operator {
+        BinaryOperator::BitAnd => a & b,
+        BinaryOperator::BitOr => a | b,
+        _ => a ^ b,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Functions and aggregates by the names they are written with.
 
-use super::{Aggregate, Function};
+use super::{Aggregate, BinaryOperator, Function, UnaryOperator};
 use std::fmt;
 
 /// What stands before a parenthesis.
@@ -8,8 +8,10 @@ use std::fmt;
 pub(super) enum Callable {
     /// `if(condition, a, b)`.
     If,
-    /// `pow(x, y)`, the same as `x ^ y`.
-    Power,
+    /// `pow(x, y)`, the same as `x ^ y`; `bitand(x, y)` and its like.
+    Binary(BinaryOperator),
+    /// `bitnot(x)`.
+    Unary(UnaryOperator),
     /// A function with the least and the most number of arguments.
     Function(Function, usize, usize),
     /// An aggregate of one argument.
@@ -21,9 +23,13 @@ pub(super) enum Callable {
 /// Most arguments of a function that takes any number: what a person may list.
 const MANY: usize = 64;
 
-const CALLABLES: [(&str, Callable); 28] = [
+const CALLABLES: [(&str, Callable); 32] = [
     ("if", Callable::If),
-    ("pow", Callable::Power),
+    ("pow", Callable::Binary(BinaryOperator::Power)),
+    ("bitand", Callable::Binary(BinaryOperator::BitAnd)),
+    ("bitor", Callable::Binary(BinaryOperator::BitOr)),
+    ("bitxor", Callable::Binary(BinaryOperator::BitXor)),
+    ("bitnot", Callable::Unary(UnaryOperator::BitNot)),
     ("abs", Callable::Function(Function::Abs, 1, 1)),
     ("ceil", Callable::Function(Function::Ceil, 1, 1)),
     ("floor", Callable::Function(Function::Floor, 1, 1)),
@@ -82,7 +88,7 @@ pub(super) fn hint(name: &str) -> String {
     }
     match super::nearest(name, CALLABLES.iter().map(|(known, _)| *known)) {
         Some(known) => format!("did you mean `{known}`?"),
-        None => format!("there are {}", CALLABLES[..27].iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ")),
+        None => format!("there are {}", CALLABLES[..31].iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Text to tokens. Keeps the place of every token; never fails on any text but with an [`ExpressionError`].
 
-use super::{ExpressionError, Span};
+use super::{ExpressionError, Span, form::Form};
 use crate::{Value, time::parse_duration};
 use std::sync::Arc;
+
+mod quoted;
 
 /// One token and its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +20,21 @@ pub(super) enum TokenKind {
     Literal(Value),
     /// A name, without its back quotes if it had any.
     Name(Arc<str>),
+    /// A text with expressions inside: `'a ${b} c'`, `f'a{b}c'`.
+    Template(Vec<Piece>),
     /// A word with a meaning of its own, or a sign.
     Sign(Sign),
     /// The end of the text.
     End,
+}
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Piece {
+    /// Stands as it is.
+    Text(Arc<str>),
+    /// Where an expression stands.
+    Expression(Span),
 }
 
 /// Words and signs.
@@ -48,6 +61,13 @@ pub(super) enum Sign {
     Close,
     Comma,
     Dot,
+    OpenBracket,
+    CloseBracket,
+    Colon,
+    Dollar,
+    Tilde,
+    Ampersand,
+    Pipe,
 }
 
 /// Longer signs before their beginnings.
@@ -73,25 +93,38 @@ const SIGNS: [(&str, Sign); 19] = [
     (".", Sign::Dot),
 ];
 
+/// Signs that only some forms have.
+const FORMULA_SIGNS: [(&str, Sign); 3] = [("[", Sign::OpenBracket), ("]", Sign::CloseBracket), (":", Sign::Colon)];
+const EVENT_SIGNS: [(&str, Sign); 6] = [
+    ("[", Sign::OpenBracket),
+    ("]", Sign::CloseBracket),
+    ("$", Sign::Dollar),
+    ("~", Sign::Tilde),
+    ("&", Sign::Ampersand),
+    ("|", Sign::Pipe),
+];
+
 /// Signs of other languages, with what they are here.
-const FOREIGN: [(&str, &str, &str); 5] = [
+const FOREIGN: [(&str, &str, &str); 6] = [
     ("<>", "`<>` is not an operator", "write `!=`"),
     ("=", "`=` is not a comparison", "write `==`"),
     ("&", "`&` is not an operator", "write `and`"),
     ("|", "`|` is not an operator", "write `or`"),
     ("..", "ranges have no place in an expression", "write `x >= low and x <= high`"),
+    ("$", "`$` has no meaning in an expression", "names stand as they are: `fill_temp`, `machines.oee`"),
 ];
 
-/// Splits a text into tokens; the last one is always `End`.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
+/// Splits a stretch of a text into tokens; the last one is always `End`.
+pub(super) fn tokens(text: &str, stretch: Span, form: Form) -> Result<Vec<Token>, ExpressionError> {
+    let text = text.get(..stretch.end).unwrap_or(text);
     let mut tokens = Vec::new();
-    let mut at = 0;
+    let mut at = stretch.start;
     while let Some(first) = text[at..].chars().next() {
         if first.is_whitespace() {
             at += first.len_utf8();
             continue;
         }
-        let (kind, length) = token(text, at, first)?;
+        let (kind, length) = token(text, at, first, form)?;
         tokens.push(Token { kind, span: Span { start: at, end: at + length } });
         at += length;
     }
@@ -99,36 +132,39 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
     Ok(tokens)
 }
 
-fn token(text: &str, at: usize, first: char) -> Result<(TokenKind, usize), ExpressionError> {
+fn token(text: &str, at: usize, first: char, form: Form) -> Result<(TokenKind, usize), ExpressionError> {
     let rest = &text[at..];
     let decimal_point = first == '.' && rest[1..].starts_with(|next: char| next.is_ascii_digit());
     if first.is_ascii_digit() || decimal_point {
         return number(rest, at);
     }
+    if form == Form::Formula && rest.starts_with(['f', 'F']) && rest[1..].starts_with(['\'', '"']) {
+        return quoted::formatted(text, at);
+    }
     if first == '_' || first.is_alphabetic() {
         let length = rest.find(|next: char| next != '_' && !next.is_alphanumeric()).unwrap_or(rest.len());
-        return Ok((word(&rest[..length]), length));
+        return Ok((word(&rest[..length], form), length));
     }
-    if matches!(first, '\'' | '"' | '`') {
-        let (content, length) = quoted(rest, first).ok_or_else(|| ExpressionError {
-            span: Span { start: at, end: text.len() },
-            message: format!("the {first} that opens here is never closed"),
-            hint: format!("close it with {first}; inside, {first}{first} stands for one {first}"),
-        })?;
-        let content: Arc<str> = content.into();
-        let kind = if first == '`' { TokenKind::Name(content) } else { TokenKind::Literal(Value::String(content)) };
-        return Ok((kind, length));
+    match first {
+        '`' => quoted::name(text, at),
+        '\'' | '"' if form == Form::Event => quoted::template(text, at),
+        '\'' | '"' => quoted::text(text, at),
+        _ => sign(rest, at, first, form),
     }
-    sign(rest, at, first)
 }
 
-fn sign(rest: &str, at: usize, first: char) -> Result<(TokenKind, usize), ExpressionError> {
+fn sign(rest: &str, at: usize, first: char, form: Form) -> Result<(TokenKind, usize), ExpressionError> {
     let error = |length: usize, message: &str, hint: &str| ExpressionError {
         span: Span { start: at, end: at + length },
         message: message.into(),
         hint: hint.into(),
     };
-    let known = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign));
+    let own: &[(&str, Sign)] = match form {
+        Form::Plant => &[],
+        Form::Formula => &FORMULA_SIGNS,
+        Form::Event => &EVENT_SIGNS,
+    };
+    let known = SIGNS.iter().chain(own).find(|(sign, _)| rest.starts_with(sign));
     let foreign = FOREIGN.iter().find(|(sign, ..)| rest.starts_with(sign));
     match (known, foreign) {
         (Some((sign, _)), Some((other, message, hint))) if other.len() > sign.len() => Err(error(other.len(), message, hint)),
@@ -138,34 +174,21 @@ fn sign(rest: &str, at: usize, first: char) -> Result<(TokenKind, usize), Expres
     }
 }
 
-fn word(text: &str) -> TokenKind {
-    match text {
-        "and" => TokenKind::Sign(Sign::And),
-        "or" => TokenKind::Sign(Sign::Or),
-        "not" => TokenKind::Sign(Sign::Not),
-        "in" => TokenKind::Sign(Sign::In),
-        "true" => TokenKind::Literal(Value::Boolean(true)),
-        "false" => TokenKind::Literal(Value::Boolean(false)),
-        "null" => TokenKind::Literal(Value::Null),
+fn word(text: &str, form: Form) -> TokenKind {
+    let folded = match form {
+        Form::Formula => text.to_ascii_lowercase(),
+        Form::Plant | Form::Event => text.to_owned(),
+    };
+    match (form, folded.as_str()) {
+        (Form::Plant | Form::Formula, "and") => TokenKind::Sign(Sign::And),
+        (Form::Plant | Form::Formula, "or") => TokenKind::Sign(Sign::Or),
+        (Form::Plant | Form::Formula, "not") => TokenKind::Sign(Sign::Not),
+        (Form::Plant, "in") => TokenKind::Sign(Sign::In),
+        (Form::Plant, "null") => TokenKind::Literal(Value::Null),
+        (Form::Plant | Form::Event, "true") => TokenKind::Literal(Value::Boolean(true)),
+        (Form::Plant | Form::Event, "false") => TokenKind::Literal(Value::Boolean(false)),
         _ => TokenKind::Name(text.into()),
     }
-}
-
-/// The content of a quoted text, doubled quotes made single, and the length with its quotes.
-fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
-    let mut content = String::new();
-    let mut characters = rest.char_indices().skip(1).peekable();
-    while let Some((index, character)) = characters.next() {
-        if character != quote {
-            content.push(character);
-        } else if characters.peek().is_some_and(|(_, next)| *next == quote) {
-            content.push(quote);
-            characters.next();
-        } else {
-            return Some((content, index + quote.len_utf8()));
-        }
-    }
-    None
 }
 
 fn number(rest: &str, at: usize) -> Result<(TokenKind, usize), ExpressionError> {

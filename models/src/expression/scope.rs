@@ -33,7 +33,7 @@ impl Expression {
     /// # Errors
     /// The first mistake, with its place in bytes of `text` and a way out.
     pub fn parse(text: &str, scope: &dyn Scope) -> Result<Self, ExpressionError> {
-        let raw = parser::parse(text)?;
+        let raw = parser::parse(text, super::form::Form::Plant)?;
         let (root, references) = check::check(raw, text, scope)?;
         Ok(Self { text: text.into(), root, references })
     }

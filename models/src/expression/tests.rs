@@ -43,6 +43,7 @@ fn tree(expression: &Expression, node: &Node) -> String {
         NodeKind::Slot(slot) => expression.references[*slot].to_string(),
         NodeKind::Unary(UnaryOperator::Negate, operand) => format!("(-{})", show(operand)),
         NodeKind::Unary(UnaryOperator::Not, operand) => format!("(not {})", show(operand)),
+        NodeKind::Unary(UnaryOperator::BitNot, operand) => format!("bitnot({})", show(operand)),
         NodeKind::Binary(operator, left, right) => {
             format!("({} {} {})", show(left), operator.sign().trim_matches('`'), show(right))
         }

@@ -79,7 +79,7 @@ impl Walk<'_> {
                 self.same(span, left, right);
                 None
             }
-            B::Multiply | B::Divide | B::Power | B::And | B::Or => None,
+            B::Multiply | B::Divide | B::Power | B::And | B::Or | B::BitAnd | B::BitOr | B::BitXor => None,
         }
     }
 

@@ -15,7 +15,7 @@ use arrow::datatypes::DataType;
 use datafusion::{
     functions::{core::expr_fn as core, math::expr_fn as math},
     functions_aggregate::expr_fn as aggregates,
-    logical_expr::{ExprFunctionExt, cast, in_list, not, when},
+    logical_expr::{ExprFunctionExt, Operator, binary_expr, cast, in_list, not, try_cast, when},
     prelude::{Expr, col, lit},
     scalar::ScalarValue,
 };
@@ -207,6 +207,8 @@ fn combine(node: &Node, operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryErro
         NodeKind::Literal(value) => literal(value, node.node_type),
         NodeKind::Unary(UnaryOperator::Negate, inner) => -operand(inner)?,
         NodeKind::Unary(UnaryOperator::Not, inner) => not(operand(inner)?),
+        // In two's complement the other bits of x are -x - 1.
+        NodeKind::Unary(UnaryOperator::BitNot, inner) => cast(lit(-1_i64) - whole(operand(inner)?)?, DataType::Float64),
         NodeKind::Binary(operator, left, right) => binary(*operator, operand(left)?, operand(right)?)?,
         NodeKind::In { needle, list } => {
             let list = list.iter().map(&mut *operand).collect::<Result<_, _>>()?;
@@ -250,7 +252,21 @@ fn binary(operator: BinaryOperator, left: Expr, right: Expr) -> Result<Expr, Que
         BinaryOperator::GreaterOrEqual => left.gt_eq(right),
         BinaryOperator::And => left.and(right),
         BinaryOperator::Or => left.or(right),
+        BinaryOperator::BitAnd => bits(Operator::BitwiseAnd, left, right)?,
+        BinaryOperator::BitOr => bits(Operator::BitwiseOr, left, right)?,
+        BinaryOperator::BitXor => bits(Operator::BitwiseXor, left, right)?,
     })
+}
+
+fn bits(operator: Operator, left: Expr, right: Expr) -> Result<Expr, QueryError> {
+    Ok(cast(binary_expr(whole(left)?, operator, whole(right)?), DataType::Float64))
+}
+
+/// A whole number of 64 bits; null for any other.
+fn whole(number: Expr) -> Result<Expr, QueryError> {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    let whole = math::trunc(vec![number.clone()]).eq(number.clone()).and(math::abs(number.clone()).lt(lit(BEYOND)));
+    Ok(when(whole, try_cast(number, DataType::Int64)).end()?)
 }
 
 fn call(function: Function, arguments: Vec<Expr>) -> Result<Expr, QueryError> {
