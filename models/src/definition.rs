@@ -14,6 +14,10 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
+mod origin;
+
+pub use origin::{Composite, DeclaredFormula, Implementation, ModelKind, Origin};
+
 /// A whole plant.
 #[derive(Clone, Debug)]
 pub struct Plant {
@@ -187,6 +191,14 @@ pub struct AssetModel {
     pub detectors: Vec<Arc<DetectorModel>>,
     /// Named links to child models.
     pub hierarchies: Vec<Hierarchy>,
+    /// What it is called elsewhere.
+    pub origin: Origin,
+    /// What it is for.
+    pub kind: ModelKind,
+    /// Groups of its properties, outer ones before those inside.
+    pub composites: Vec<Composite>,
+    /// The interfaces it fulfils.
+    pub implements: Vec<Implementation>,
 }
 
 /// A named link from a model to the model of its children.
@@ -196,6 +208,8 @@ pub struct Hierarchy {
     pub name: Arc<str>,
     /// The child models that may hang there (`machines: filler` or `machines: [filler, capper]`).
     pub models: Vec<ModelIndex>,
+    /// What it is called elsewhere.
+    pub origin: Origin,
 }
 
 /// A property of a model.
@@ -221,6 +235,12 @@ pub struct Property {
     pub target: Option<f64>,
     /// Whether a macro made it and pages leave it out by default.
     pub hidden: bool,
+    /// What it is called elsewhere.
+    pub origin: Origin,
+    /// The composite of the model that it belongs to.
+    pub composite: Option<Arc<str>>,
+    /// Its formula as it was written, where that is not the plant file's own form.
+    pub declared: Option<Arc<DeclaredFormula>>,
 }
 
 /// What a property is.
@@ -349,6 +369,10 @@ pub struct Asset {
     pub attributes: Vec<(Arc<str>, Value)>,
     /// The sources in its slots: `(plc, filler2)`.
     pub slots: Vec<(Arc<str>, Arc<str>)>,
+    /// What it is called elsewhere.
+    pub origin: Origin,
+    /// Names that programs write its measurements by: `(wind_speed, /farm/1/speed)`.
+    pub aliases: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl SourceProtocol {

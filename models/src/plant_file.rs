@@ -12,12 +12,14 @@ mod assets;
 mod bindings;
 mod build;
 mod declare;
+mod declared;
 mod detectors;
 mod diagnostic;
 mod fields;
 mod keys;
 mod model;
 mod oee;
+mod origin;
 mod render;
 mod resolve;
 mod schema;
@@ -67,6 +69,7 @@ fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: 
     let notify = site::targets(report, variables, &sections.notify);
     let drafts = declare::declare(report, &sections.models);
     let assets = assets::assets(report, &sections.assets, &drafts, &sources);
+    origin::unique(report, "the asset", assets.iter().map(|draft| (draft.asset.id.0, draft.at, &*draft.asset.path)));
     let bindings = bindings::bind(report, &drafts, &assets, &sources);
     let formulas = resolve::formulas(report, &drafts);
     // By the names in the file: a target with a mistake is known all the same.

@@ -59,6 +59,9 @@ fn property(name: &str, value_type: ValueType, unit: &str) -> Property {
         stale: (name == "running").then_some(Duration::from_secs(600)),
         target: None,
         hidden: false,
+        origin: Default::default(),
+        composite: None,
+        declared: None,
     }
 }
 
@@ -108,9 +111,13 @@ pub fn plant(detectors: Vec<DetectorModel>) -> Plant {
         oee: None,
         detectors,
         hierarchies,
+        origin: Default::default(),
+        kind: Default::default(),
+        composites: Vec::new(),
+        implements: Vec::new(),
     };
     let properties = PROPERTIES.map(|(name, value_type, unit)| property(name, value_type, unit)).to_vec();
-    let machines = Hierarchy { name: "machines".into(), models: vec![ModelIndex(1)] };
+    let machines = Hierarchy { name: "machines".into(), models: vec![ModelIndex(1)], origin: Default::default() };
     let asset = |path: &str, model, parent| Asset {
         id: AssetId::from_name(path),
         name: path.rsplit('/').next().unwrap().into(),
@@ -120,6 +127,8 @@ pub fn plant(detectors: Vec<DetectorModel>) -> Plant {
         children: Vec::new(),
         attributes: Vec::new(),
         slots: vec![("plc".into(), "plc".into()), ("locked".into(), "locked".into())],
+        origin: Default::default(),
+        aliases: Vec::new(),
     };
     let mut line = asset("Line 1", 0, None);
     line.children = vec![("machines".into(), vec![AssetIndex(1)])];

@@ -5,14 +5,17 @@ use super::{
     fields::{Fields, suggest, text_of, typed},
     keys,
     model::{KindDraft, ModelDraft},
+    origin,
     tree::{At, Entry, Kind},
 };
 use crate::{
     AssetId, Value, ValueType,
-    definition::{Asset, AssetIndex, ModelIndex, Source},
+    definition::{Asset, AssetIndex, ModelIndex, ModelKind, Source},
 };
 use std::{collections::HashMap, sync::Arc};
 
+/// Longest alias, in bytes: what AWS IoT SiteWise allows, and data streams.
+const MAX_ALIAS_BYTES: usize = 2_048;
 /// Machines of one plant.
 const MAX_ASSETS: usize = 100_000;
 
@@ -32,6 +35,7 @@ struct Builder<'b, 'n> {
     sources: &'b [(Arc<str>, Option<Source>)],
     drafts: Vec<AssetDraft>,
     paths: HashMap<Arc<str>, At>,
+    aliases: HashMap<Arc<str>, At>,
 }
 
 /// Builds all assets, parents before children.
@@ -41,7 +45,7 @@ pub(super) fn assets(
     models: &[ModelDraft<'_>],
     sources: &[(Arc<str>, Option<Source>)],
 ) -> Vec<AssetDraft> {
-    let mut builder = Builder { report, models, sources, drafts: Vec::new(), paths: HashMap::new() };
+    let mut builder = Builder { report, models, sources, drafts: Vec::new(), paths: HashMap::new(), aliases: HashMap::new() };
     for entry in entries {
         builder.asset(entry, None, &[]);
     }
@@ -67,14 +71,19 @@ impl Builder<'_, '_> {
         let below = |above: Option<&str>, name: &str| above.map_or(name.to_owned(), |above| format!("{above}/{name}"));
         let path: Arc<str> = below(parent_path.as_deref(), &entry.key).into();
         let first_name = fields.text("was").map_or(entry.key.as_str(), |(was, _)| was);
-        let identity = below(parent_identity.as_deref(), first_name);
+        // A former place elsewhere in the plant is given whole: `was: Line 1/Filler 2`, or `/Filler 2` at the root.
+        let identity = match first_name.contains('/') {
+            true => first_name.trim_start_matches('/').to_owned(),
+            false => below(parent_identity.as_deref(), first_name),
+        };
+        let origin = origin::origin(&fields, true);
         if let Some(first) = self.paths.insert(path.clone(), entry.at) {
             let message = format!("there is a {path} on line {} already", self.report.line(first));
             self.report.error(entry.at, "duplicate-name", message, "assets of one parent need different names");
         }
         let index = AssetIndex(self.drafts.len());
         let asset = Asset {
-            id: AssetId::from_name(&identity),
+            id: origin.id.map_or_else(|| AssetId::from_name(&identity), AssetId),
             name: entry.key.as_str().into(),
             path,
             model,
@@ -82,6 +91,8 @@ impl Builder<'_, '_> {
             children: Vec::new(),
             attributes: self.attributes(&fields, model),
             slots: Vec::new(),
+            origin,
+            aliases: self.aliases(&fields, model),
         };
         self.drafts.push(AssetDraft { asset, at: entry.at, slots_at: Vec::new(), identity });
         self.links(&fields, &what, index);
@@ -110,6 +121,10 @@ impl Builder<'_, '_> {
             return None;
         };
         let model = ModelIndex(position);
+        if self.models[position].kind != ModelKind::Asset {
+            let message = format!("{what} cannot be a {name}, which is no model of assets");
+            self.report.error(node.at, "form", message, "components and interfaces are used by other models only");
+        }
         if !expected.is_empty() && !expected.contains(&model) {
             let allowed: Vec<&str> = expected.iter().map(|model| &*self.models[model.0].name).collect();
             let message = format!("{what} cannot be a {name} in this place");
@@ -133,6 +148,36 @@ impl Builder<'_, '_> {
             Some((property.name.clone(), value))
         });
         read.collect()
+    }
+
+    fn aliases(&mut self, fields: &Fields<'_, '_>, model: ModelIndex) -> Vec<(Arc<str>, Arc<str>)> {
+        let model = &self.models[model.0];
+        let measurements: Vec<&str> = (model.properties.iter())
+            .filter(|property| matches!(property.kind, KindDraft::Measurement { .. }))
+            .map(|property| &*property.name)
+            .collect();
+        let mut aliases = Vec::new();
+        for entry in fields.names("aliases") {
+            let Some(alias) = text_of(self.report, &entry.key, &entry.value) else { continue };
+            if !measurements.contains(&entry.key.as_str()) {
+                let message = format!("the model {} has no measurement `{}`", model.name, entry.key);
+                let hint = suggest(&entry.key, measurements.iter().copied(), "measurements");
+                self.report.error(entry.at, "unknown-name", message, hint);
+                continue;
+            }
+            if alias.trim() != alias || alias.is_empty() || alias.len() > MAX_ALIAS_BYTES {
+                let hint = format!("an alias has no blanks at its ends and at most {MAX_ALIAS_BYTES} bytes");
+                self.report.error(entry.value.at, "name", format!("`{alias}` cannot be an alias"), hint);
+                continue;
+            }
+            if let Some(first) = self.aliases.insert(alias.into(), entry.value.at) {
+                let message = format!("the alias `{alias}` is taken on line {} already", self.report.line(first));
+                self.report.error(entry.value.at, "duplicate-name", message, "an alias names one measurement of one asset");
+                continue;
+            }
+            aliases.push((entry.key.as_str().into(), alias.into()));
+        }
+        aliases
     }
 
     /// Children and slots: the keys that have the names of the model's hierarchies and slots.

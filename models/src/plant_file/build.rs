@@ -7,12 +7,14 @@ use super::{
     diagnostic::Report,
     model::{ControlDraft, KindDraft, ModelDraft, PropertyDraft},
     oee::{Named, OeeDraft, per_second, property_hint},
+    origin,
     resolve::{Formulas, Reader},
     scope::{Known, World},
+    tree::Entry,
 };
 use crate::{
     ModelId, PropertyId, Value, ValueType,
-    definition::{AssetModel, Control, MetricFormula, Property, PropertyKind},
+    definition::{AssetModel, Control, DeclaredFormula, MetricFormula, Property, PropertyKind},
     oee::OeeDefinition,
 };
 use std::sync::Arc;
@@ -36,16 +38,34 @@ pub(super) fn models(
         let (properties, controls) = (properties.collect(), controls.collect());
         let around = Surroundings { reader, targets, detectors: &detectors };
         AssetModel {
-            id: ModelId::from_name(&draft.identity),
+            id: draft.origin.id.map_or_else(|| ModelId::from_name(&draft.identity), ModelId),
             name: draft.name.clone(),
             properties,
             controls,
             oee: draft.oee.as_ref().and_then(|oee| build_oee(report, draft, index, oee, formulas)),
             detectors: draft.detectors.iter().filter_map(|entry| detector(&around, entry).map(Arc::new)).collect(),
             hierarchies: draft.hierarchies.clone(),
+            origin: draft.origin.clone(),
+            kind: draft.kind,
+            composites: origin::composites(report, drafts, draft),
+            implements: origin::implements(report, drafts, draft),
         }
     };
-    drafts.iter().enumerate().map(build).collect()
+    let models: Vec<AssetModel> = drafts.iter().enumerate().map(build).collect();
+    unique_ids(report, drafts, &models);
+    models
+}
+
+/// An id is given, or derived from a first name; neither may fall on something else.
+fn unique_ids(report: &Report<'_>, drafts: &[ModelDraft<'_>], models: &[AssetModel]) {
+    let pairs = || drafts.iter().zip(models);
+    origin::unique(report, "the model", pairs().map(|(draft, model)| (model.id.0, draft.at, &*draft.name)));
+    for (draft, model) in pairs() {
+        let at = |key: &str| draft.properties.iter().find(|property| *property.key == *key).map_or(draft.at, |found| found.at);
+        let properties = model.properties.iter().map(|property| (property.id.0, at(&property.key), &*property.key));
+        let controls = draft.controls.iter().map(|control| (id(draft, &control.identity).0, control.at, &*control.name));
+        origin::unique(report, "the property", properties.chain(controls));
+    }
 }
 
 fn id(model: &ModelDraft<'_>, identity: &str) -> PropertyId {
@@ -76,7 +96,7 @@ fn build_property(
         }
     };
     Some(Property {
-        id: id(model, &draft.identity),
+        id: draft.origin.id.map_or_else(|| id(model, &draft.identity), PropertyId),
         name: draft.name.clone(),
         key: draft.key.clone(),
         unit: draft.unit.clone(),
@@ -86,7 +106,19 @@ fn build_property(
         stale: draft.stale,
         target: draft.target,
         hidden: draft.hidden,
+        origin: draft.origin.clone(),
+        composite: draft.composite.map(|(name, _)| name.into()),
+        declared: declared(draft),
     })
+}
+
+/// The formula as it is written, if it is one of SiteWise.
+fn declared(draft: &PropertyDraft<'_>) -> Option<Arc<DeclaredFormula>> {
+    let (KindDraft::Transform { formula } | KindDraft::Metric { formula, .. }) = &draft.kind else { return None };
+    let formula = (*formula)?;
+    let variable = |entry: &Entry| Some((entry.key.as_str().into(), entry.value.text()?.into()));
+    let variables = formula.declared?.iter().filter_map(variable).collect();
+    Some(Arc::new(DeclaredFormula { text: formula.text.into(), variables }))
 }
 
 fn build_control(

@@ -5,13 +5,13 @@ use super::{
     fields::{Fields, literal, suggest, text_of, typed},
     keys,
     model::{ControlDraft, Formula, KindDraft, ModelDraft, Point, PropertyDraft, check_name, draft_of},
-    oee,
+    oee, origin,
     tree::{At, Entry, Kind, Node},
 };
 use crate::{
     Value, ValueType,
     address::{Address, ModbusType},
-    definition::{CounterRule, Hierarchy, ModelIndex, Scaling},
+    definition::{CounterRule, Hierarchy, ModelIndex, ModelKind, Origin, Scaling},
     window::WindowSpec,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -42,6 +42,10 @@ impl<'r> Declaration<'r> {
             hierarchies: Vec::new(),
             oee: None,
             detectors: &[],
+            origin: Origin::default(),
+            kind: ModelKind::default(),
+            composites: &[],
+            implements: &[],
         };
         let Some(fields) = Fields::of(self.report, &self.what, entry.at, &entry.value, keys::MODEL) else { return draft };
         if let Some((was, _)) = fields.text("was") {
@@ -66,6 +70,14 @@ impl<'r> Declaration<'r> {
         }
         draft.hierarchies = fields.names("children").iter().filter_map(|entry| self.hierarchy(entry, names)).collect();
         draft.detectors = fields.names("detectors");
+        draft.origin = origin::origin(&fields, true);
+        draft.kind = match fields.choice("type") {
+            Some("component") => ModelKind::Component,
+            Some("interface") => ModelKind::Interface,
+            _ => ModelKind::Asset,
+        };
+        draft.composites = fields.names("composites");
+        draft.implements = fields.names("implements");
         if let Some(entry) = fields.entry("oee") {
             oee::expand(self.report, &self.what, entry, &mut draft);
         }
@@ -75,7 +87,7 @@ impl<'r> Declaration<'r> {
 
     fn hierarchy(&self, entry: &Entry, names: &[&str]) -> Option<Hierarchy> {
         check_name(self.report, "hierarchy", &entry.key, entry.at);
-        if matches!(entry.key.as_str(), "model" | "attributes" | "was" | "parent") {
+        if keys::is_of_assets(&entry.key) || entry.key == "parent" {
             self.report.error(
                 entry.at,
                 "form",
@@ -83,9 +95,23 @@ impl<'r> Declaration<'r> {
                 "that word has another meaning",
             );
         }
-        let nodes = match &entry.value.kind {
+        let long = match &entry.value.kind {
+            Kind::Map(_) => {
+                Some(Fields::of(self.report, &format!("the link {}", entry.key), entry.at, &entry.value, keys::CHILD)?)
+            }
+            _ => None,
+        };
+        let origin = long.map(|fields| origin::origin(&fields, false)).unwrap_or_default();
+        let value = match &long {
+            Some(fields) => {
+                fields.missing(&format!("the link {}", entry.key), "model", "filler");
+                fields.node("model")?
+            }
+            None => &entry.value,
+        };
+        let nodes = match &value.kind {
             Kind::List(items) => items.iter().collect(),
-            _ => vec![&entry.value],
+            _ => vec![value],
         };
         let mut models = Vec::new();
         for node in nodes {
@@ -99,7 +125,7 @@ impl<'r> Declaration<'r> {
                 }
             }
         }
-        Some(Hierarchy { name: entry.key.as_str().into(), models })
+        Some(Hierarchy { name: entry.key.as_str().into(), models, origin })
     }
 
     fn attribute<'n>(&self, entry: &'n Entry) -> Option<PropertyDraft<'n>> {
@@ -236,7 +262,7 @@ impl<'r> Declaration<'r> {
     /// `name: formula` or `name: { value: formula, … }`.
     fn computed<'n>(&self, entry: &'n Entry, draft: &mut PropertyDraft<'n>, kind: &str) -> Option<Formula<'n>> {
         if let Kind::Scalar { text, .. } = &entry.value.kind {
-            return Some(Formula { text, node: &entry.value });
+            return Some(Formula { text, node: &entry.value, declared: None });
         }
         let what = format!("the {kind} {}", entry.key);
         if matches!(entry.value.kind, Kind::Null) {
@@ -245,8 +271,19 @@ impl<'r> Declaration<'r> {
         }
         let fields = Fields::of(self.report, &what, entry.at, &entry.value, keys::COMPUTED)?;
         common(&fields, draft);
-        fields.missing(&what, "value", "temp - 20");
-        fields.text("value").map(|(text, node)| Formula { text, node })
+        let Some((text, node)) = fields.text("formula") else {
+            fields.missing(&what, "value", "temp - 20");
+            if let Some(entry) = fields.entry("variables") {
+                let hint = "in `value:` names stand for themselves; `variables:` belong to `formula:`";
+                self.report.error(entry.at, "form", "`variables` without a `formula`", hint);
+            }
+            return fields.text("value").map(|(text, node)| Formula { text, node, declared: None });
+        };
+        if let Some(entry) = fields.entry("value") {
+            let message = format!("{what} has both `value` and `formula`");
+            self.report.error(entry.at, "form", message, "keep one: `formula:` is for formulas of AWS IoT SiteWise");
+        }
+        Some(Formula { text, node, declared: Some(fields.names("variables")) })
     }
 
     fn control<'n>(&self, entry: &'n Entry) -> Option<ControlDraft<'n>> {
@@ -279,7 +316,7 @@ impl<'r> Declaration<'r> {
             allow,
             min,
             max,
-            interlock: fields.text("interlock").map(|(text, node)| Formula { text, node }),
+            interlock: fields.text("interlock").map(|(text, node)| Formula { text, node, declared: None }),
             verify: fields.span("verify"),
             at_most: self.at_most(&fields),
         })
@@ -307,7 +344,7 @@ impl<'r> Declaration<'r> {
             self.report.error(node.at, "address", format!("`{text}` names no source slot"), hint);
             return None;
         }
-        if matches!(slot, "model" | "attributes" | "was") {
+        if keys::is_of_assets(slot) {
             self.report.error(
                 node.at,
                 "form",
@@ -356,7 +393,9 @@ impl<'r> Declaration<'r> {
 }
 
 /// Unit, band, target and first name, where the kind has them.
-fn common(fields: &Fields<'_, '_>, draft: &mut PropertyDraft<'_>) {
+fn common<'n>(fields: &Fields<'n, '_>, draft: &mut PropertyDraft<'n>) {
+    draft.origin = origin::origin(fields, false);
+    draft.composite = fields.text("composite");
     let has = |name: &str| fields.entries().iter().any(|entry| entry.key == name);
     if has("unit") {
         draft.unit = fields.owned("unit").into();

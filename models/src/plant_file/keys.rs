@@ -85,6 +85,13 @@ pub(super) const MODEL: &[Key] = &[
     key("metrics", Form::MapOf("metrics_of_window"), "Values computed per window: `5m`, `1h`, `shift`, `day`, `week`."),
     key("oee", Form::Of("oee"), "Availability, performance, quality rate and OEE for 5m, 1h and shift."),
     key("detectors", Form::MapOf("detector"), "State machines over the asset's properties."),
+    key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
+    key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
+    key("external_id", Form::Text, "The id its owner gave it."),
+    key("description", Form::Text, "What it is, in words."),
+    key("type", Form::Choice(&["component", "interface"]), "What it is for, if no assets are made of it."),
+    key("composites", Form::MapOf("composite"), "Groups of its properties with names of their own: components and alarms."),
+    key("implements", Form::MapOf("mapping"), "The interfaces it fulfils: `pump: { pressure: outlet_pressure }`."),
 ];
 
 pub(super) const TYPES: &[&str] = &["double", "int", "bool", "string", "counter"];
@@ -98,6 +105,10 @@ pub(super) const ATTRIBUTE: &[Key] = &[
     ),
     key("unit", Form::Text, "Its unit."),
     key("was", Form::Text, "Its first name, after a renaming."),
+    key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
+    key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
+    key("external_id", Form::Text, "The id its owner gave it."),
+    key("composite", Form::Text, "The composite of the model that it belongs to."),
 ];
 
 pub(super) const MEASUREMENT: &[Key] = &[
@@ -117,6 +128,10 @@ pub(super) const MEASUREMENT: &[Key] = &[
     key("counter", Form::Text, "How a counter starts over: `reset`, `rollover(65536)` or `monotonic`."),
     key("target", Form::Number, "Target drawn with it."),
     key("was", Form::Text, "Its first name, after a renaming."),
+    key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
+    key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
+    key("external_id", Form::Text, "The id its owner gave it."),
+    key("composite", Form::Text, "The composite of the model that it belongs to."),
 ];
 
 pub(super) const CONTROL: &[Key] = &[
@@ -138,6 +153,12 @@ pub(super) const COMPUTED: &[Key] = &[
     key("normal", Form::Text, "Normal band: `74..80`."),
     key("target", Form::Number, "Target drawn with it."),
     key("was", Form::Text, "Its first name, after a renaming."),
+    key("formula", Form::Text, "The formula as AWS IoT SiteWise writes it, instead of `value`."),
+    key("variables", Form::MapOf("scalar"), "What the variables of `formula` stand for: `{ x: good_count, y: machines.oee }`."),
+    key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
+    key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
+    key("external_id", Form::Text, "The id its owner gave it."),
+    key("composite", Form::Text, "The composite of the model that it belongs to."),
 ];
 
 pub(super) const OEE: &[Key] = &[
@@ -192,4 +213,31 @@ pub(super) const ASSET: &[Key] = &[
     key("model", Form::Text, "Its model."),
     key("attributes", Form::MapOf("scalar"), "Its own attribute values."),
     key("was", Form::Text, "Its first name, after a renaming."),
+    key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
+    key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
+    key("external_id", Form::Text, "The id its owner gave it."),
+    key("description", Form::Text, "What it is, in words."),
+    key("aliases", Form::MapOf("scalar"), "Names that programs write its measurements by: `{ speed: /farm/1/speed }`."),
 ];
+
+pub(super) const CHILD: &[Key] = &[
+    key("model", Form::Texts, "The child model, or a list of those possible."),
+    key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
+    key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
+    key("external_id", Form::Text, "The id its owner gave it."),
+];
+
+pub(super) const COMPOSITE: &[Key] = &[
+    key("type", Form::Text, "`AWS/ALARM` for alarms, `CUSTOM` otherwise."),
+    key("model", Form::Text, "The component model that it repeats."),
+    key("in", Form::Text, "The composite that it is part of."),
+    key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
+    key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
+    key("external_id", Form::Text, "The id its owner gave it."),
+    key("description", Form::Text, "What it is, in words."),
+];
+
+/// Whether a word has a meaning of its own in assets, so that neither slots nor hierarchies can be called so.
+pub(super) fn is_of_assets(word: &str) -> bool {
+    ASSET.iter().any(|key| key.name == word)
+}

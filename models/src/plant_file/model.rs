@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Value, ValueType,
-    definition::{CounterRule, Hierarchy, Scaling},
+    definition::{CounterRule, Hierarchy, ModelKind, Origin, Scaling},
     oee::OeeFigure,
     window::WindowSpec,
 };
@@ -26,6 +26,10 @@ pub(super) struct ModelDraft<'n> {
     pub hierarchies: Vec<Hierarchy>,
     pub oee: Option<oee::OeeDraft<'n>>,
     pub detectors: &'n [Entry],
+    pub origin: Origin,
+    pub kind: ModelKind,
+    pub composites: &'n [Entry],
+    pub implements: &'n [Entry],
 }
 
 /// A property as declared.
@@ -42,6 +46,8 @@ pub(super) struct PropertyDraft<'n> {
     pub stale: Option<Duration>,
     pub target: Option<f64>,
     pub hidden: bool,
+    pub origin: Origin,
+    pub composite: Option<(&'n str, &'n Node)>,
     pub kind: KindDraft<'n>,
 }
 
@@ -58,6 +64,8 @@ pub(super) enum KindDraft<'n> {
 pub(super) struct Formula<'n> {
     pub text: &'n str,
     pub node: &'n Node,
+    /// In the form of SiteWise, with these variables; none for the plant file's own form.
+    pub declared: Option<&'n [Entry]>,
 }
 
 /// An address with its slot, as written.
@@ -126,6 +134,8 @@ pub(super) fn draft_of<'n>(name: &str, at: At, kind: KindDraft<'n>) -> PropertyD
         stale: None,
         target: None,
         hidden: false,
+        origin: Origin::default(),
+        composite: None,
         kind,
     }
 }

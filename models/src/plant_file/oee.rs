@@ -88,7 +88,8 @@ fn condition<'n>(fields: &Fields<'n, '_>, draft: &mut ModelDraft<'n>, key: &str,
     if is_word {
         return Some(Named { name: text.into(), node });
     }
-    let mut property = draft_of(hidden, node.at, KindDraft::Transform { formula: Some(Formula { text, node }) });
+    let mut property =
+        draft_of(hidden, node.at, KindDraft::Transform { formula: Some(Formula { text, node, declared: None }) });
     property.hidden = true;
     draft.properties.push(property);
     Some(Named { name: hidden.into(), node })

@@ -3,6 +3,7 @@
 //! A formula whose inputs are not known yet is put aside until they are; coming back to one that waits is a cycle.
 
 use super::{
+    declared,
     diagnostic::Report,
     model::{Formula, KindDraft, ModelDraft, PropertyDraft},
     scope::{Known, Names, Notes, Place, World, is_constant},
@@ -57,7 +58,7 @@ impl Formulas {
             let window = draft.window();
             let names =
                 Names { world: &world, model: place.0, window, variables: &[], alarm: false, notes: RefCell::default() };
-            let parsed = Expression::parse(formula.text, &names);
+            let parsed = declared::parse(report, formula, &names);
             let notes = names.notes.into_inner();
             let waiting = notes.pending.iter().find(|pending| stack.contains(pending));
             if let Some(again) = waiting {

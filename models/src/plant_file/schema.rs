@@ -13,7 +13,11 @@ pub fn schema() -> Value {
         "source": object(keys::SOURCE, true),
         "target": { "anyOf": [{ "const": "log" }, object(keys::TARGET, true)] },
         "model": object(keys::MODEL, true),
-        "child_models": { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
+        "child_models": {
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, object(keys::CHILD, true)]
+        },
+        "composite": { "anyOf": [{ "type": "null" }, object(keys::COMPOSITE, true)] },
+        "mapping": { "type": "object", "additionalProperties": { "type": "string" } },
         "attribute": { "anyOf": [{ "$ref": "#/$defs/scalar" }, object(keys::ATTRIBUTE, true)] },
         "measurement": { "anyOf": [{ "type": "string" }, object(keys::MEASUREMENT, true)] },
         "control": object(keys::CONTROL, true),

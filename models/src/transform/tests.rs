@@ -43,6 +43,9 @@ fn property(name: &str, value_type: ValueType, kind: PropertyKind) -> Property {
         stale: None,
         target: None,
         hidden: false,
+        origin: Default::default(),
+        composite: None,
+        declared: None,
     }
 }
 
@@ -55,6 +58,10 @@ fn model(name: &str, properties: Vec<Property>) -> AssetModel {
         oee: None,
         detectors: Vec::new(),
         hierarchies: Vec::new(),
+        origin: Default::default(),
+        kind: Default::default(),
+        composites: Vec::new(),
+        implements: Vec::new(),
     }
 }
 
@@ -68,6 +75,8 @@ fn asset(path: &str, model: usize, parent: Option<AssetIndex>) -> Asset {
         children: Vec::new(),
         attributes: vec![("offset".into(), Value::Integer(100))],
         slots: Vec::new(),
+        origin: Default::default(),
+        aliases: Vec::new(),
     }
 }
 
