@@ -236,9 +236,9 @@ impl Detector {
     /// Lets the timers go off that are due, each at its deadline.
     fn run_timers(&mut self, desk: &mut Desk, limit: Timestamp) {
         for _ in 0..MOST_FIRINGS {
-            let Some((due, node, rule)) = self.body.next_timer(limit) else { return };
+            let Some((due, timer)) = self.body.next_timer(limit) else { return };
             self.body.be_at(due);
-            self.dispatch(desk, Dispatch::Due { node, rule });
+            self.dispatch(desk, timer);
         }
         if self.body.next_timer(limit).is_some() {
             self.body.skip_beats(limit);

@@ -71,6 +71,15 @@ pub(crate) struct Rule {
     pub actions: Vec<Step>,
 }
 
+/// What a timer of a rule counts. A rule may have one of each: `after: 1m` and `for: 10s` must both be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TimerKind {
+    /// How long the guard holds: `for`.
+    Hold,
+    /// How long the state is active: `after`, `every`.
+    Stay,
+}
+
 /// An action with its formula or texts.
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -160,14 +169,19 @@ impl Node {
 }
 
 impl Rule {
-    /// The name of its timer as pages show it; a rule has at most one.
-    pub fn timer_name(&self) -> Arc<str> {
-        match (self.hold, self.every, self.after) {
-            (Some(span), ..) => format!("for {}", format_duration(span)).into(),
-            (None, Some(span), _) => format!("every {}", format_duration(span)).into(),
-            (None, None, Some(span)) => format!("after {}", format_duration(span)).into(),
-            (None, None, None) => "".into(),
-        }
+    /// The name of one of its timers as pages show it; empty if it has none of that kind.
+    pub fn timer_name(&self, kind: TimerKind) -> Arc<str> {
+        let (word, span) = match (kind, self.every) {
+            (TimerKind::Hold, _) => ("for", self.hold),
+            (TimerKind::Stay, Some(every)) => ("every", Some(every)),
+            (TimerKind::Stay, None) => ("after", self.after),
+        };
+        span.map_or_else(|| "".into(), |span| format!("{word} {}", format_duration(span)).into())
+    }
+
+    /// How long it waits from entering the state: `after`, or the beat of `every`.
+    pub fn stay(&self) -> Option<Duration> {
+        self.every.or(self.after)
     }
 
     /// Whether it does more than change variables and values.

@@ -5,7 +5,7 @@ use crate::{
     explanation::explain,
     hierarchy::{self, Kind},
     policy::Desk,
-    program::{Formula, Node, Rule},
+    program::{Formula, Node, Rule, TimerKind},
 };
 use andon_models::{Quality, event::ExplainedTimer, expression::Reference};
 use statig::Outcome;
@@ -24,6 +24,8 @@ pub(crate) enum Dispatch {
         node: usize,
         /// The rule's position in it.
         rule: usize,
+        /// Which of the rule's timers.
+        kind: TimerKind,
     },
 }
 
@@ -93,17 +95,17 @@ impl Scene<'_> {
                 }
                 Outcome::Super
             }
-            Dispatch::Due { node: id, rule } if *id == node.id => self.due(node, *rule),
+            Dispatch::Due { node: id, rule, kind } if *id == node.id => self.due(node, *rule, *kind),
             Dispatch::Due { .. } => Outcome::Super,
         }
     }
 
-    fn due(&mut self, node: &Arc<Node>, position: usize) -> Outcome<Leaf> {
+    fn due(&mut self, node: &Arc<Node>, position: usize, kind: TimerKind) -> Outcome<Leaf> {
         let rule = &node.rules[position];
-        let Some(timer) = self.body.went_off(node.id, position) else { return Outcome::Handled };
-        // A `for` was watched all the time. An `after` with `on` waits for its input from now on.
-        let waits = rule.limited && rule.hold.is_none() && rule.every.is_none();
-        let holds = rule.hold.is_some() || rule.when.as_ref().is_none_or(|formula| self.evaluates(formula));
+        let Some(timer) = self.body.went_off(node.id, position, kind) else { return Outcome::Handled };
+        // An `after` with `on` waits for its input from now on, one with `for` for that. A `for` was watched all the time.
+        let waits = kind == TimerKind::Stay && rule.every.is_none() && (rule.limited || rule.hold.is_some());
+        let holds = kind == TimerKind::Hold || rule.when.as_ref().is_none_or(|formula| self.evaluates(formula));
         if waits || !holds {
             return Outcome::Handled;
         }

@@ -1,7 +1,12 @@
 //! What a detector keeps over a restart, by names, and how it comes back without repeating an action.
 
 use super::{Body, Detector, Dispatch, Timer, body::attribute};
-use crate::{alarm::Alarm, command::CommandLife, policy::Desk, program::Program};
+use crate::{
+    alarm::Alarm,
+    command::CommandLife,
+    policy::Desk,
+    program::{Program, TimerKind},
+};
 use andon_models::{
     Quality, SeriesId, Timestamp, Tqv,
     detector::StateIndex,
@@ -107,20 +112,23 @@ fn timers(program: &Program, leaf: usize, kept: &[TimerSnapshot], since: Timesta
     let mut next = Some(&program.nodes[leaf]);
     while let Some(node) = next {
         for (position, rule) in node.rules.iter().enumerate() {
-            let name: Arc<str> = rule.timer_name();
-            let ran = kept.iter().find(|timer| timer.state == node.path && timer.rule == position && timer.name == name);
-            let timer = Timer { node: node.id, rule: position, started: since, due: since, paused: None, fired: false };
-            match (ran, rule.hold, rule.every.or(rule.after)) {
-                (Some(ran), ..) => {
-                    timers.push(Timer { started: ran.started, due: ran.due, paused: ran.paused, fired: ran.fired, ..timer });
+            for kind in [TimerKind::Hold, TimerKind::Stay] {
+                let name: Arc<str> = rule.timer_name(kind);
+                let ran = kept.iter().find(|timer| timer.state == node.path && timer.rule == position && timer.name == name);
+                let timer =
+                    Timer { node: node.id, rule: position, kind, started: since, due: since, paused: None, fired: false };
+                match (ran, rule.stay().filter(|_| kind == TimerKind::Stay)) {
+                    (Some(ran), _) => {
+                        timers.push(Timer { started: ran.started, due: ran.due, paused: ran.paused, fired: ran.fired, ..timer });
+                    }
+                    (None, Some(span)) => timers.push(Timer { due: since + span, ..timer }),
+                    (None, None) => {}
                 }
-                (None, None, Some(span)) => timers.push(Timer { due: since + span, ..timer }),
-                (None, ..) => {}
             }
         }
         next = node.parent.as_ref();
     }
-    timers.sort_by_key(|timer| (timer.node, timer.rule));
+    timers.sort_by_key(|timer| (timer.node, timer.rule, timer.kind));
     timers
 }
 

@@ -1,10 +1,10 @@
 //! The timers of a detector: `after`, `for` and `every`, in event time.
 
-use super::Body;
+use super::{Body, Dispatch};
 use crate::{
     explanation::Truth,
     policy::Desk,
-    program::{Node, Rule},
+    program::{Node, Rule, TimerKind},
 };
 use andon_models::{Quality, Timestamp, Value, detector::OnBad, event::ExplainedTimer, expression::SlotValue};
 use std::{sync::Arc, time::Duration};
@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 pub(crate) struct Timer {
     pub node: usize,
     pub rule: usize,
+    pub kind: TimerKind,
     pub started: Timestamp,
     pub due: Timestamp,
     pub paused: Option<Timestamp>,
@@ -29,41 +30,51 @@ impl Timer {
 
 impl Body {
     /// The next timer to go off at or before an instant: by deadline, then by name.
-    pub fn next_timer(&self, limit: Timestamp) -> Option<(Timestamp, usize, usize)> {
-        let due = self.timers.iter().filter_map(|timer| Some((timer.pending().filter(|due| *due <= limit)?, timer)));
+    pub fn next_timer(&self, limit: Timestamp) -> Option<(Timestamp, Dispatch)> {
+        let due = self.timers.iter().filter_map(|timer| Some((self.pending(timer).filter(|due| *due <= limit)?, timer)));
         let first = due.min_by(|(due, timer), (other_due, other)| {
             due.cmp(other_due).then_with(|| self.timer_name(timer).cmp(&self.timer_name(other)))
         });
-        first.map(|(due, timer)| (due, timer.node, timer.rule))
+        first.map(|(due, timer)| (due, Dispatch::Due { node: timer.node, rule: timer.rule, kind: timer.kind }))
+    }
+
+    /// When a timer goes off: a `for` not before the `after` of its rule is over as well.
+    fn pending(&self, timer: &Timer) -> Option<Timestamp> {
+        let due = timer.pending()?;
+        let stay = |other: &&Timer| (other.node, other.rule, other.kind) == (timer.node, timer.rule, TimerKind::Stay);
+        match timer.kind {
+            TimerKind::Hold => Some(self.timers.iter().find(stay).map_or(due, |stay| due.max(stay.due))),
+            TimerKind::Stay => Some(due),
+        }
     }
 
     /// When the first timer goes off.
     pub fn first_due(&self) -> Option<Timestamp> {
-        self.timers.iter().filter_map(Timer::pending).min()
+        self.timers.iter().filter_map(|timer| self.pending(timer)).min()
     }
 
     /// The name of a timer as pages show it.
     pub fn timer_name(&self, timer: &Timer) -> Arc<str> {
-        self.program.nodes[timer.node].rules[timer.rule].timer_name()
+        self.program.nodes[timer.node].rules[timer.rule].timer_name(timer.kind)
     }
 
     /// Starts the timers of a state that was just entered.
     pub fn start_timers(&mut self, desk: &mut Desk, node: &Node) {
         for (position, rule) in node.rules.iter().enumerate() {
-            match (rule.hold, rule.every.or(rule.after)) {
-                (Some(_), _) if rule.limited => {}
-                (Some(_), _) => self.update_hold(desk, node.id, position, rule),
-                (None, Some(span)) => self.start_timer(node.id, position, span),
-                (None, None) => {}
+            if let Some(span) = rule.stay() {
+                self.start_timer(node.id, position, TimerKind::Stay, span);
+            }
+            if rule.hold.is_some() && !rule.limited {
+                self.update_hold(desk, node.id, position, rule);
             }
         }
     }
 
-    fn start_timer(&mut self, node: usize, rule: usize, span: Duration) {
+    fn start_timer(&mut self, node: usize, rule: usize, kind: TimerKind, span: Duration) {
         let started = self.instant;
         // In one fixed order, so that a restored detector is the same to the last byte.
-        let position = self.timers.partition_point(|timer| (timer.node, timer.rule) < (node, rule));
-        self.timers.insert(position, Timer { node, rule, started, due: started + span, paused: None, fired: false });
+        let position = self.timers.partition_point(|timer| (timer.node, timer.rule, timer.kind) < (node, rule, kind));
+        self.timers.insert(position, Timer { node, rule, kind, started, due: started + span, paused: None, fired: false });
         self.out.dirty = true;
     }
 
@@ -71,9 +82,9 @@ impl Body {
     pub fn update_hold(&mut self, desk: &mut Desk, node: usize, position: usize, rule: &Rule) {
         let Some(span) = rule.hold else { return };
         let truth = self.hold_truth(desk, rule);
-        let running = self.timers.iter().position(|timer| timer.node == node && timer.rule == position);
+        let running = self.timer_at(node, position, TimerKind::Hold);
         match (truth, running) {
-            (Truth::Holds, None) => self.start_timer(node, position, span),
+            (Truth::Holds, None) => self.start_timer(node, position, TimerKind::Hold, span),
             (Truth::Holds, Some(running)) => {
                 let timer = &mut self.timers[running];
                 if let Some(paused) = timer.paused.take() {
@@ -95,6 +106,10 @@ impl Body {
             },
             (Truth::Fails | Truth::Unknown, None) => {}
         }
+    }
+
+    fn timer_at(&self, node: usize, rule: usize, kind: TimerKind) -> Option<usize> {
+        self.timers.iter().position(|timer| (timer.node, timer.rule, timer.kind) == (node, rule, kind))
     }
 
     fn drop_timer(&mut self, position: usize) {
@@ -120,12 +135,13 @@ impl Body {
     }
 
     /// Notes that a timer went off: `every` starts over, the others are done. Says what ran; none if the timer is gone.
-    pub fn went_off(&mut self, node: usize, rule: usize) -> Option<ExplainedTimer> {
+    pub fn went_off(&mut self, node: usize, rule: usize, kind: TimerKind) -> Option<ExplainedTimer> {
         let every = self.program.nodes[node].rules[rule].every.filter(|every| !every.is_zero());
-        let position = self.timers.iter().position(|timer| timer.node == node && timer.rule == rule)?;
+        let position = self.timer_at(node, rule, kind)?;
+        let due = self.pending(&self.timers[position])?;
         let name = self.timer_name(&self.timers[position]);
         let timer = &mut self.timers[position];
-        let explained = ExplainedTimer { name, started: timer.started, due: timer.due };
+        let explained = ExplainedTimer { name, started: timer.started, due };
         match every {
             Some(every) => {
                 timer.started = timer.due;
@@ -139,8 +155,8 @@ impl Body {
 
     /// Whether the `after` of a rule has passed; true for rules without one.
     pub fn after_passed(&self, node: usize, position: usize, rule: &Rule) -> bool {
-        let done = |timer: &Timer| timer.node == node && timer.rule == position && timer.fired;
-        rule.after.is_none() || self.timers.iter().any(done)
+        let stay = || self.timer_at(node, position, TimerKind::Stay);
+        rule.after.is_none() || stay().is_some_and(|stay| self.timers[stay].fired)
     }
 
     /// Lets `every` timers that are overdue skip to their next beat after an instant.

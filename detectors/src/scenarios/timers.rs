@@ -111,6 +111,26 @@ fn after_waits_for_its_guard_once_the_time_has_passed() {
 }
 
 #[test]
+fn after_and_for_in_one_rule_must_both_be_over() {
+    let model = "
+        a
+          go after 60s when temp > 50 for 10s to b
+        b
+    ";
+    check(model, "1 temp 60\n20 time\n60 time", "1m a -> b (timer for 10s)");
+    check(model, "55 temp 60\n60 time\n65 time", "1m5s a -> b (timer for 10s)");
+    // A break after the ten seconds and before the minute counts; a pause only holds the ten seconds up.
+    check(model, "1 temp 60\n40 temp 10\n55 temp 60\n64 time\n65 time", "1m5s a -> b (timer for 10s)");
+    check(model, "1 temp 60\n20 temp bad\n30 temp 60\n60 time", "1m a -> b (timer for 10s)");
+    check(model, "1 temp 60\n20 temp bad\n70 time\n80 temp 60", "1m20s a -> b (timer for 10s)");
+    let mut stage = Stage::new(model);
+    stage.play("1 temp 60\n20 time");
+    assert_eq!(stage.engine.next_due(), Some(Timestamp::from_seconds(60)));
+    stage.restart(Timestamp::from_seconds(30), None);
+    assert_same(&stage.play("59 time\n60 time"), "1m a -> b (timer for 10s)");
+}
+
+#[test]
 fn after_starts_over_with_each_entry() {
     let model = "
         a
