@@ -51,8 +51,9 @@ const MOST_CHAINED: usize = 16;
 /// Most timers of one detector that go off in one step; the next step goes on from there.
 const MOST_FIRINGS: usize = 1_000;
 
-/// Most samples that wait to be put in order (`lateness`); the oldest goes on when more come.
-const MOST_WAITING: usize = 10_000;
+/// Most samples that wait to be put in order (`lateness`); the oldest goes on when more come. They stand in the snapshot of each
+/// step, so that a restart loses none; more would make the snapshots heavy.
+const MOST_WAITING: usize = 2_000;
 
 /// A detector: its statig machine, and everything it knows.
 pub(crate) struct Detector {
@@ -90,17 +91,20 @@ impl Detector {
             let mut samples = samples.peekable();
             while let Some((line, first)) = samples.next() {
                 let together = std::iter::from_fn(|| samples.next_if(|(_, tqv)| tqv.time == first.time));
-                self.take(desk, first.time, std::iter::once((line, first)).chain(together));
+                self.take(desk, None, std::iter::once((line, first)).chain(together));
             }
             return;
         }
         let body = &mut self.body;
-        for (line, tqv) in samples {
-            let position = body.waiting.partition_point(|(time, ..)| *time <= tqv.time);
-            body.waiting.insert(position, (tqv.time, line, tqv.clone()));
+        for (place, tqv) in samples {
+            // What comes late says nothing about how far the device's clock is behind.
+            let time = if tqv.time < body.newest { tqv.time } else { body.event_time(tqv.time, desk.now) };
+            let position = body.waiting.partition_point(|(before, ..)| *before <= time);
+            body.waiting.insert(position, (time, place, tqv.clone()));
+            body.out.dirty = true;
         }
-        let newest = body.waiting.last().map_or(body.newest, |(time, ..)| *time).max(body.newest);
-        self.release(desk, newest - lateness);
+        let limit = body.newest - lateness;
+        self.release(desk, limit);
     }
 
     /// Takes the waiting samples whose turn it is.
@@ -108,26 +112,28 @@ impl Detector {
         let overflow = self.body.waiting.len().saturating_sub(MOST_WAITING);
         let ready = self.body.waiting.partition_point(|(time, ..)| *time <= limit).max(overflow);
         let samples: Vec<_> = self.body.waiting.drain(..ready).collect();
+        self.body.out.dirty |= ready > 0;
         for together in samples.chunk_by(|left, right| left.0 == right.0) {
-            self.take(desk, together[0].0, together.iter().map(|(_, line, tqv)| (*line, tqv)));
+            self.take(desk, Some(together[0].0), together.iter().map(|(_, line, tqv)| (*line, tqv)));
         }
     }
 
-    /// Takes samples of one instant together, so that no guard sees one new and the other old.
-    fn take<'a>(&mut self, desk: &mut Desk, time: Timestamp, samples: impl Iterator<Item = (usize, &'a Tqv)>) {
+    /// Takes samples of one instant together, so that no guard sees one new and the other old. Their event time is known where
+    /// they waited for their turn.
+    fn take<'a>(&mut self, desk: &mut Desk, known: Option<Timestamp>, samples: impl Iterator<Item = (usize, &'a Tqv)>) {
         let mut reached = None;
-        for (line, tqv) in samples {
-            if self.body.values[line].time.is_some_and(|known| time < known) {
+        for (place, tqv) in samples {
+            if self.body.values[place].time.is_some_and(|known| tqv.time < known) {
                 continue; // late: it goes to history and moves no state
             }
             if reached.is_none() {
-                let instant = self.body.event_time(time, desk.now).max(self.body.seen);
+                let instant = known.unwrap_or_else(|| self.body.event_time(tqv.time, desk.now)).max(self.body.seen);
                 self.run_timers(desk, instant);
                 self.body.be_at(instant);
                 reached = Some(instant);
             }
-            self.body.learn(line, tqv);
-            self.body.fresh.push(line);
+            self.body.learn(place, tqv);
+            self.body.fresh.push(place);
         }
         let Some(instant) = reached else { return };
         if self.body.leaf.is_some() {
@@ -189,8 +195,14 @@ impl Detector {
     pub fn operate(&mut self, desk: &mut Desk, verb: AlarmVerb, hand: &Hand, note: &str) -> Result<(), OperatorRefusal> {
         let instant = shift(desk.now, -self.body.behind).max(self.body.seen);
         self.run_timers(desk, instant);
+        let before = self.body.seen;
         self.body.be_at(instant);
-        self.hand(desk, verb, hand, note).map_err(|reason| OperatorRefusal::NotNow(reason.into()))
+        let done = self.hand(desk, verb, hand, note);
+        if done.is_err() {
+            // Nothing happened, nothing is kept of it: late samples still count from where they did.
+            (self.body.seen, self.body.instant) = (before, before);
+        }
+        done.map_err(|reason| OperatorRefusal::NotNow(reason.into()))
     }
 
     fn hand(&mut self, desk: &mut Desk, verb: AlarmVerb, hand: &Hand, note: &str) -> Result<(), &'static str> {

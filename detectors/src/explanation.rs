@@ -24,47 +24,68 @@ pub(crate) fn explain(
     timer: Option<ExplainedTimer>,
 ) -> Explanation {
     let (inputs, steps) = match &rule.when {
-        Some(formula) => (inputs(body, &desk.catalog, formula), steps(body, desk, formula)),
-        None => (Vec::new(), Vec::new()),
+        Some(formula) => (inputs(body, &desk.catalog, &formula.lines), steps(body, desk, formula)),
+        None => (inputs(body, &desk.catalog, &surroundings(body)), Vec::new()),
     };
     Explanation { trigger, state: state.clone(), rule: rule.text.clone(), inputs, steps, timer, actions: Vec::new() }
 }
 
-/// Everything a formula reads, as it stands.
-fn inputs(body: &Body, catalog: &Catalog, formula: &Formula) -> Vec<ExplainedInput> {
-    formula.lines.iter().map(|line| input(body, catalog, *line)).collect()
+/// Everything some lines of the table read, as it stands.
+fn inputs(body: &Body, catalog: &Catalog, lines: &[usize]) -> Vec<ExplainedInput> {
+    let places = lines.iter().flat_map(|line| body.places_of(*line).map(move |place| (*line, place)));
+    places.map(|(line, place)| input(body, catalog, line, place)).collect()
 }
 
-fn input(body: &Body, catalog: &Catalog, line: usize) -> ExplainedInput {
-    let slot = &body.values[line];
+/// What a rule without a guard was decided among: what the guards of the active states read, which let it stay until now, and
+/// what its message tells.
+fn surroundings(body: &Body) -> Vec<usize> {
+    let mut lines = Vec::new();
+    let guards = body.active().flat_map(|node| &node.rules).filter_map(|rule| rule.when.as_ref());
+    for line in guards.flat_map(|formula| &formula.lines).copied().chain(body.program.message.lines()) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn input(body: &Body, catalog: &Catalog, line: usize, place: usize) -> ExplainedInput {
+    let slot = &body.values[place];
     ExplainedInput {
-        name: body.program.table[line].name.clone(),
+        name: name(body, catalog, line, place),
         value: slot.value.clone(),
-        unit: unit(body, catalog, line),
+        unit: unit(body, catalog, place),
         time: slot.time,
         quality: slot.quality,
-        source: source(body, catalog, line),
+        source: source(body, catalog, line, place),
     }
+}
+
+/// The name of what a place holds; for a child with which child: `machines.temp (Filler 2)`.
+pub(crate) fn name(body: &Body, catalog: &Catalog, line: usize, place: usize) -> Arc<str> {
+    let name = &body.program.table[line].name;
+    let child = body.series[place].filter(|_| place != line).and_then(|series| catalog.entry(series));
+    child.map_or_else(|| name.clone(), |child| format!("{name} ({})", catalog.plant.assets[child.asset.0].name).into())
 }
 
 fn steps(body: &Body, desk: &mut Desk, formula: &Formula) -> Vec<ExplainedStep> {
     let slots = body.gather(formula, &mut desk.scratch);
-    formula.expression.explain(slots).1
+    formula.expression.explain_children(slots, &|slot| body.children(formula, slot, false)).1
 }
 
-/// The unit of what a line reads; empty if none.
-pub(crate) fn unit(body: &Body, catalog: &Catalog, line: usize) -> Arc<str> {
-    let property = body.series[line].and_then(|series| catalog.property(series));
+/// The unit of what a place holds; empty if none.
+pub(crate) fn unit(body: &Body, catalog: &Catalog, place: usize) -> Arc<str> {
+    let property = body.series[place].and_then(|series| catalog.property(series));
     property.map_or_else(|| "".into(), |property| property.unit.clone())
 }
 
-fn source(body: &Body, catalog: &Catalog, line: usize) -> Arc<str> {
+fn source(body: &Body, catalog: &Catalog, line: usize, place: usize) -> Arc<str> {
     match body.program.table[line].reference {
         Reference::Variable(_) => return "variable".into(),
         Reference::Alarm(_) => return "alarm".into(),
         Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => {}
     }
-    let Some(series) = body.series[line] else { return "".into() };
+    let Some(series) = body.series[place] else { return "".into() };
     match catalog.property(series).map(|property| &property.kind) {
         Some(PropertyKind::Attribute { .. }) => "attribute".into(),
         Some(PropertyKind::Transform { .. }) => "transform".into(),

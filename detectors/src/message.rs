@@ -66,6 +66,14 @@ impl Template {
         self.parts.is_empty()
     }
 
+    /// The table lines it shows.
+    pub fn lines(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Line(line) => Some(*line),
+            Part::Text(_) | Part::Asset | Part::Detector | Part::State => None,
+        })
+    }
+
     /// The text with its values.
     pub fn fill(&self, filling: &Filling<'_>) -> String {
         let mut text = String::new();

@@ -3,7 +3,10 @@
 //! A write is refused unless the engine is armed, the source and the control allow it, the value is on the list and in range,
 //! the rate is kept, and the interlock holds on fresh and good values. Every refusal says which rule and why.
 
-use crate::{detector::Body, explanation::Truth};
+use crate::{
+    detector::Body,
+    explanation::{self, Truth},
+};
 use andon_models::{
     AssetId, Quality, Timestamp, Value,
     catalog::{Catalog, Tag},
@@ -141,21 +144,23 @@ pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Resu
             None => Ok(()),
         };
     };
-    for line in &formula.lines {
-        if let Some(doubt) = doubt(body, &desk.catalog, *line) {
-            return Err(format!("interlock `{}`: {} is {doubt}", formula.expression.text, body.program.table[*line].name));
+    let places = formula.lines.iter().flat_map(|line| body.places_of(*line).map(move |place| (*line, place)));
+    for (line, place) in places {
+        if let Some(doubt) = doubt(body, &desk.catalog, line, place) {
+            let name = explanation::name(body, &desk.catalog, line, place);
+            return Err(format!("interlock `{}`: {name} is {doubt}", formula.expression.text));
         }
     }
     let slots = body.gather(formula, &mut desk.scratch);
-    match Truth::of(&formula.expression.evaluate(slots)) {
+    match Truth::of(&body.evaluate(formula, slots)) {
         Truth::Holds => Ok(()),
         Truth::Fails | Truth::Unknown => Err(format!("interlock `{}` does not hold", formula.expression.text)),
     }
 }
 
 /// Why a value must not drive a write; none if it may.
-fn doubt(body: &Body, catalog: &Catalog, line: usize) -> Option<String> {
-    let slot = &body.values[line];
+fn doubt(body: &Body, catalog: &Catalog, line: usize, place: usize) -> Option<String> {
+    let slot = &body.values[place];
     if matches!(body.program.table[line].reference, Reference::Variable(_) | Reference::Alarm(_)) {
         return None;
     }
@@ -166,7 +171,7 @@ fn doubt(body: &Body, catalog: &Catalog, line: usize) -> Option<String> {
             slot.quality.to_string()
         });
     }
-    let stale = body.series[line].and_then(|series| catalog.property(series)).and_then(|property| property.stale);
+    let stale = body.series[place].and_then(|series| catalog.property(series)).and_then(|property| property.stale);
     let age = body.instant.since(slot.time?);
     stale
         .filter(|stale| age > *stale)

@@ -98,6 +98,8 @@ pub(crate) struct Step {
 pub(crate) struct Formula {
     pub expression: Arc<Expression>,
     pub lines: Vec<usize>,
+    /// Whether it reads the newest values of children.
+    pub reads_children: bool,
 }
 
 impl Program {
@@ -283,14 +285,16 @@ impl Compiler<'_> {
 
     fn formula(&mut self, expression: &Arc<Expression>) -> Formula {
         let lines = expression.references.iter().map(|reference| self.line(reference)).collect();
-        Formula { expression: expression.clone(), lines }
+        let reads_children = expression.references.iter().any(|read| matches!(read, Reference::Children { .. }));
+        Formula { expression: expression.clone(), lines, reads_children }
     }
 
     fn template(&mut self, text: &str) -> Template {
         Template::parse(text, &mut |name| self.named(name))
     }
 
-    /// The line of a name as a person writes it: a variable, a property, `parent.x`, a property of the parent, an alarm flag.
+    /// The line of a name as a person writes it: a variable, a property, `parent.x`, a property of the parent or of children
+    /// (`machines.x`), an alarm flag.
     fn named(&mut self, name: &str) -> Option<usize> {
         let reference = self.reference(name)?;
         Some(self.line(&reference))
@@ -307,6 +311,13 @@ impl Compiler<'_> {
         let own = by_key(name).or_else(|| by_key(&format!("{name}_shift")));
         if let Some(property) = own.or_else(|| Some(&model.properties[model.property(name)?.0])) {
             return Some(Reference::Own(property.key.clone()));
+        }
+        if let Some((hierarchy, property)) = name.split_once('.')
+            && let Some(link) = model.hierarchies.iter().find(|link| &*link.name == hierarchy)
+        {
+            let child = &models[link.models.first()?.0];
+            let property = child.properties[child.property(property)?.0].key.clone();
+            return Some(Reference::Children { hierarchy: link.name.clone(), property });
         }
         let bare = name.strip_prefix("parent.").unwrap_or(name);
         let parents =

@@ -44,6 +44,8 @@ pub struct Stage {
     latest: HashMap<SeriesId, Tqv>,
     commands: Vec<Command>,
     detector: Arc<str>,
+    /// The asset whose detector is under test, and whose points a script gives.
+    watched: AssetIndex,
 }
 
 impl Stage {
@@ -62,9 +64,14 @@ impl Stage {
 
     /// The plant of a plant file with one line and one machine in it, just started at 0 s.
     pub fn load(text: &str) -> Self {
+        Self::load_of(text, 1)
+    }
+
+    /// The same, with the detector of another asset under test.
+    pub fn load_of(text: &str, asset: usize) -> Self {
         let loaded = andon_models::plant_file::load(&[("plant.yaml".into(), text.into())], &|_| None);
         let plant = loaded.plant.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
-        let mut stage = Self::of(plant);
+        let mut stage = Self::of(plant, AssetIndex(asset));
         let actions = stage.engine.start(Timestamp::EPOCH);
         stage.keep(&actions);
         stage
@@ -72,11 +79,11 @@ impl Stage {
 
     /// The same, not started.
     pub fn unstarted(detectors: Vec<DetectorModel>) -> Self {
-        Self::of(plant(detectors))
+        Self::of(plant(detectors), AssetIndex(1))
     }
 
-    fn of(plant: Plant) -> Self {
-        let name = plant.model_of(AssetIndex(1)).detectors[0].name.clone();
+    fn of(plant: Plant, watched: AssetIndex) -> Self {
+        let name = plant.model_of(watched).detectors[0].name.clone();
         let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
         Self {
             engine: Engine::new(catalog.clone()),
@@ -85,6 +92,7 @@ impl Stage {
             latest: HashMap::new(),
             commands: Vec::new(),
             detector: name,
+            watched,
         }
     }
 
@@ -94,7 +102,8 @@ impl Stage {
             self.catalog = Arc::new(Catalog::build(Arc::new(plant(detectors)), &mut SeriesDirectory::default()));
         }
         self.engine = Engine::new(self.catalog.clone());
-        self.engine.restore(self.kept.values().cloned().collect(), &|series| self.latest.get(&series).cloned());
+        let stored = |snapshot: &DetectorSnapshot| serde_json::from_slice(&serde_json::to_vec(snapshot).unwrap()).unwrap();
+        self.engine.restore(self.kept.values().map(stored).collect(), &|series| self.latest.get(&series).cloned());
         let actions = self.engine.start(now);
         self.keep(&actions);
         actions
@@ -102,7 +111,7 @@ impl Stage {
 
     /// The asset under test.
     pub fn asset(&self) -> AssetId {
-        self.catalog.plant.assets[1].id
+        self.catalog.plant.assets[self.watched.0].id
     }
 
     /// Where the detector stands.
@@ -171,7 +180,7 @@ impl Stage {
 
     /// A sample: `83.5`, `bad`, or `83.5@4` for one of an earlier time.
     pub fn point(&self, property: &str, text: &str, now: Timestamp) -> Point {
-        let (asset, property) = property.strip_prefix("parent.").map_or((1, property), |property| (0, property));
+        let (asset, property) = property.strip_prefix("parent.").map_or((self.watched.0, property), |property| (0, property));
         let series = self.catalog.series_named(AssetIndex(asset), property).unwrap_or_else(|| panic!("no property {property}"));
         let value_type = self.catalog.entry(series).unwrap().value_type;
         let (text, time) = text.split_once('@').map_or((text, now), |(text, time)| (text, at(time)));
@@ -191,6 +200,26 @@ impl Stage {
             }
         }
         self.engine.step(now, Input::Samples(points))
+    }
+
+    /// Performs lines whose samples are of these assets.
+    pub fn play_of(&mut self, lines: &[(usize, &str)]) -> String {
+        let mut actions = Vec::new();
+        for (asset, line) in lines {
+            let (time, rest) = line.split_once(' ').unwrap();
+            match rest.split_once(' ') {
+                Some((property, value)) => {
+                    let watched = std::mem::replace(&mut self.watched, AssetIndex(*asset));
+                    let point = self.point(property, value, at(time));
+                    self.watched = watched;
+                    let done = self.samples(at(time), &[point]);
+                    self.keep(&done);
+                    actions.extend(done);
+                }
+                None => actions.extend(self.act(line)),
+            }
+        }
+        words(&actions)
     }
 
     /// Performs a script; gives what was asked for, in words.

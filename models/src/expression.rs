@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 mod aggregate;
 mod check;
+mod children;
 mod evaluate;
 pub mod event;
 mod explain;
@@ -17,6 +18,7 @@ mod parser;
 mod scope;
 
 pub use aggregate::{AggregateInput, aggregate};
+pub use children::Children;
 use evaluate::bits;
 pub use follow::{Holding, Rising};
 pub use names::nearest;

@@ -1,7 +1,7 @@
 //! Where things stand now: what a detector keeps over a restart and what a page shows of it, and how each source is doing.
 
 use crate::{
-    AssetId, Timestamp, Value,
+    AssetId, Point, Timestamp, Value,
     alarm::{AlarmState, Priority},
     command::{Command, CommandState},
     event::Explanation,
@@ -48,6 +48,15 @@ pub struct DetectorSnapshot {
     /// How far its devices' clocks lag behind the engine's, in nanoseconds; 0 while they agree well enough.
     #[serde(default)]
     pub behind: i64,
+    /// The last good values of inputs that are not good now, where a rule counts on them (`on_bad: ignore`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub good: Vec<Point>,
+    /// With `lateness`: the values its guards see. The newest stored ones may still wait for their turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Point>,
+    /// With `lateness`: samples that wait to be put in order, by time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Point>,
 }
 
 /// A running timer.

@@ -66,7 +66,7 @@ impl Scene<'_> {
 impl Body {
     fn value_of(&self, desk: &mut Desk, formula: Option<&Formula>) -> Option<Value> {
         let formula = formula?;
-        Some(formula.expression.evaluate(self.gather(formula, &mut desk.scratch)).value)
+        Some(self.evaluate(formula, self.gather(formula, &mut desk.scratch)).value)
     }
 
     /// Writes down an event with an id that a replay derives again.

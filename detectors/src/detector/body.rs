@@ -15,7 +15,7 @@ use andon_models::{
     expression::{Reference, SlotValue},
     snapshot::LastTransition,
 };
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// Everything a detector knows.
 pub(crate) struct Body {
@@ -23,11 +23,13 @@ pub(crate) struct Body {
     pub asset: AssetId,
     pub index: AssetIndex,
     pub path: Arc<str>,
-    /// The series behind each table line.
+    /// The series behind each place: those of the table's lines, then those of the children that lines read.
     pub series: Vec<Option<SeriesId>>,
-    /// Table lines with a sample of this instant.
+    /// The lines that read children, with the places of those.
+    pub families: Vec<(usize, Range<usize>)>,
+    /// Places with a sample of this instant.
     pub fresh: Vec<usize>,
-    /// What formulas see, by table line.
+    /// What formulas see, by place.
     pub values: Vec<SlotValue>,
     /// The last good values, where some rule counts on them.
     pub(super) good: Vec<SlotValue>,
@@ -90,12 +92,11 @@ pub(super) struct Move {
 impl Body {
     pub(super) fn new(program: Arc<Program>, catalog: &Catalog, index: AssetIndex) -> Self {
         let asset = &catalog.plant.assets[index.0];
-        let series = program.table.iter().map(|line| one(catalog.resolve(index, &line.reference))).collect::<Vec<_>>();
-        let values: Vec<_> = program
-            .table
-            .iter()
+        let Places { series, families, references } = Places::of(&program, catalog, index);
+        let values: Vec<_> = references
+            .into_iter()
             .zip(&series)
-            .map(|(line, series)| first_value(&program, catalog, &line.reference, *series))
+            .map(|(reference, series)| first_value(&program, catalog, reference, *series))
             .collect();
         let good = if program.remembers_good { values.clone() } else { Vec::new() };
         Self {
@@ -103,6 +104,7 @@ impl Body {
             index,
             path: asset.path.clone(),
             series,
+            families,
             fresh: Vec::new(),
             values,
             good,
@@ -141,13 +143,53 @@ impl Body {
         scratch
     }
 
+    /// What a formula gives, with the slots that [`Self::gather`] put together.
+    pub fn evaluate(&self, formula: &Formula, slots: &[SlotValue]) -> SlotValue {
+        match formula.reads_children {
+            true => formula.expression.evaluate_children(slots, &|slot| self.children(formula, slot, false)),
+            false => formula.expression.evaluate(slots),
+        }
+    }
+
+    /// The values of the children that a slot reads; where one is not good, perhaps its last good one.
+    pub fn children(&self, formula: &Formula, slot: usize, last_good: bool) -> Vec<SlotValue> {
+        let value = |place| match self.last_good(place) {
+            Some(good) if last_good => good,
+            _ => self.values[place].clone(),
+        };
+        self.places_of(formula.lines[slot]).map(value).collect()
+    }
+
+    /// The places of a line: its own, or those of the children it reads.
+    pub fn places_of(&self, line: usize) -> Range<usize> {
+        let family = self.families.iter().find(|(known, _)| *known == line);
+        family.map_or(line..line + 1, |(_, places)| places.clone())
+    }
+
+    /// The table line of a place.
+    pub(super) fn line_of(&self, place: usize) -> usize {
+        let family = self.families.iter().find(|(_, places)| places.contains(&place));
+        family.map_or(place, |(line, _)| *line)
+    }
+
     /// Whether a rule listens to a trigger.
     pub(super) fn hears(&self, rule: &Rule, trigger: &Trigger) -> bool {
         match trigger {
-            Trigger::Samples => self.fresh.iter().any(|line| rule.listens.contains(line)),
+            Trigger::Samples => self.fresh.iter().any(|place| rule.listens.contains(&self.line_of(*place))),
             Trigger::Changed(lines) => lines.iter().any(|line| rule.listens.contains(line)),
             Trigger::Message(name) => rule.message.as_ref() == Some(name),
         }
+    }
+
+    /// The active leaf and the groups around it, from the inside out.
+    pub fn active(&self) -> impl Iterator<Item = &Arc<Node>> {
+        std::iter::successors(self.leaf.map(|leaf| &self.program.nodes[leaf]), |node| node.parent.as_ref())
+    }
+
+    /// Whether the samples that set off a rule without a guard are good.
+    pub(super) fn fresh_is_good(&self, rule: &Rule) -> bool {
+        let mut heard = self.fresh.iter().filter(|place| rule.listens.contains(&self.line_of(**place)));
+        heard.all(|place| self.values[*place].quality == Quality::Good)
     }
 
     /// The path of the active leaf; empty before the start.
@@ -170,12 +212,23 @@ impl Body {
         self.instant = self.seen;
     }
 
-    pub(super) fn learn(&mut self, line: usize, tqv: &Tqv) {
+    pub(super) fn learn(&mut self, place: usize, tqv: &Tqv) {
         let slot = SlotValue { value: tqv.value.clone(), quality: tqv.quality, time: Some(tqv.time) };
-        if self.program.remembers_good && slot.quality == Quality::Good {
-            self.good[line] = slot.clone();
+        if self.program.remembers_good {
+            if slot.quality == Quality::Good {
+                self.good[place] = slot.clone();
+            } else if self.values[place].quality == Quality::Good {
+                // From now on only the snapshot knows the last good value.
+                self.out.dirty = true;
+            }
         }
-        self.values[line] = slot;
+        self.values[place] = slot;
+    }
+
+    /// The last good value of a place whose value is not good now; none without one, or where no rule counts on it.
+    pub(super) fn last_good(&self, place: usize) -> Option<SlotValue> {
+        let good = self.good.get(place).filter(|good| good.value != Value::Null)?;
+        (self.values[place].quality != Quality::Good).then(|| good.clone())
     }
 
     pub(super) fn change_variable(&mut self, line: usize, value: Value) {
@@ -232,11 +285,34 @@ impl Body {
     }
 }
 
-/// A guard reads single values: a reference to several children has none.
-fn one(series: Vec<SeriesId>) -> Option<SeriesId> {
-    match series[..] {
-        [only] => Some(only),
-        _ => None,
+/// Where the values of one instance come from.
+struct Places<'p> {
+    series: Vec<Option<SeriesId>>,
+    families: Vec<(usize, Range<usize>)>,
+    references: Vec<&'p Reference>,
+}
+
+impl<'p> Places<'p> {
+    fn of(program: &'p Program, catalog: &Catalog, index: AssetIndex) -> Self {
+        let references = program.table.iter().map(|line| &line.reference).collect();
+        let mut places = Self { series: Vec::new(), families: Vec::new(), references };
+        let mut children = Vec::new();
+        for (line, entry) in program.table.iter().enumerate() {
+            let series = catalog.resolve(index, &entry.reference);
+            if let Reference::Children { .. } = entry.reference {
+                let start = program.table.len() + children.len();
+                places.families.push((line, start..start + series.len()));
+                children.extend(series.into_iter().map(Some));
+                places.series.push(None);
+            } else {
+                places.series.push(series.first().copied());
+            }
+        }
+        for (line, range) in &places.families {
+            places.references.extend(range.clone().map(|_| &program.table[*line].reference));
+        }
+        places.series.extend(children);
+        places
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::{Body, body::Move};
 use crate::{
-    explanation::explain,
+    explanation::{Truth, explain},
     hierarchy::{self, Kind},
     policy::Desk,
     program::{Formula, Node, Rule, TimerKind},
 };
-use andon_models::{Quality, event::ExplainedTimer, expression::Reference};
+use andon_models::{event::ExplainedTimer, expression::Reference};
 use statig::Outcome;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(crate) enum Dispatch {
 /// What may set a rule off.
 #[derive(Clone, Debug)]
 pub(crate) enum Trigger {
-    /// Samples of one instant; [`Body::fresh`] has their table lines.
+    /// Samples of one instant; [`Body::fresh`] has their places.
     Samples,
     /// Variables or alarm flags changed by an earlier action.
     Changed(Vec<usize>),
@@ -123,24 +123,29 @@ impl Scene<'_> {
     fn holds(&mut self, rule: &Rule, trigger: &Trigger) -> bool {
         match (&rule.when, trigger) {
             (Some(formula), _) => self.evaluates(formula),
-            (None, Trigger::Samples) => rule.listens.iter().all(|line| self.body.values[*line].quality == Quality::Good),
+            (None, Trigger::Samples) => self.body.fresh_is_good(rule),
             (None, Trigger::Changed(_) | Trigger::Message(_)) => true,
         }
     }
 
     fn evaluates(&mut self, formula: &Formula) -> bool {
-        formula.expression.holds(self.body.gather(formula, &mut self.desk.scratch))
+        let slots = self.body.gather(formula, &mut self.desk.scratch);
+        match formula.reads_children {
+            true => Truth::of(&self.body.evaluate(formula, slots)) == Truth::Holds,
+            false => formula.expression.holds(slots),
+        }
     }
 
     /// A trigger in words.
     fn cause(&self, rule: &Rule, trigger: &Trigger) -> Arc<str> {
-        let lines = match trigger {
-            Trigger::Samples => &self.body.fresh,
-            Trigger::Changed(lines) => lines,
+        let heard = |line: &usize| rule.listens.contains(line);
+        let line = match trigger {
+            Trigger::Samples => self.body.fresh.iter().map(|place| self.body.line_of(*place)).find(heard),
+            Trigger::Changed(lines) => lines.iter().copied().find(heard),
             Trigger::Message(name) => return format!("message {name}").into(),
         };
-        let Some(line) = lines.iter().find(|line| rule.listens.contains(line)) else { return "".into() };
-        let line = &self.body.program.table[*line];
+        let Some(line) = line else { return "".into() };
+        let line = &self.body.program.table[line];
         match line.reference {
             Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => format!("input {}", line.name).into(),
             Reference::Variable(_) => format!("variable {}", line.name).into(),

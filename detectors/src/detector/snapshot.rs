@@ -8,7 +8,8 @@ use crate::{
     program::{Program, TimerKind},
 };
 use andon_models::{
-    Quality, SeriesId, Timestamp, Tqv,
+    Point, Quality, SeriesId, StatusCode, Timestamp, Tqv,
+    catalog::Catalog,
     detector::StateIndex,
     expression::{Reference, SlotValue},
     snapshot::{DetectorSnapshot, TimerSnapshot},
@@ -19,6 +20,7 @@ impl Body {
     /// Everything that must survive a restart.
     pub fn snapshot(&self) -> DetectorSnapshot {
         let path = |id: usize| self.program.nodes[id].path.clone();
+        let ordered = !self.program.model.lateness.is_zero();
         let variables = self.program.table.iter().zip(&self.values).filter_map(|(line, slot)| match &line.reference {
             Reference::Variable(name) => Some((name.clone(), slot.value.clone())),
             _ => None,
@@ -41,7 +43,28 @@ impl Body {
             last_failure: self.last_failure.clone(),
             seen: self.seen,
             behind: self.behind,
+            good: self.points(|place| self.last_good(place)),
+            inputs: if ordered { self.points(|place| Some(self.values[place].clone())) } else { Vec::new() },
+            waiting: self
+                .waiting
+                .iter()
+                .filter_map(|(time, place, tqv)| self.point(*place, Tqv { time: *time, ..tqv.clone() }))
+                .collect(),
         }
+    }
+
+    fn points(&self, value: impl Fn(usize) -> Option<SlotValue>) -> Vec<Point> {
+        let point = |place: usize| {
+            let SlotValue { value, quality, time } = value(place)?;
+            // Detectors go by quality; the code behind it is in the history.
+            let status = if quality == Quality::Good { StatusCode::GOOD } else { StatusCode::NO_DATA };
+            self.point(place, Tqv { time: time?, value, quality, status })
+        };
+        (0..self.series.len()).filter_map(point).collect()
+    }
+
+    fn point(&self, place: usize, tqv: Tqv) -> Option<Point> {
+        Some(Point { series: self.series[place]?, tqv })
     }
 
     fn timer_snapshot(&self, timer: &Timer) -> TimerSnapshot {
@@ -57,7 +80,7 @@ impl Body {
     }
 
     /// Takes the newest values from before the restart. Attributes stay what the plant file says.
-    pub fn seed(&mut self, catalog: &andon_models::catalog::Catalog, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
+    pub fn seed(&mut self, catalog: &Catalog, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
         for line in 0..self.series.len() {
             let Some(series) = self.series[line] else { continue };
             if attribute(catalog, series).is_some() {
@@ -71,7 +94,38 @@ impl Body {
         }
     }
 
-    fn restore(&mut self, snapshot: DetectorSnapshot) -> Option<usize> {
+    /// Values that the newest stored ones do not tell.
+    fn restore_values(&mut self, catalog: &Catalog, snapshot: &DetectorSnapshot) {
+        let place_of = |series: SeriesId, known: &[Option<SeriesId>]| known.iter().position(|place| *place == Some(series));
+        let kept = !snapshot.inputs.is_empty() || !snapshot.waiting.is_empty();
+        if kept && !self.program.model.lateness.is_zero() {
+            for place in 0..self.series.len() {
+                if self.series[place].is_some_and(|series| attribute(catalog, series).is_none()) {
+                    self.values[place] = SlotValue::missing();
+                    if let Some(good) = self.good.get_mut(place) {
+                        *good = SlotValue::missing();
+                    }
+                }
+            }
+            (self.newest, self.seen) = (Timestamp::MIN, snapshot.seen);
+            for Point { series, tqv } in &snapshot.inputs {
+                let Some(place) = place_of(*series, &self.series) else { continue };
+                self.newest = self.newest.max(tqv.time);
+                self.learn(place, tqv);
+            }
+            let waiting = snapshot.waiting.iter();
+            let places = waiting.filter_map(|point| Some((place_of(point.series, &self.series)?, &point.tqv)));
+            self.waiting = places.map(|(place, tqv)| (tqv.time, place, tqv.clone())).collect();
+            self.newest = self.waiting.last().map_or(self.newest, |(time, ..)| self.newest.max(*time));
+        }
+        for Point { series, tqv } in &snapshot.good {
+            if let Some(good) = place_of(*series, &self.series).and_then(|place| self.good.get_mut(place)) {
+                *good = SlotValue::from(tqv);
+            }
+        }
+    }
+
+    fn restore(&mut self, catalog: &Catalog, snapshot: DetectorSnapshot) -> Option<usize> {
         let program = self.program.clone();
         for (line, slot) in program.table.iter().zip(&mut self.values) {
             let Reference::Variable(name) = &line.reference else { continue };
@@ -86,6 +140,8 @@ impl Body {
             Some((state(group)?, leaf))
         });
         self.history = history.collect();
+        // Before `seen` is taken over: with `lateness` the newest stored values say nothing about it.
+        self.restore_values(catalog, &snapshot);
         self.alarm = Alarm::restore(snapshot.alarm, program.model.priority, program.model.response.clone());
         self.commands = snapshot.commands.into_iter().map(CommandLife::restore).collect();
         self.commands_decided = snapshot.commands_decided;
@@ -119,7 +175,13 @@ fn timers(program: &Program, leaf: usize, kept: &[TimerSnapshot], since: Timesta
                     Timer { node: node.id, rule: position, kind, started: since, due: since, paused: None, fired: false };
                 match (ran, rule.stay().filter(|_| kind == TimerKind::Stay)) {
                     (Some(ran), _) => {
-                        timers.push(Timer { started: ran.started, due: ran.due, paused: ran.paused, fired: ran.fired, ..timer });
+                        timers.push(Timer {
+                            started: ran.started,
+                            due: ran.due,
+                            paused: ran.paused,
+                            fired: ran.fired,
+                            ..timer
+                        });
                     }
                     (None, Some(span)) => timers.push(Timer { due: since + span, ..timer }),
                     (None, None) => {}
@@ -142,7 +204,7 @@ impl Detector {
                 desk.count(self.body.asset, &control, life.command.decided_at);
             }
         }
-        let Some(leaf) = self.body.restore(snapshot) else { return };
+        let Some(leaf) = self.body.restore(&desk.catalog, snapshot) else { return };
         self.body.restoring = true;
         self.handle(desk, Dispatch::Enter(leaf));
         self.body.restoring = false;

@@ -6,7 +6,7 @@ use crate::{
     policy::Desk,
     program::{Node, Rule, TimerKind},
 };
-use andon_models::{Quality, Timestamp, Value, detector::OnBad, event::ExplainedTimer, expression::SlotValue};
+use andon_models::{Timestamp, detector::OnBad, event::ExplainedTimer};
 use std::{sync::Arc, time::Duration};
 
 /// A running or finished timer of one rule in an active state.
@@ -120,18 +120,15 @@ impl Body {
     fn hold_truth(&self, desk: &mut Desk, rule: &Rule) -> Truth {
         let Some(formula) = &rule.when else { return Truth::Holds };
         self.gather(formula, &mut desk.scratch);
-        if rule.on_bad == OnBad::Ignore {
-            for (slot, line) in desk.scratch.iter_mut().zip(&formula.lines) {
-                if let Some(good) = self.last_good(*line).filter(|_| slot.quality != Quality::Good) {
-                    *slot = good;
-                }
+        if rule.on_bad != OnBad::Ignore {
+            return Truth::of(&self.evaluate(formula, &desk.scratch));
+        }
+        for (slot, line) in desk.scratch.iter_mut().zip(&formula.lines) {
+            if let Some(good) = self.last_good(*line) {
+                *slot = good;
             }
         }
-        Truth::of(&formula.expression.evaluate(&desk.scratch))
-    }
-
-    fn last_good(&self, line: usize) -> Option<SlotValue> {
-        self.good.get(line).filter(|slot| slot.value != Value::Null).cloned()
+        Truth::of(&formula.expression.evaluate_children(&desk.scratch, &|slot| self.children(formula, slot, true)))
     }
 
     /// Notes that a timer went off: `every` starts over, the others are done. Says what ran; none if the timer is gone.

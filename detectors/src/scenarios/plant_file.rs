@@ -125,3 +125,67 @@ fn every_beat_of_a_group_goes_on_and_publishes_bare_values() {
         "{played}"
     );
 }
+
+const LINE: &str = "
+plant: { name: Test, timezone: UTC }
+sources:
+  plc: { opcua: opc.tcp://127.0.0.1:4840, writes: allow }
+models:
+  capper:
+    measurements:
+      torque:  { unit: Nm, stale: 1m, from: ns=2;s=Torque @plc }
+      running: { type: bool, from: ns=2;s=Running @plc }
+  line:
+    children: { machines: capper }
+    measurements:
+      speed: { from: ns=2;s=Speed @plc }
+    controls:
+      stop: { type: bool, to: ns=2;s=Stop @plc, interlock: all(machines.torque < 50), verify: 2s }
+    detectors:
+      starved:
+        message: The line is starved
+        response: Look at the machines.
+        initial: well
+        states:
+          well:
+            go:
+              - { when: any(machines.torque > 20), to: strained }
+              - { when: 'sum(if(machines.running, 1, 0)) < 1', for: 10s, to: starved }
+          strained:
+            go:
+              - { when: max(machines.torque) < 15 and count(machines.torque) == 2, to: well }
+              - { on: speed, do: [write stop = true] }
+              - { on: machines.running, do: ['publish seen {speed}'] }
+          starved: {}
+assets:
+  Line 1:
+    model: line
+    plc: plc
+    machines:
+      Capper 1: { model: capper, plc: plc }
+      Capper 2: { model: capper, plc: plc }
+";
+
+/// Capper 1 is the asset under test by its number, Capper 2 the next one; the detector belongs to their line.
+#[test]
+fn guards_and_interlocks_read_all_children() {
+    let mut stage = Stage::load_of(LINE, 0);
+    stage.play_of(&[(1, "1 torque 10"), (2, "2 torque 21")]);
+    let last = stage.snapshot().last_transition.unwrap();
+    assert_eq!(&*last.to, "strained");
+    let inputs: Vec<_> = last.explanation.inputs.iter().map(|input| (&*input.name, input.value.to_string())).collect();
+    assert_eq!(inputs, [("machines.torque (Capper 1)", "10".to_owned()), ("machines.torque (Capper 2)", "21".to_owned())]);
+    assert_eq!(last.explanation.steps.len(), 1, "the whole guard: {:?}", last.explanation.steps);
+    // One bad child leaves the greatest in doubt, and forbids a write.
+    let played = stage.play_of(&[(1, "3 torque bad"), (2, "4 torque 10"), (0, "5 speed 1")]);
+    assert!(played.ends_with("interlock `all(machines.torque < 50)`: machines.torque (Capper 1) is bad"), "{played}");
+    let played = stage.play_of(&[(1, "6 running true"), (0, "6.5 time"), (1, "7 torque 60"), (0, "8 speed 1")]);
+    assert!(played.contains("> publish seen 1"), "{played}");
+    assert!(played.ends_with("refused: interlock `all(machines.torque < 50)` does not hold"), "{played}");
+    let played = stage.play_of(&[(1, "9 torque 14"), (0, "10 time")]);
+    assert_same(&played, "9s strained -> well (input machines.torque)");
+    // Their values are known after a restart too; any one good true decides.
+    stage.restart(andon_models::Timestamp::from_seconds(10), None);
+    let played = stage.play_of(&[(2, "11 torque bad"), (1, "12 torque 22")]);
+    assert_same(&played, "12s well -> strained (input machines.torque)");
+}

@@ -67,6 +67,25 @@ fn an_edited_model_without_the_state_starts_over_and_says_so() {
     assert_eq!(stage.play("101 acknowledge"), "1m41s alarm acknowledge: unacknowledged -> acknowledged by kim");
 }
 
+#[test]
+fn the_last_good_value_is_known_after_a_restart() {
+    let model = "a\n  go when temp > 50 and pressure > 3 for 10s bad ignore to b\nb";
+    let mut stage = Stage::new(model);
+    stage.play("1 temp 60\n2 temp bad");
+    stage.restart(Timestamp::from_seconds(3), None);
+    assert_same(&stage.play("4 pressure 5\n14 time"), "14s a -> b (timer for 10s)");
+}
+
+#[test]
+fn samples_that_wait_for_their_turn_are_not_lost_by_a_restart() {
+    let model = "lateness 5s\na\n  go when temp > 50 to b\nb\n  go when temp < 20 to c\nc";
+    let mut stage = Stage::new(model);
+    stage.play("10 temp 60@10\n11 temp 10@11\n12 temp 30@9");
+    assert_eq!(stage.state(), "a", "all of them wait");
+    stage.restart(Timestamp::from_seconds(12), None);
+    assert_same(&stage.play("17 temp 30@17"), "10s a -> b (input temp)\n11s b -> c (input temp)");
+}
+
 /// A model with a bit of everything that a snapshot must carry.
 const EVERYTHING: &str = "
     variables n=0
@@ -92,6 +111,20 @@ const EVERYTHING: &str = "
       go after 6s to calm
 ";
 
+/// The same with samples out of order, and rules that count on the last good values.
+const LATE: &str = "
+    lateness 3s
+    calm
+      go when temp > 50 for 4s bad ignore to busy
+      go after 10s when running for 2s to busy
+    busy initial one
+      go when temp < 20 and pressure > 3 for 3s bad ignore to calm
+    busy/one
+      go when count > 2 to busy/two
+    busy/two
+      go on running to busy/one
+";
+
 #[derive(Clone, Debug)]
 enum Move {
     Line(&'static str),
@@ -113,30 +146,38 @@ fn moves() -> impl Strategy<Value = Vec<(u64, Move)>> {
     prop::collection::vec((prop::sample::select(vec![0, 100, 700, 1_000, 2_500, 9_000]), one), 1..60)
 }
 
-fn script(moves: &[(u64, Move)]) -> Vec<String> {
+/// The script of some moves; every third sample is `late` by so many milliseconds.
+fn script(moves: &[(u64, Move)], late: u64) -> Vec<String> {
     let mut millis = 0;
+    let mut samples = 0;
     let number = |value: &Option<i32>| value.map_or("bad".to_owned(), |value| value.to_string());
     let line = |(wait, deed): &(u64, Move)| {
         millis += wait;
-        let deed = match deed {
+        let mut deed = match deed {
             Move::Line(line) => (*line).to_owned(),
             Move::Temp(value) => format!("temp {}", number(value)),
             Move::Pressure(value) => format!("pressure {}", number(value)),
             Move::Count(value) => format!("count {}", number(value)),
         };
+        if late > 0 && !matches!(deed.as_str(), "time" | "acknowledge" | "unshelve") && !deed.starts_with("shelve") {
+            samples += 1;
+            let time = u64::saturating_sub(millis, if samples % 3 == 0 { late } else { 0 });
+            deed.push_str(&format!("@{}.{:03}", time / 1_000, time % 1_000));
+        }
         format!("{}.{:03} {deed}", millis / 1_000, millis % 1_000)
     };
     moves.iter().map(line).collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn restart_is_no_restart(moves in moves(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..4)) {
-        let script = script(&moves);
+        for (model, late) in [(EVERYTHING, 0), (LATE, 2_500)] {
+        let script = script(&moves, late);
         let cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(script.len())).collect();
-        let (mut steady, mut restarted) = (Stage::new(EVERYTHING), Stage::new(EVERYTHING));
+        let (mut steady, mut restarted) = (Stage::new(model), Stage::new(model));
         for (position, line) in script.iter().enumerate() {
             if cuts.contains(&position) {
                 prop_assert!(restarted.restart(Timestamp::EPOCH, None).is_empty(), "a restart asked for something");
@@ -144,13 +185,14 @@ proptest! {
             // Events with their ids, snapshots, commands: everything is the same.
             prop_assert_eq!(steady.act(line), restarted.act(line), "after {}", line);
         }
+        }
     }
 
     #[test]
     fn the_same_inputs_give_the_same_ids(moves in moves()) {
         let play = || {
             let mut stage = Stage::new(EVERYTHING);
-            script(&moves).iter().flat_map(|line| stage.act(line)).collect::<Vec<_>>()
+            script(&moves, 0).iter().flat_map(|line| stage.act(line)).collect::<Vec<_>>()
         };
         let actions = play();
         prop_assert_eq!(&actions, &play());

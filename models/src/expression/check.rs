@@ -2,6 +2,7 @@
 
 use super::{
     Aggregate, BinaryOperator, ExpressionError, Function, Node, NodeKind, Reference, Scope, Span, Type, UnaryOperator,
+    children::{check_children, over_children},
     functions::{self, Callable},
     names::nearest,
     parser::{Raw, RawKind},
@@ -24,7 +25,7 @@ struct Checker<'s> {
     inside: Option<Aggregate>,
 }
 
-fn error<T>(span: Span, message: impl Into<String>, hint: impl Into<String>) -> Result<T, ExpressionError> {
+pub(super) fn error<T>(span: Span, message: impl Into<String>, hint: impl Into<String>) -> Result<T, ExpressionError> {
     Err(ExpressionError { span, message: message.into(), hint: hint.into() })
 }
 
@@ -71,6 +72,9 @@ impl Checker<'_> {
         };
         if let (Reference::Children { hierarchy, property }, None) = (&resolved.reference, self.inside) {
             let hint = match self.scope.aggregates() {
+                _ if self.scope.reads_children() => {
+                    format!("say how they become one: `any({hierarchy}.{property} …)`, `max({hierarchy}.{property})`")
+                }
                 true => format!("say how they become one: `min({hierarchy}.{property})`, `avg({hierarchy}.{property})`"),
                 false => "only metrics may read children; make it a metric and use that".to_owned(),
             };
@@ -164,6 +168,10 @@ impl Checker<'_> {
         name_span: Span,
         arguments: Vec<Raw>,
     ) -> Result<(NodeKind, Type), ExpressionError> {
+        if let Some((aggregate, wanted)) = over_children(name, self.scope) {
+            self.count(span, name, arguments.len(), 1, 1, "")?;
+            return self.aggregate(span, name, aggregate, wanted, arguments);
+        }
         let Some(callable) = functions::callable(name) else {
             return error(name_span, format!("there is no function `{name}`"), functions::hint(name));
         };
@@ -194,7 +202,7 @@ impl Checker<'_> {
                 self.function(name, function, arguments)
             }
             Callable::Both(aggregate, function) => match given {
-                1 => self.aggregate(span, name, aggregate, arguments),
+                1 => self.aggregate(span, name, aggregate, Type::Number, arguments),
                 _ => {
                     self.count(span, name, given, 1, 64, "")?;
                     self.function(name, function, arguments)
@@ -202,7 +210,7 @@ impl Checker<'_> {
             },
             Callable::Aggregate(aggregate) => {
                 self.count(span, name, given, 1, 1, "")?;
-                self.aggregate(span, name, aggregate, arguments)
+                self.aggregate(span, name, aggregate, Type::Number, arguments)
             }
         }
     }
@@ -235,16 +243,11 @@ impl Checker<'_> {
         span: Span,
         name: &str,
         aggregate: Aggregate,
+        wanted: Type,
         mut arguments: Vec<Raw>,
     ) -> Result<(NodeKind, Type), ExpressionError> {
-        if !self.scope.aggregates() {
-            let hint = match aggregate {
-                Aggregate::Minimum | Aggregate::Maximum => {
-                    format!("give it two values or more: `{name}(a, b)`, or make it a metric")
-                }
-                _ => "put it under `metrics:` with a window, and use the metric here".to_owned(),
-            };
-            return error(span, format!("`{name}` needs the samples of a window; only metrics have one"), hint);
+        if !self.scope.aggregates() && !self.scope.reads_children() {
+            return without_window(span, name, aggregate);
         }
         if let Some(outer) = self.inside {
             return error(span, format!("`{name}` stands inside `{outer}`"), "make the inner one a metric of its own");
@@ -265,6 +268,12 @@ impl Checker<'_> {
                 return error(argument.span, message, "make the formula a transform and aggregate that");
             }
         }
+        if !self.scope.aggregates() {
+            if !matches!(self.references[slots[0]], Reference::Children { .. }) {
+                return without_window(span, name, aggregate);
+            }
+            check_children(&argument, name, aggregate)?;
+        }
         let node_type = match aggregate {
             Aggregate::Count => Type::Number,
             Aggregate::First | Aggregate::Last | Aggregate::Latest | Aggregate::Earliest => argument.node_type,
@@ -283,8 +292,8 @@ impl Checker<'_> {
                 return error(argument.span, "`increase` takes a counter itself, not a formula", hint);
             }
             _ => {
-                self.want(&argument, Type::Number, &format!("`{name}`"))?;
-                Type::Number
+                self.want(&argument, wanted, &format!("`{name}`"))?;
+                wanted
             }
         };
         Ok((NodeKind::Aggregate(aggregate, Box::new(argument)), node_type))
@@ -364,6 +373,17 @@ impl Checker<'_> {
             false => Ok(()),
         }
     }
+}
+
+/// Refuses an aggregate where there is no window to aggregate.
+fn without_window<T>(span: Span, name: &str, aggregate: Aggregate) -> Result<T, ExpressionError> {
+    let hint = match aggregate {
+        Aggregate::Minimum | Aggregate::Maximum => {
+            format!("give it two values or more: `{name}(a, b)`, or make it a metric")
+        }
+        _ => "put it under `metrics:` with a window, and use the metric here".to_owned(),
+    };
+    error(span, format!("`{name}` needs the samples of a window; only metrics have one"), hint)
 }
 
 /// A list for a hint that stays readable.

@@ -1,22 +1,36 @@
 //! Why an expression gave what it gave: every sub-expression with its result, operands before what uses them.
 
-use super::{Expression, NodeKind, SlotValue, evaluate::Row};
+use super::{Children, Expression, Node, NodeKind, SlotValue, evaluate::Row};
 use crate::event::ExplainedStep;
 
 impl Expression {
     /// Evaluates, and lists every sub-expression that is not a mere name or constant; the whole expression comes last.
     /// What a short-cut skipped is listed too: it helps to see both sides.
     pub fn explain(&self, slots: &[SlotValue]) -> (SlotValue, Vec<ExplainedStep>) {
-        let row = Row { slots, aggregates: &[] };
+        self.explain_children(slots, &|_| Vec::new())
+    }
+
+    /// The same for a formula that may read children.
+    pub fn explain_children(&self, slots: &[SlotValue], children: &Children<'_>) -> (SlotValue, Vec<ExplainedStep>) {
+        let pooled = self.pooled(children);
+        let aggregates: Vec<(&Node, &SlotValue)> = self.aggregates().into_iter().zip(&pooled).collect();
+        let row = Row { slots, aggregates: &aggregates };
+        // What is computed child by child has no single result.
+        let mut within: Vec<*const Node> = Vec::new();
+        for (node, _) in &aggregates {
+            node.visit(&mut |inner| within.push(std::ptr::from_ref(inner)));
+            within.pop();
+        }
         let mut steps = Vec::new();
         self.root.visit(&mut |node| {
-            let plain = matches!(node.kind, NodeKind::Literal(_) | NodeKind::Slot(_));
+            let plain =
+                matches!(node.kind, NodeKind::Literal(_) | NodeKind::Slot(_)) || within.contains(&std::ptr::from_ref(node));
             if plain && !std::ptr::eq(node, &self.root) {
                 return;
             }
             let written = self.text.get(node.span.start..node.span.end).unwrap_or(&self.text);
             steps.push(ExplainedStep { expression: written.trim().into(), result: SlotValue::from(row.node(node)).value });
         });
-        (self.evaluate(slots), steps)
+        (row.node(&self.root).into(), steps)
     }
 }

@@ -25,6 +25,11 @@ pub trait Scope {
 
     /// Whether aggregates over a window are allowed: only in metrics.
     fn aggregates(&self) -> bool;
+
+    /// Whether children may be read by their newest values (`any(machines.stopped)`): in guards and interlocks.
+    fn reads_children(&self) -> bool {
+        false
+    }
 }
 
 impl Expression {

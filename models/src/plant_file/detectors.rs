@@ -256,8 +256,10 @@ impl<'b> Builder<'b> {
         if let Some(entry) = fields.entry("every").filter(|_| fields.span("every") == Some(Duration::ZERO)) {
             self.report.error(entry.at, "form", "a rule cannot act every 0s", "choose a longer span");
         }
-        if let (Some(_), Some(entry)) = (fields.entry("after"), fields.entry("every")) {
-            self.report.error(entry.at, "form", "a rule has either `after` or `every`", "make it two rules");
+        for other in ["after", "for"] {
+            if let (Some(_), Some(entry)) = (fields.entry(other), fields.entry("every")) {
+                self.report.error(entry.at, "form", format!("a rule has either `{other}` or `every`"), "make it two rules");
+            }
         }
     }
 

@@ -56,8 +56,15 @@ impl Formulas {
             };
             let world = World { models, known: &self.known };
             let window = draft.window();
-            let names =
-                Names { world: &world, model: place.0, window, variables: &[], alarm: false, notes: RefCell::default() };
+            let names = Names {
+                world: &world,
+                model: place.0,
+                window,
+                variables: &[],
+                alarm: false,
+                children: false,
+                notes: RefCell::default(),
+            };
             let parsed = declared::parse(report, formula, &names);
             let notes = names.notes.into_inner();
             let waiting = notes.pending.iter().find(|pending| stack.contains(pending));
@@ -208,7 +215,8 @@ impl Reader<'_, '_> {
     /// Reads the expression that starts at byte `shift` of a value.
     pub fn expression(&self, text: &str, node: &tree::Node, shift: usize) -> Option<Arc<Expression>> {
         let (model, variables, alarm) = (self.model, self.variables, self.alarm);
-        let names = Names { world: self.world, model, window: None, variables, alarm, notes: RefCell::default() };
+        let names =
+            Names { world: self.world, model, window: None, variables, alarm, children: true, notes: RefCell::default() };
         let parsed = Expression::parse(text, &names);
         accept(self.report, node, shift, parsed, &names.notes.into_inner(), "").map(Arc::new)
     }
@@ -232,6 +240,7 @@ impl Reader<'_, '_> {
             window: None,
             variables: self.variables,
             alarm: self.alarm,
+            children: true,
             notes: RefCell::default(),
         };
         crate::expression::Scope::resolve(&names, &name.split('.').collect::<Vec<_>>()).is_some()
@@ -245,6 +254,7 @@ impl Reader<'_, '_> {
             window: None,
             variables: self.variables,
             alarm: self.alarm,
+            children: true,
             notes: RefCell::default(),
         };
         let candidates = crate::expression::Scope::candidates(&names);

@@ -37,6 +37,8 @@ pub(super) struct Names<'w, 'n> {
     pub variables: &'w [(Arc<str>, crate::Value)],
     /// Whether the flags of the detector's alarm have a meaning.
     pub alarm: bool,
+    /// Whether children may be read by their newest values: in guards, actions and interlocks.
+    pub children: bool,
     pub notes: RefCell<Notes>,
 }
 
@@ -211,7 +213,7 @@ impl Names<'_, '_> {
             let hint = "add a measurement with the control's address to see what the machine has".to_owned();
             self.complain(format!("`{name}` is a control: it can be written, not read"), hint);
         } else if let Some(hierarchy) = model.hierarchies.iter().find(|hierarchy| &*hierarchy.name == name) {
-            let hint = format!("say which property of them, in a metric: `avg({}.speed)`", hierarchy.name);
+            let hint = format!("say which property of them: `avg({}.speed)`", hierarchy.name);
             self.complain(format!("`{name}` are the children"), hint);
         }
     }
@@ -274,6 +276,10 @@ impl Scope for Names<'_, '_> {
 
     fn aggregates(&self) -> bool {
         self.window.is_some()
+    }
+
+    fn reads_children(&self) -> bool {
+        self.children
     }
 }
 
