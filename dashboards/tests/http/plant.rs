@@ -223,6 +223,9 @@ pub fn snapshot(path: &str, state: &str, alarm: AlarmState) -> DetectorSnapshot 
         last_failure: "".into(),
         seen: since,
         behind: Default::default(),
+        good: Vec::new(),
+        inputs: Vec::new(),
+        waiting: Vec::new(),
     }
 }
 
