@@ -269,6 +269,7 @@ mod tests {
                 since: None,
                 by: "".into(),
                 note: "".into(),
+                explanation: Default::default(),
             }),
         }
     }

@@ -4,6 +4,7 @@ use andon_models::{
     CommandId, EventId, Point,
     command::{Command, CommandOutcome},
     event::Event,
+    notice::NoticeAbout,
     operator::{OperatorRefusal, OperatorRequest},
     snapshot::DetectorSnapshot,
 };
@@ -47,6 +48,8 @@ pub enum Action {
         detector: Arc<str>,
         /// The recorded `notification` event with state `requested`.
         event: EventId,
+        /// What it is about.
+        about: NoticeAbout,
     },
     /// Publish a message.
     Publish {

@@ -1,28 +1,32 @@
-//! The life of an alarm as a statig machine.
+//! The alarm of a detector: its condition with delays, its state, whom it told, and what is due.
 //!
-//! Source: ANSI/ISA-18.2-2016, figure 3. Raising an acknowledged alarm again annunciates it again: whoever acknowledged the first
-//! occurrence has not seen the second. A shelving ends in the state that the process is in, and what was raised meanwhile is
-//! unacknowledged.
+//! A condition reaches the machine ([`cycle`]) once its delay is over. Delays, repetition and escalation run in event time, like the
+//! timers of states; only the end of a shelving is the caller's time, because a person named it.
+
+mod cycle;
+mod due;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use due::Due;
 
 use andon_models::{
     Timestamp,
-    alarm::{AlarmState, AlarmVerb, Priority},
-    snapshot::AlarmSnapshot,
+    alarm::{AlarmSettings, AlarmState, AlarmVerb, Priority},
+    detector::DetectorModel,
+    event::Explanation,
+    snapshot::{AlarmSnapshot, PendingAlarm},
 };
+use cycle::{Cycle, Talk, Told};
 use statig::prelude::*;
 use std::sync::Arc;
 
 /// An alarm with its machine.
 pub(crate) struct Alarm {
     machine: StateMachine<Cycle>,
-    active: bool,
-    priority: Priority,
-    since: Option<Timestamp>,
-    message: Arc<str>,
-    response: Arc<str>,
-    acknowledged_by: Arc<str>,
-    acknowledged_at: Option<Timestamp>,
-    shelved_until: Option<Timestamp>,
+    model: Arc<DetectorModel>,
+    /// Everything but the state and what the model says; those fields are filled in for [`Alarm::snapshot`].
+    kept: AlarmSnapshot,
 }
 
 /// What an operator's hand adds to a verb.
@@ -39,329 +43,246 @@ pub(crate) struct Moved {
     pub to: AlarmState,
 }
 
-#[derive(Debug, Default)]
-struct Cycle;
-
-/// What the machine is told.
-#[derive(Clone, Copy, Debug)]
-enum Told {
-    Verb(AlarmVerb),
-    /// Go to where it stood before a restart.
-    Stand(AlarmState),
-}
-
-/// What the machine sees and says.
-#[derive(Debug)]
-struct Talk {
-    active: bool,
-    refused: Option<&'static str>,
-}
-
-#[state_machine(initial = "State::normal()", state(derive(Debug, Clone, Copy, PartialEq, Eq)), superstate(derive(Debug)))]
-impl Cycle {
-    #[state(superstate = "in_service")]
-    fn normal(event: &Told, context: &mut Talk) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Raise) => Transition(State::unacknowledged()),
-            Told::Verb(AlarmVerb::Acknowledge) => context.refuse("the alarm is not active, so there is nothing to acknowledge"),
-            _ => Super,
-        }
+impl Moved {
+    /// Whether the operator is called: a condition came, or is seen for the first time.
+    pub fn annunciates(self) -> bool {
+        let acknowledged = self.from.stands() && self.to == AlarmState::Acknowledged;
+        self.to.stands() && self.from != self.to && !acknowledged
     }
 
-    #[state(superstate = "in_service")]
-    fn unacknowledged(event: &Told) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Acknowledge) => Transition(State::acknowledged()),
-            Told::Verb(AlarmVerb::Clear) => Transition(State::returned_unacknowledged()),
-            _ => Super,
-        }
-    }
-
-    #[state(superstate = "in_service")]
-    fn acknowledged(event: &Told, context: &mut Talk) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Raise) => Transition(State::unacknowledged()),
-            Told::Verb(AlarmVerb::Clear) => Transition(State::normal()),
-            Told::Verb(AlarmVerb::Acknowledge) => context.refuse("the alarm is acknowledged already"),
-            _ => Super,
-        }
-    }
-
-    #[state(superstate = "in_service")]
-    fn returned_unacknowledged(event: &Told) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Raise) => Transition(State::unacknowledged()),
-            Told::Verb(AlarmVerb::Acknowledge) => Transition(State::normal()),
-            _ => Super,
-        }
-    }
-
-    /// Everything an operator sees in the list.
-    #[superstate(superstate = "known")]
-    fn in_service(event: &Told, context: &mut Talk) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Shelve) => Transition(State::shelved()),
-            Told::Verb(AlarmVerb::Unshelve) => context.refuse("the alarm is not shelved"),
-            _ => Super,
-        }
-    }
-
-    #[state(superstate = "hidden")]
-    fn shelved(event: &Told, context: &mut Talk) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Unshelve) if context.active => Transition(State::unacknowledged()),
-            Told::Verb(AlarmVerb::Unshelve) => Transition(State::normal()),
-            Told::Verb(AlarmVerb::Acknowledge) => context.refuse("the alarm is shelved; end the shelving first"),
-            Told::Verb(AlarmVerb::Shelve) => Transition(State::shelved()),
-            _ => Super,
-        }
-    }
-
-    #[state(superstate = "hidden")]
-    fn suppressed(event: &Told, context: &mut Talk) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Acknowledge | AlarmVerb::Shelve | AlarmVerb::Unshelve) => {
-                context.refuse("the alarm is suppressed by design")
-            }
-            _ => Super,
-        }
-    }
-
-    #[state(superstate = "hidden")]
-    fn out_of_service(event: &Told, context: &mut Talk) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Acknowledge | AlarmVerb::Shelve | AlarmVerb::Unshelve) => {
-                context.refuse("the alarm is out of service")
-            }
-            _ => Super,
-        }
-    }
-
-    /// The process comes and goes underneath, unseen.
-    #[superstate(superstate = "known")]
-    fn hidden(event: &Told) -> Outcome<State> {
-        match event {
-            Told::Verb(AlarmVerb::Raise | AlarmVerb::Clear) => Handled,
-            _ => Super,
-        }
-    }
-
-    #[superstate]
-    fn known(event: &Told) -> Outcome<State> {
-        match event {
-            Told::Stand(state) => Transition(State::of(*state)),
-            Told::Verb(_) => Handled,
-        }
-    }
-}
-
-impl State {
-    fn of(state: AlarmState) -> Self {
-        match state {
-            AlarmState::Normal => Self::normal(),
-            AlarmState::Unacknowledged => Self::unacknowledged(),
-            AlarmState::Acknowledged => Self::acknowledged(),
-            AlarmState::ReturnedUnacknowledged => Self::returned_unacknowledged(),
-            AlarmState::Shelved => Self::shelved(),
-            AlarmState::Suppressed => Self::suppressed(),
-            AlarmState::OutOfService => Self::out_of_service(),
-        }
-    }
-}
-
-impl Talk {
-    fn refuse(&mut self, reason: &'static str) -> Outcome<State> {
-        self.refused = Some(reason);
-        Handled
+    /// Whether whoever was called may go: it does not stand any more, or is hidden.
+    pub fn resolves(self) -> bool {
+        self.from.stands() && !self.to.stands()
     }
 }
 
 impl Alarm {
-    /// A normal alarm.
-    pub fn new(priority: Priority, response: Arc<str>) -> Self {
-        Self {
-            machine: Cycle.state_machine(),
-            active: false,
-            priority,
-            since: None,
-            message: "".into(),
-            response,
-            acknowledged_by: "".into(),
-            acknowledged_at: None,
-            shelved_until: None,
-        }
+    /// An alarm as it begins.
+    pub fn new(model: Arc<DetectorModel>) -> Self {
+        let starts = if model.alarm.starts_out_of_service { AlarmState::OutOfService } else { AlarmState::Normal };
+        let mut alarm = Self { machine: Cycle.state_machine(), model, kept: AlarmSnapshot::default() };
+        alarm.stand(starts);
+        alarm
     }
 
-    /// An alarm as it stood; priority and response are the model's, which may have been edited since.
-    pub fn restore(snapshot: AlarmSnapshot, priority: Priority, response: Arc<str>) -> Self {
-        let mut alarm = Self {
-            active: snapshot.active,
-            since: snapshot.since,
-            message: snapshot.message,
-            acknowledged_by: snapshot.acknowledged_by,
-            acknowledged_at: snapshot.acknowledged_at,
-            shelved_until: snapshot.shelved_until,
-            ..Self::new(priority, response)
-        };
-        let _ = alarm
-            .tell(Told::Stand(snapshot.state))
-            .map_err(|refused| debug_assert!(false, "standing is never refused: {refused}"));
+    /// An alarm as it stood; priority, response and settings are the model's, which may have been edited since.
+    pub fn restore(snapshot: AlarmSnapshot, model: Arc<DetectorModel>) -> Self {
+        let mut alarm = Self { machine: Cycle.state_machine(), model, kept: snapshot };
+        alarm.kept.suppressed_by_design &= alarm.settings().suppress_when.is_some();
+        alarm.stand(alarm.kept.state);
         alarm
+    }
+
+    fn stand(&mut self, state: AlarmState) {
+        let told = self.tell(Told::Stand(state));
+        debug_assert!(told.is_ok(), "standing is never refused: {told:?}");
     }
 
     /// What is stored and shown.
     pub fn snapshot(&self) -> AlarmSnapshot {
         AlarmSnapshot {
             state: self.state(),
-            active: self.active,
-            priority: self.priority,
-            since: self.since,
-            message: self.message.clone(),
-            response: self.response.clone(),
-            acknowledged_by: self.acknowledged_by.clone(),
-            acknowledged_at: self.acknowledged_at,
-            shelved_until: self.shelved_until,
+            priority: self.priority(),
+            response: self.model.response.clone(),
+            ..self.kept.clone()
         }
+    }
+
+    fn settings(&self) -> &AlarmSettings {
+        &self.model.alarm
     }
 
     /// Where it stands.
     pub fn state(&self) -> AlarmState {
-        match self.machine.state() {
-            State::Normal {} => AlarmState::Normal,
-            State::Unacknowledged {} => AlarmState::Unacknowledged,
-            State::Acknowledged {} => AlarmState::Acknowledged,
-            State::ReturnedUnacknowledged {} => AlarmState::ReturnedUnacknowledged,
-            State::Shelved {} => AlarmState::Shelved,
-            State::Suppressed {} => AlarmState::Suppressed,
-            State::OutOfService {} => AlarmState::OutOfService,
-        }
+        self.machine.state().named()
+    }
+
+    /// How urgent it is: as the model says, or as its escalation has made it.
+    pub fn priority(&self) -> Priority {
+        let taken = self.settings().escalate.iter().take(self.kept.escalated);
+        taken.filter_map(|step| step.priority).next_back().unwrap_or(self.model.priority)
     }
 
     /// When a shelving ends.
     pub fn shelved_until(&self) -> Option<Timestamp> {
-        self.shelved_until
+        self.kept.shelved_until
     }
 
     /// When it was raised last.
     pub fn since(&self) -> Option<Timestamp> {
-        self.since
+        self.kept.since
     }
 
     /// Its message as of the last raise.
     pub fn message(&self) -> Arc<str> {
-        self.message.clone()
+        self.kept.message.clone()
     }
 
-    /// The condition came. Says how the alarm moved, if it did.
+    /// The condition came. It counts at once, or when it has stood for the delay; `explanation` is kept until then.
+    pub fn condition_came(&mut self, now: Timestamp, message: Arc<str>, explanation: &Explanation) -> Option<Moved> {
+        let delay = self.settings().on_delay;
+        match self.kept.pending.take() {
+            // It was never gone for long enough to have gone.
+            Some(pending) if !pending.raises => return None,
+            Some(pending) => self.kept.pending = Some(pending),
+            None if !self.kept.active && !delay.is_zero() => {
+                let explanation = explanation.clone();
+                self.kept.pending = Some(PendingAlarm { raises: true, since: now, due: now + delay, message, explanation });
+            }
+            None => return self.raise(now, message),
+        }
+        None
+    }
+
+    /// The condition went. It counts at once, or when it has been away for the delay.
+    pub fn condition_went(&mut self, now: Timestamp, explanation: &Explanation) -> Option<Moved> {
+        let delay = self.settings().off_delay;
+        match self.kept.pending.take() {
+            Some(pending) if pending.raises => return None,
+            Some(pending) => self.kept.pending = Some(pending),
+            None if self.kept.active && !delay.is_zero() => {
+                let (message, explanation) = (self.message(), explanation.clone());
+                self.kept.pending = Some(PendingAlarm { raises: false, since: now, due: now + delay, message, explanation });
+            }
+            None => return self.clear(now),
+        }
+        None
+    }
+
+    /// Raises it without a delay. Says how it moved, if it did.
     pub fn raise(&mut self, now: Timestamp, message: Arc<str>) -> Option<Moved> {
-        if !self.active || self.state() != AlarmState::Unacknowledged {
-            self.since = Some(now);
-            self.message = message;
+        self.kept.pending = None;
+        let moved = self.verb(now, AlarmVerb::Raise).ok().flatten();
+        if moved.is_some() || (!self.kept.active && self.state().is_hidden()) {
+            self.kept.since = Some(now);
+            self.kept.message = message;
         }
-        self.active = true;
-        let moved = self.tell(Told::Verb(AlarmVerb::Raise)).ok().flatten();
-        if moved.is_some() {
-            self.acknowledged_by = "".into();
-            self.acknowledged_at = None;
-        }
+        self.kept.active = true;
         moved
     }
 
-    /// The condition went.
-    pub fn clear(&mut self) -> Option<Moved> {
-        self.active = false;
-        self.tell(Told::Verb(AlarmVerb::Clear)).ok().flatten()
+    /// Clears it without a delay.
+    pub fn clear(&mut self, now: Timestamp) -> Option<Moved> {
+        self.kept.pending = None;
+        self.kept.active = false;
+        self.verb(now, AlarmVerb::Clear).ok().flatten()
     }
 
-    /// What a person, or the end of a shelving, does.
+    /// The plant came to stand, or stands no more, so that it is suppressed by design.
+    pub fn design(&mut self, now: Timestamp, suppressed: bool) -> Option<Moved> {
+        self.kept.suppressed_by_design = suppressed;
+        let verb = if suppressed { AlarmVerb::Suppress } else { AlarmVerb::Unsuppress };
+        if !suppressed && self.state() != AlarmState::Suppressed {
+            return None;
+        }
+        self.verb(now, verb).ok().flatten()
+    }
+
+    /// Whether the plant stands so that it is suppressed.
+    pub fn is_suppressed_by_design(&self) -> bool {
+        self.kept.suppressed_by_design
+    }
+
+    /// Whether it is suppressed though nothing suppresses it: the model lost its `suppress_when`.
+    pub fn is_left_suppressed(&self) -> bool {
+        self.state() == AlarmState::Suppressed && !self.is_suppressed()
+    }
+
+    fn is_suppressed(&self) -> bool {
+        self.kept.suppressed_by_design || self.kept.suppressed_by_hand
+    }
+
+    /// What a person, or the end of a shelving, does. A verb that changes no state may still change what is kept or be worth a record.
     ///
     /// # Errors
     /// The reason why it cannot be done now.
     pub fn handle(&mut self, now: Timestamp, verb: AlarmVerb, hand: &Hand) -> Result<Option<Moved>, &'static str> {
-        let moved = self.tell(Told::Verb(verb))?;
+        let by_hand = self.kept.suppressed_by_hand;
+        match verb {
+            AlarmVerb::Suppress if by_hand => return Err("the alarm is suppressed by hand already"),
+            AlarmVerb::Unsuppress if self.state() == AlarmState::Suppressed && !by_hand => {
+                return Err("the alarm is suppressed by design, as long as the plant stands so");
+            }
+            AlarmVerb::Suppress => self.kept.suppressed_by_hand = true,
+            AlarmVerb::Unsuppress => self.kept.suppressed_by_hand = false,
+            _ => {}
+        }
+        let moved = self.verb(now, verb).inspect_err(|_| self.kept.suppressed_by_hand = by_hand)?;
         match verb {
             AlarmVerb::Acknowledge => {
-                self.acknowledged_by = hand.by.clone();
-                self.acknowledged_at = Some(now);
+                self.kept.acknowledged_by = hand.by.clone();
+                self.kept.acknowledged_at = Some(now);
             }
-            AlarmVerb::Shelve => self.shelved_until = hand.until,
-            AlarmVerb::Unshelve => {
-                self.shelved_until = None;
-                self.acknowledged_by = "".into();
-                self.acknowledged_at = None;
-            }
-            AlarmVerb::Raise | AlarmVerb::Clear => {}
+            AlarmVerb::Shelve => self.kept.shelved_until = hand.until,
+            _ => {}
         }
-        // Shelving a shelved alarm changes its end though not its state: that is a change too.
+        // Shelving a shelved alarm changes its end though not its state, and a comment is for the record: those count too.
         let here = self.state();
-        Ok(moved.or_else(|| (verb == AlarmVerb::Shelve).then_some(Moved { from: here, to: here })))
+        let counts = matches!(verb, AlarmVerb::Shelve | AlarmVerb::Comment | AlarmVerb::Suppress | AlarmVerb::Unsuppress);
+        Ok(moved.or_else(|| counts.then_some(Moved { from: here, to: here })))
+    }
+
+    /// Remembers whom it told, once each.
+    pub fn told(&mut self, target: &Arc<str>) {
+        if !self.kept.told.contains(target) {
+            self.kept.told.push(target.clone());
+        }
+    }
+
+    /// Whom it told.
+    pub fn whom_it_told(&self) -> &[Arc<str>] {
+        &self.kept.told
+    }
+
+    /// Forgets whom it told.
+    pub fn forget_told(&mut self) {
+        self.kept.told.clear();
+    }
+
+    fn verb(&mut self, now: Timestamp, verb: AlarmVerb) -> Result<Option<Moved>, &'static str> {
+        let moved = self.tell(Told::Verb(verb))?;
+        if let Some(moved) = moved {
+            self.arrived(now, moved);
+        }
+        Ok(moved)
+    }
+
+    /// What goes with a state: everything that belonged to the one before is forgotten.
+    fn arrived(&mut self, now: Timestamp, moved: Moved) {
+        self.kept.repeated = 0;
+        if moved.from == AlarmState::Shelved {
+            self.kept.shelved_until = None;
+        }
+        if moved.annunciates() {
+            self.kept.latched = self.settings().latch;
+            self.kept.annunciated = Some(now);
+            self.kept.escalated = 0;
+        }
+        if moved.annunciates() || moved.from.is_hidden() {
+            self.kept.acknowledged_by = "".into();
+            self.kept.acknowledged_at = None;
+        }
+        if moved.to == AlarmState::Normal {
+            self.kept.latched = false;
+            self.kept.escalated = 0;
+        }
     }
 
     fn tell(&mut self, told: Told) -> Result<Option<Moved>, &'static str> {
         let from = self.state();
-        let mut talk = Talk { active: self.active, refused: None };
+        let mut talk = Talk {
+            active: self.kept.active,
+            latched: self.kept.latched,
+            suppressed: self.is_suppressed(),
+            acknowledge: self.settings().acknowledge,
+            life_cycle: self.settings().life_cycle,
+            refused: None,
+        };
         self.machine.handle_with_context(&told, &mut talk);
         let to = self.state();
         match talk.refused {
             Some(reason) => Err(reason),
             None => Ok((from != to).then_some(Moved { from, to })),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Runs verbs written as letters: raise, clear, ack, Shelve, unshelve (`u`); gives the states passed.
-    fn run(verbs: &str) -> String {
-        let mut alarm = Alarm::new(Priority::High, "call".into());
-        let now = Timestamp::from_seconds(1);
-        let mut states = Vec::new();
-        for verb in verbs.chars() {
-            let hand = Hand { by: "kim".into(), until: Some(Timestamp::from_seconds(60)) };
-            let refused = match verb {
-                'r' => alarm.raise(now, "hot".into()).is_none().then_some("-"),
-                'c' => alarm.clear().is_none().then_some("-"),
-                'a' => alarm.handle(now, AlarmVerb::Acknowledge, &hand).err().map(|_| "!"),
-                'S' => alarm.handle(now, AlarmVerb::Shelve, &hand).err().map(|_| "!"),
-                'u' => alarm.handle(now, AlarmVerb::Unshelve, &hand).err().map(|_| "!"),
-                other => panic!("no verb {other}"),
-            };
-            alarm = Alarm::restore(alarm.snapshot(), Priority::High, "call".into());
-            let short = match alarm.state() {
-                AlarmState::Normal => "A",
-                AlarmState::Unacknowledged => "B",
-                AlarmState::Acknowledged => "C",
-                AlarmState::ReturnedUnacknowledged => "D",
-                AlarmState::Shelved => "G",
-                AlarmState::Suppressed => "H",
-                AlarmState::OutOfService => "I",
-            };
-            states.push(format!("{short}{}", refused.unwrap_or("")));
-        }
-        states.join(" ")
-    }
-
-    #[test]
-    fn states_of_figure_3() {
-        assert_eq!(run("rac"), "B C A");
-        assert_eq!(run("rca"), "B D A");
-        assert_eq!(run("rcrac"), "B D B C A");
-        assert_eq!(run("rar"), "B C B");
-        assert_eq!(run("rr"), "B B-");
-        assert_eq!(run("ca"), "A- A!");
-        assert_eq!(run("raa"), "B C C!");
-    }
-
-    #[test]
-    fn a_shelved_alarm_follows_the_process_unseen() {
-        assert_eq!(run("rSu"), "B G B");
-        assert_eq!(run("raSu"), "B C G B");
-        assert_eq!(run("rScu"), "B G G- A");
-        assert_eq!(run("Sru"), "G G- B");
-        assert_eq!(run("Sa"), "G G!");
-        assert_eq!(run("u"), "A!");
-        assert_eq!(run("SSu"), "G G A");
     }
 }

@@ -5,6 +5,7 @@
 //! caller's time are never mixed. Within one step its records come first, then its snapshot, then what reaches the world.
 
 mod actions;
+mod alarm;
 mod body;
 mod scene;
 mod snapshot;
@@ -76,6 +77,7 @@ impl Detector {
     pub fn start(&mut self, desk: &mut Desk) {
         self.body.be_at(desk.now);
         self.body.out.dirty = true;
+        self.body.follow_design(desk, true);
         self.body.refresh_flags();
         let from = std::mem::take(&mut self.body.lost_state);
         let explanation = Explanation { trigger: "start".into(), ..Explanation::default() };
@@ -136,9 +138,13 @@ impl Detector {
             self.body.fresh.push(place);
         }
         let Some(instant) = reached else { return };
+        self.body.uncover(desk);
+        self.body.follow_design(desk, true);
         if self.body.leaf.is_some() {
             self.dispatch(desk, Dispatch::Input(Trigger::Samples));
         }
+        self.body.follow_design(desk, false);
+        self.follow_changes(desk);
         self.body.fresh.clear();
         self.run_timers(desk, instant);
     }
@@ -179,7 +185,7 @@ impl Detector {
     pub fn due(&self) -> Option<Timestamp> {
         let body = &self.body;
         let waiting = body.waiting.first().map(|(time, ..)| *time);
-        let event = body.first_due().into_iter().chain(waiting).min();
+        let event = body.first_due().into_iter().chain(waiting).chain(body.alarm.due()).min();
         let timers = event.map(|due| {
             let due = shift(due + body.program.model.lateness, body.behind);
             due.max(shift(body.newest + SILENCE, body.behind))
@@ -208,7 +214,7 @@ impl Detector {
     fn hand(&mut self, desk: &mut Desk, verb: AlarmVerb, hand: &Hand, note: &str) -> Result<(), &'static str> {
         let body = &mut self.body;
         if let Some(moved) = body.alarm.handle(body.instant, verb, hand)? {
-            body.alarm_changed(moved, verb, hand, note);
+            body.alarm_changed(desk, moved, verb, hand, note, Explanation::default());
         }
         self.follow_changes(desk);
         Ok(())
@@ -239,7 +245,7 @@ impl Detector {
                 let point = Point { series: life.command.series, tqv: Tqv::good(body.instant, life.command.value.clone()) };
                 body.out.deferred.push(Action::Put(point));
             }
-            CommandState::Failed | CommandState::Unknown | CommandState::Expired => body.escalate(position),
+            CommandState::Failed | CommandState::Unknown | CommandState::Expired => body.escalate(desk, position),
             CommandState::Requested | CommandState::Sent | CommandState::Refused => {}
         }
         self.follow_changes(desk);
@@ -248,7 +254,15 @@ impl Detector {
     /// Lets the timers go off that are due, each at its deadline.
     fn run_timers(&mut self, desk: &mut Desk, limit: Timestamp) {
         for _ in 0..MOST_FIRINGS {
-            let Some((due, timer)) = self.body.next_timer(limit) else { return };
+            let next = self.body.next_timer(limit);
+            let other = next.as_ref().map(|(due, _)| *due);
+            // At one instant the alarm comes first: rules may ask for what it says.
+            if self.body.alarm.due().is_some_and(|due| other.is_none_or(|other| due <= other))
+                && self.run_alarm(desk, other.map_or(limit, |other| other.min(limit)))
+            {
+                continue;
+            }
+            let Some((due, timer)) = next else { return };
             self.body.be_at(due);
             self.dispatch(desk, timer);
         }

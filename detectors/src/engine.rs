@@ -252,7 +252,21 @@ impl Engine {
                 (asset, detector, AlarmVerb::Shelve, &**note, Some(self.desk.now + *span))
             }
             OperatorDeed::Unshelve { asset, detector } => (asset, detector, AlarmVerb::Unshelve, "", None),
+            OperatorDeed::Suppress { asset, detector, note } => (asset, detector, AlarmVerb::Suppress, &**note, None),
+            OperatorDeed::Unsuppress { asset, detector, note } => (asset, detector, AlarmVerb::Unsuppress, &**note, None),
+            OperatorDeed::RemoveFromService { asset, detector, note } => {
+                (asset, detector, AlarmVerb::RemoveFromService, &**note, None)
+            }
+            OperatorDeed::ReturnToService { asset, detector, note } => {
+                (asset, detector, AlarmVerb::ReturnToService, &**note, None)
+            }
+            OperatorDeed::Reset { asset, detector, note } => (asset, detector, AlarmVerb::Reset, &**note, None),
+            OperatorDeed::Comment { asset, detector, note } => (asset, detector, AlarmVerb::Comment, &**note, None),
         };
+        if let Some(what) = needs_note(verb).filter(|_| note.trim().is_empty()) {
+            let reason = format!("{what} needs a note that says why");
+            return actions.push(Action::Refuse(OperatorRefusal::NotNow(reason.into())));
+        }
         let Some(number) = self.by_name.get(&(*asset, detector.clone())).copied() else {
             return actions.push(Action::Refuse(OperatorRefusal::UnknownDetector(detector.clone())));
         };
@@ -378,6 +392,16 @@ impl Engine {
 
     fn count(&self) -> u32 {
         u32::try_from(self.instances.len()).expect("checked when they were added")
+    }
+}
+
+/// What hides an alarm, or is nothing without words, needs a note.
+fn needs_note(verb: AlarmVerb) -> Option<&'static str> {
+    match verb {
+        AlarmVerb::Suppress => Some("a suppression"),
+        AlarmVerb::RemoveFromService => Some("taking an alarm out of service"),
+        AlarmVerb::Comment => Some("a comment"),
+        _ => None,
     }
 }
 

@@ -30,6 +30,18 @@ pub(crate) fn explain(
     Explanation { trigger, state: state.clone(), rule: rule.text.clone(), inputs, steps, timer, actions: Vec::new() }
 }
 
+/// Explains a formula of the alarm itself, as it stands.
+pub(crate) fn explain_formula(body: &Body, desk: &mut Desk, formula: &Formula, what: &str) -> Explanation {
+    Explanation {
+        trigger: what.into(),
+        state: body.state_path(),
+        rule: format!("{what} {}", formula.expression.text).into(),
+        inputs: inputs(body, &desk.catalog, &formula.lines),
+        steps: steps(body, desk, formula),
+        ..Explanation::default()
+    }
+}
+
 /// Everything some lines of the table read, as it stands.
 fn inputs(body: &Body, catalog: &Catalog, lines: &[usize]) -> Vec<ExplainedInput> {
     let places = lines.iter().flat_map(|line| body.places_of(*line).map(move |place| (*line, place)));

@@ -23,6 +23,8 @@ pub(crate) struct Program {
     pub message: Template,
     /// Interlocks of the controls it writes.
     pub interlocks: Vec<(Arc<str>, Formula)>,
+    /// When the alarm is suppressed by design.
+    pub suppress_when: Option<Formula>,
     /// Whether some rule counts on the last good values.
     pub remembers_good: bool,
     /// Whether some rule has a `for`.
@@ -110,6 +112,7 @@ impl Program {
             compiler.line(&Reference::Variable(name.clone()));
         }
         let message = compiler.template(&model.message);
+        let suppress_when = model.alarm.suppress_when.as_ref().map(|expression| compiler.formula(expression));
         let mut nodes: Vec<Arc<Node>> = Vec::with_capacity(model.states.len());
         for (id, state) in model.states.iter().enumerate() {
             let parent = state.parent.and_then(|parent| nodes.get(parent.0)).cloned();
@@ -125,6 +128,7 @@ impl Program {
             table: compiler.table,
             message,
             interlocks: compiler.interlocks,
+            suppress_when,
             remembers_good,
             holds,
             raises,

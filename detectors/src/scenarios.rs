@@ -1,5 +1,6 @@
 //! Whole stories: a model and a script in, everything asked for out.
 
+mod alarms;
 mod by_hand;
 mod hierarchy;
 mod plant_file;

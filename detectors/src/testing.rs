@@ -24,6 +24,7 @@ pub use plant::{PATH, command, plant};
 use crate::{Action, Engine, Input};
 use andon_models::{
     AssetId, Point, SeriesId, StatusCode, Timestamp, Tqv, Value,
+    alarm::AlarmVerb,
     catalog::{Catalog, SeriesDirectory},
     command::{Command, CommandOutcome, CommandState},
     definition::{AssetIndex, Plant},
@@ -157,6 +158,18 @@ impl Stage {
                 self.engine.step(now, Input::Operator(&operator(deed)))
             }
             "unshelve" => self.engine.step(now, Input::Operator(&operator(OperatorDeed::Unshelve { asset, detector }))),
+            "suppress" | "unsuppress" | "remove" | "return" | "reset" | "comment" => {
+                let note = rest.into();
+                let deed = match verb {
+                    "suppress" => OperatorDeed::Suppress { asset, detector, note },
+                    "unsuppress" => OperatorDeed::Unsuppress { asset, detector, note },
+                    "remove" => OperatorDeed::RemoveFromService { asset, detector, note },
+                    "return" => OperatorDeed::ReturnToService { asset, detector, note },
+                    "reset" => OperatorDeed::Reset { asset, detector, note },
+                    _ => OperatorDeed::Comment { asset, detector, note },
+                };
+                self.engine.step(now, Input::Operator(&operator(deed)))
+            }
             "arm" | "disarm" => self.engine.step(now, Input::Operator(&operator(OperatorDeed::Arm { armed: verb == "arm" }))),
             "sent" => self.engine.step(now, Input::Sent(command.unwrap())),
             "verified" | "failed" | "unknown" => {
@@ -254,7 +267,10 @@ pub fn words(actions: &[Action]) -> String {
         Action::Record(event) => Some(event_words(event)),
         Action::Keep(_) => None,
         Action::Write(command) => Some(format!("> write {} = {}", command.control, command.value)),
-        Action::Notify { target, message, .. } => Some(format!("> notify {target}: {message}")),
+        Action::Notify { target, message, about, .. } => {
+            let what = if about.verb == AlarmVerb::Raise { String::new() } else { format!(" ({})", about.verb.name()) };
+            Some(format!("> notify {target}{what}: {message}"))
+        }
         Action::Publish { topic, payload } => Some(format!("> publish {topic} {payload}")),
         Action::Put(point) => Some(format!("> put {} at {}", point.tqv.value, time_words(point.tqv.time))),
         Action::Refuse(refusal) => Some(format!("> refuse: {refusal}")),

@@ -1,5 +1,10 @@
 //! Alarm vocabulary of ISA-18.2 (ANSI/ISA-18.2-2016, figure 3). The life cycle itself runs in `andon-detectors`.
 
+mod iot_events;
+mod settings;
+
+pub use settings::{AlarmSettings, EscalationStep, LifeCycle, MAX_ESCALATION_STEPS, SHORTEST_RE_ALARM};
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -31,6 +36,10 @@ pub enum AlarmState {
     Acknowledged,
     /// Back to normal before anybody acknowledged it (state D).
     ReturnedUnacknowledged,
+    /// Back to normal, but it stays until it is acknowledged and reset (state E).
+    LatchedUnacknowledged,
+    /// Back to normal and acknowledged, and it stays until it is reset (state F).
+    LatchedAcknowledged,
     /// Hidden by an operator for a stated time (state G).
     Shelved,
     /// Hidden by design (state H).
@@ -53,6 +62,22 @@ pub enum AlarmVerb {
     Shelve,
     /// The shelving ended or was ended.
     Unshelve,
+    /// It is hidden because the plant stands so that it says nothing, or because an engineer says so.
+    Suppress,
+    /// The suppression ended.
+    Unsuppress,
+    /// An engineer takes it out of service, until it is returned.
+    RemoveFromService,
+    /// An engineer puts it back into service.
+    ReturnToService,
+    /// An operator lets go of a latched alarm.
+    Reset,
+    /// It is annunciated again because nobody has acknowledged it, or because it still stands.
+    ReAlarm,
+    /// The next step of escalation: others are told, or it becomes more urgent.
+    Escalate,
+    /// An operator says something about it.
+    Comment,
 }
 
 impl Priority {
@@ -70,13 +95,36 @@ impl Priority {
 impl AlarmState {
     /// Whether the alarm stands in the list of active alarms.
     pub fn is_active(self) -> bool {
-        matches!(self, Self::Unacknowledged | Self::Acknowledged | Self::ReturnedUnacknowledged)
+        !matches!(self, Self::Normal) && !self.is_hidden()
+    }
+
+    /// Whether it is kept from the operator: shelved, suppressed or out of service.
+    pub fn is_hidden(self) -> bool {
+        matches!(self, Self::Shelved | Self::Suppressed | Self::OutOfService)
+    }
+
+    /// Whether the process is abnormal and the operator sees it (states B and C).
+    pub fn stands(self) -> bool {
+        matches!(self, Self::Unacknowledged | Self::Acknowledged)
     }
 
     /// Whether somebody still has to acknowledge it.
     pub fn needs_acknowledgement(self) -> bool {
-        matches!(self, Self::Unacknowledged | Self::ReturnedUnacknowledged)
+        matches!(self, Self::Unacknowledged | Self::ReturnedUnacknowledged | Self::LatchedUnacknowledged)
     }
+
+    /// All states, in the order of the standard.
+    pub const ALL: [Self; 9] = [
+        Self::Normal,
+        Self::Unacknowledged,
+        Self::Acknowledged,
+        Self::ReturnedUnacknowledged,
+        Self::LatchedUnacknowledged,
+        Self::LatchedAcknowledged,
+        Self::Shelved,
+        Self::Suppressed,
+        Self::OutOfService,
+    ];
 
     /// The name as stored and shown.
     pub fn name(self) -> &'static str {
@@ -85,6 +133,8 @@ impl AlarmState {
             Self::Unacknowledged => "unacknowledged",
             Self::Acknowledged => "acknowledged",
             Self::ReturnedUnacknowledged => "returned_unacknowledged",
+            Self::LatchedUnacknowledged => "latched_unacknowledged",
+            Self::LatchedAcknowledged => "latched_acknowledged",
             Self::Shelved => "shelved",
             Self::Suppressed => "suppressed",
             Self::OutOfService => "out_of_service",
@@ -101,6 +151,14 @@ impl AlarmVerb {
             Self::Acknowledge => "acknowledge",
             Self::Shelve => "shelve",
             Self::Unshelve => "unshelve",
+            Self::Suppress => "suppress",
+            Self::Unsuppress => "unsuppress",
+            Self::RemoveFromService => "remove_from_service",
+            Self::ReturnToService => "return_to_service",
+            Self::Reset => "reset",
+            Self::ReAlarm => "re_alarm",
+            Self::Escalate => "escalate",
+            Self::Comment => "comment",
         }
     }
 }

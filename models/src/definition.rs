@@ -155,6 +155,8 @@ pub struct NotifyTarget {
     pub name: Arc<str>,
     /// How it gets there.
     pub channel: NotifyChannel,
+    /// Whether it is told as well when an alarm it was told of is acknowledged and when it ends.
+    pub updates: bool,
 }
 
 /// How a notification gets to its target.

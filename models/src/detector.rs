@@ -1,6 +1,10 @@
 //! Detector models: the hierarchical state machines a plant engineer writes. `andon-detectors` runs them.
 
-use crate::{Value, alarm::Priority, expression::Expression};
+use crate::{
+    Value,
+    alarm::{AlarmSettings, Priority},
+    expression::Expression,
+};
 use std::{sync::Arc, time::Duration};
 
 /// A hierarchical state machine over an asset's properties.
@@ -14,6 +18,8 @@ pub struct DetectorModel {
     pub message: Arc<str>,
     /// What the operator should do; empty if nothing is said.
     pub response: Arc<str>,
+    /// How its alarm behaves.
+    pub alarm: AlarmSettings,
     /// All states, parents before children. At most [`MAX_STATES`].
     pub states: Vec<State>,
     /// The leaf where an instance starts (initial groups already followed).

@@ -134,6 +134,9 @@ pub struct AlarmChange {
     pub by: Arc<str>,
     /// The operator's note; empty if none.
     pub note: Arc<str>,
+    /// Why: the rule, its inputs and every step of its evaluation; empty where a person did it.
+    #[serde(default, skip_serializing_if = "Explanation::is_empty")]
+    pub explanation: Explanation,
 }
 
 /// A change of a command.
@@ -166,9 +169,9 @@ pub struct Notification {
     pub target: Arc<str>,
     /// The text.
     pub message: Arc<str>,
-    /// `requested`, `delivered` or `failed`.
+    /// `requested`, `sent`, `retrying` or `failed` (older ones: `delivered`).
     pub state: Arc<str>,
-    /// Why it failed; empty otherwise.
+    /// Why it failed or is tried again; of a sent one, with how many others it went in one message. Empty otherwise.
     pub reason: Arc<str>,
 }
 
@@ -201,6 +204,13 @@ pub struct SystemNotice {
     pub level: Arc<str>,
     /// What happened and, when something is wrong, what to do.
     pub message: Arc<str>,
+}
+
+impl Explanation {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.trigger.is_empty() && self.rule.is_empty() && self.inputs.is_empty() && self.timer.is_none()
+    }
 }
 
 impl EventBody {

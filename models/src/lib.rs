@@ -38,6 +38,7 @@ pub mod event;
 pub mod expression;
 pub mod id;
 pub mod iot_events;
+pub mod notice;
 pub mod oee;
 pub mod operator;
 pub mod plant_file;

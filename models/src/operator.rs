@@ -44,6 +44,60 @@ pub enum OperatorDeed {
         /// The detector.
         detector: Arc<str>,
     },
+    /// Hides the alarm of a detector until it is shown again.
+    Suppress {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// Why; required.
+        note: Arc<str>,
+    },
+    /// Ends a suppression by hand.
+    Unsuppress {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// A note; may be empty.
+        note: Arc<str>,
+    },
+    /// Takes the alarm of a detector out of service.
+    RemoveFromService {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// Why; required.
+        note: Arc<str>,
+    },
+    /// Puts the alarm of a detector back into service.
+    ReturnToService {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// A note; may be empty.
+        note: Arc<str>,
+    },
+    /// Lets go of a latched alarm.
+    Reset {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// A note; may be empty.
+        note: Arc<str>,
+    },
+    /// Says something about the alarm of a detector.
+    Comment {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+        /// What there is to say; required.
+        note: Arc<str>,
+    },
     /// Allows (`true`) or forbids (`false`) all writes to machines.
     Arm {
         /// Whether writes are allowed.

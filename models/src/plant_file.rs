@@ -8,6 +8,7 @@
 use crate::definition::Plant;
 
 mod actions;
+mod alarm;
 mod assets;
 mod bindings;
 mod build;

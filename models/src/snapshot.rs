@@ -101,6 +101,45 @@ pub struct AlarmSnapshot {
     pub acknowledged_at: Option<Timestamp>,
     /// When a shelving ends.
     pub shelved_until: Option<Timestamp>,
+    /// When it was annunciated last, in event time: re-alarm and escalation count from here.
+    #[serde(default)]
+    pub annunciated: Option<Timestamp>,
+    /// How often it was annunciated again since.
+    #[serde(default)]
+    pub repeated: u64,
+    /// How many steps of its escalation were taken since.
+    #[serde(default)]
+    pub escalated: usize,
+    /// Whether it stays after the condition went, until it is reset.
+    #[serde(default)]
+    pub latched: bool,
+    /// Whether the plant stands so that it is suppressed by design.
+    #[serde(default)]
+    pub suppressed_by_design: bool,
+    /// Whether an engineer suppresses it.
+    #[serde(default)]
+    pub suppressed_by_hand: bool,
+    /// A raise or a clear that waits for its delay.
+    #[serde(default)]
+    pub pending: Option<PendingAlarm>,
+    /// Targets that were told of this occurrence.
+    #[serde(default)]
+    pub told: Vec<Arc<str>>,
+}
+
+/// A condition that came or went, and has not been so for long enough.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PendingAlarm {
+    /// Whether the condition came; otherwise it went.
+    pub raises: bool,
+    /// Since when, in event time.
+    pub since: Timestamp,
+    /// When it counts.
+    pub due: Timestamp,
+    /// The message with its values, as of then.
+    pub message: Arc<str>,
+    /// Why.
+    pub explanation: Explanation,
 }
 
 /// A command, as it stands.

@@ -84,6 +84,7 @@ pub fn event(second: i64, detector: &str) -> Event {
         since: Some(at(second)),
         by: "".into(),
         note: "".into(),
+        explanation: Default::default(),
     };
     Event {
         id: EventId::from_name(&format!("{detector} {second}")),

@@ -15,6 +15,7 @@ use andon_models::{
     catalog::Catalog,
     command::Command,
     definition::PropertyKind,
+    notice::NoticeAbout,
     operator::{OperatorRefusal, OperatorRequest},
     snapshot::{CommandSnapshot, DetectorSnapshot},
     transform::Transforms,
@@ -101,6 +102,9 @@ pub struct Notice {
     pub detector: Arc<str>,
     /// The event behind it: a receiver can recognise a repetition.
     pub event: EventId,
+    /// What it is about.
+    #[serde(default)]
+    pub about: NoticeAbout,
 }
 
 impl Notice {
@@ -251,8 +255,8 @@ impl Core {
                     Action::Record(event) => step.batch.events.push(event),
                     Action::Keep(snapshot) => step.keep(snapshot),
                     Action::Write(command) => step.effects.push(Effect::Write(command)),
-                    Action::Notify { target, message, asset_path, detector, event } => {
-                        let notice = Notice { time: now, target, message, asset_path, detector, event };
+                    Action::Notify { target, message, asset_path, detector, event, about } => {
+                        let notice = Notice { time: now, target, message, asset_path, detector, event, about };
                         step.effects.push(Effect::Notify(notice));
                     }
                     Action::Publish { topic, payload } => step.effects.push(Effect::Publish { topic, payload }),

@@ -347,6 +347,7 @@ mod tests {
                 since: Some(Timestamp::from_seconds(since)),
                 by: by.into(),
                 note: "".into(),
+                explanation: Default::default(),
             }),
         }
     }

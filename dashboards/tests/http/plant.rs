@@ -190,6 +190,7 @@ fn raised() -> EventBody {
         since: Some(before(10)),
         by: "".into(),
         note: "".into(),
+        explanation: Default::default(),
     })
 }
 

@@ -259,6 +259,8 @@ export const text = {
     unacknowledged: "active",
     acknowledged: "active, acknowledged",
     returned_unacknowledged: "gone, not acknowledged",
+    latched_unacknowledged: "gone, latched, not acknowledged",
+    latched_acknowledged: "gone, latched",
     shelved: "shelved",
     suppressed: "suppressed",
     out_of_service: "out of service",

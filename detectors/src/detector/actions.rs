@@ -3,7 +3,6 @@
 use super::{Body, Scene};
 use crate::{
     action::Action,
-    alarm::{Hand, Moved},
     command::{CommandLife, DEFAULT_VERIFY, SEND_WITHIN},
     explanation,
     message::{Filling, Template},
@@ -12,11 +11,11 @@ use crate::{
 };
 use andon_models::{
     CommandId, EventId, Point, Tqv, Value,
-    alarm::{AlarmState, AlarmVerb},
+    alarm::AlarmState,
     command::{Command, CommandState},
     definition::Control,
     detector::ActionKind,
-    event::{AlarmChange, CommandChange, Event, EventBody, Notification, Publication, SystemNotice},
+    event::{CommandChange, Event, EventBody, Publication, SystemNotice},
 };
 use std::sync::Arc;
 
@@ -39,9 +38,9 @@ impl Scene<'_> {
         match &step.kind {
             ActionKind::Raise => {
                 let message = body.message(desk);
-                body.raise(message);
+                body.condition_came(desk, message);
             }
-            ActionKind::Clear => body.clear(),
+            ActionKind::Clear => body.condition_went(desk),
             ActionKind::Notify { target } | ActionKind::Webhook { target } => body.notify(desk, target),
             ActionKind::Publish { topic, .. } => body.publish(topic, step.payload.as_ref()),
             ActionKind::Send { detector } => body.out.sends.push(detector.clone()),
@@ -108,51 +107,6 @@ impl Body {
         let filling =
             Filling { values: &self.values, unit, asset: &self.path, detector: &self.program.model.name, state: &state };
         template.fill(&filling).into()
-    }
-
-    fn raise(&mut self, message: Arc<str>) {
-        if let Some(moved) = self.alarm.raise(self.instant, message) {
-            self.alarm_changed(moved, AlarmVerb::Raise, &Hand::default(), "");
-        }
-        self.out.dirty = true;
-    }
-
-    fn clear(&mut self) {
-        if let Some(moved) = self.alarm.clear() {
-            self.alarm_changed(moved, AlarmVerb::Clear, &Hand::default(), "");
-        }
-        self.out.dirty = true;
-    }
-
-    /// Writes down that the alarm changed.
-    pub fn alarm_changed(&mut self, moved: Moved, verb: AlarmVerb, hand: &Hand, note: &str) {
-        let model = &self.program.model;
-        let change = AlarmChange {
-            from: moved.from,
-            state: moved.to,
-            verb,
-            priority: model.priority,
-            message: self.alarm.message(),
-            response: model.response.clone(),
-            since: self.alarm.since(),
-            by: hand.by.clone(),
-            note: note.into(),
-        };
-        self.record(EventBody::Alarm(change));
-    }
-
-    fn notify(&mut self, desk: &Desk, target: &Arc<str>) {
-        let message = self.message(desk);
-        let notification =
-            Notification { target: target.clone(), message: message.clone(), state: "requested".into(), reason: "".into() };
-        let event = self.record(EventBody::Notification(notification));
-        self.out.deferred.push(Action::Notify {
-            target: target.clone(),
-            message,
-            asset_path: self.path.clone(),
-            detector: self.program.model.name.clone(),
-            event,
-        });
     }
 
     fn publish(&mut self, topic: &Arc<str>, payload: Option<&Template>) {
@@ -266,7 +220,7 @@ impl Body {
     }
 
     /// A write that should have worked did not: tells the log, and raises the detector's alarm if it has one.
-    pub fn escalate(&mut self, position: usize) {
+    pub fn escalate(&mut self, desk: &Desk, position: usize) {
         let life = &self.commands[position];
         let Command { control, value, .. } = &life.command;
         let state = life.state();
@@ -279,7 +233,7 @@ impl Body {
             message: format!("{text}; {advice}").into(),
         }));
         if self.program.raises {
-            self.raise(format!("{text} ({})", self.program.model.name).into());
+            self.raise_at_once(desk, format!("{text} ({})", self.program.model.name).into());
         }
     }
 

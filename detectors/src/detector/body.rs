@@ -115,7 +115,7 @@ impl Body {
             behind: 0,
             history: Vec::new(),
             timers: Vec::new(),
-            alarm: Alarm::new(program.model.priority, program.model.response.clone()),
+            alarm: Alarm::new(program.model.clone()),
             commands: Vec::new(),
             commands_decided: 0,
             events_recorded: 0,

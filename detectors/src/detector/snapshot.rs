@@ -142,7 +142,7 @@ impl Body {
         self.history = history.collect();
         // Before `seen` is taken over: with `lateness` the newest stored values say nothing about it.
         self.restore_values(catalog, &snapshot);
-        self.alarm = Alarm::restore(snapshot.alarm, program.model.priority, program.model.response.clone());
+        self.alarm = Alarm::restore(snapshot.alarm, program.model.clone());
         self.commands = snapshot.commands.into_iter().map(CommandLife::restore).collect();
         self.commands_decided = snapshot.commands_decided;
         self.events_recorded = snapshot.events_recorded;

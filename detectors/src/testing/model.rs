@@ -3,7 +3,7 @@
 use super::plant::PROPERTIES;
 use andon_models::{
     Value, ValueType,
-    alarm::Priority,
+    alarm::{AlarmSettings, Priority},
     detector::{self, ActionKind, DetectorModel, Evaluation, OnBad, StateIndex},
     expression::{AlarmFlag, Expression, Reference, Resolved, Scope, Type},
     time::parse_duration,
@@ -57,6 +57,7 @@ pub fn detector(name: &str, text: &str) -> DetectorModel {
         priority: Priority::High,
         message: "Bowl {temp} is above {temp_limit}".into(),
         response: "Check valve V12.".into(),
+        alarm: AlarmSettings::default(),
         states: Vec::new(),
         initial: StateIndex(0),
         variables: Vec::new(),

@@ -62,7 +62,7 @@ pub(super) fn action(around: &Surroundings<'_>, text: &str, node: &Node) -> Opti
     Some(Action { text: words.into(), kind })
 }
 
-fn known(around: &Surroundings<'_>, name: &str, names: &[&str], what: &str, at: At) -> Option<Arc<str>> {
+pub(super) fn known(around: &Surroundings<'_>, name: &str, names: &[&str], what: &str, at: At) -> Option<Arc<str>> {
     if names.contains(&name) {
         return Some(name.into());
     }

@@ -1,7 +1,7 @@
 //! Detectors: nested states into one flat list, parents before children, with rules and actions checked against the model.
 
 use super::{
-    actions,
+    actions, alarm,
     diagnostic::Report,
     fields::{Fields, literal, suggest, text_of},
     keys,
@@ -74,9 +74,10 @@ pub(super) fn detector(around: &Surroundings<'_>, entry: &Entry) -> Option<Detec
     let initial = leaf(&states, initial?);
     let model = DetectorModel {
         name: entry.key.as_str().into(),
-        priority: priority(&fields),
+        priority: fields.choice("priority").map_or(Priority::Medium, alarm::priority),
         message: builder.template(&fields, "message").into(),
         response: fields.owned("response").into(),
+        alarm: alarm::settings(&inner, &fields, &what),
         initial,
         variables: variables.clone(),
         evaluation: if fields.choice("evaluation") == Some("serial") { Evaluation::Serial } else { Evaluation::Batch },
@@ -85,18 +86,9 @@ pub(super) fn detector(around: &Surroundings<'_>, entry: &Entry) -> Option<Detec
     };
     // A rule that could not be read may be the one that clears or leads on.
     if report.errors() == errors {
-        doubts(report, &fields, &model, &drafts, entry.at);
+        doubts(&inner, &fields, &model, &drafts, entry.at);
     }
     Some(model)
-}
-
-fn priority(fields: &Fields<'_, '_>) -> Priority {
-    match fields.choice("priority") {
-        Some("critical") => Priority::Critical,
-        Some("high") => Priority::High,
-        Some("low") => Priority::Low,
-        _ => Priority::Medium,
-    }
 }
 
 fn variables(report: &Report<'_>, fields: &Fields<'_, '_>) -> Vec<(Arc<str>, Value)> {
@@ -364,11 +356,13 @@ fn describe(fields: &Fields<'_, '_>) -> String {
 }
 
 /// Warns of what can be run but was hardly meant.
-fn doubts(report: &Report<'_>, fields: &Fields<'_, '_>, model: &DetectorModel, drafts: &[StateDraft<'_>], at: At) {
+fn doubts(around: &Surroundings<'_>, fields: &Fields<'_, '_>, model: &DetectorModel, drafts: &[StateDraft<'_>], at: At) {
+    let report = around.reader.report;
     let rule_actions = model.states.iter().flat_map(|state| state.rules.iter().flat_map(|rule| &rule.actions));
     let state_actions = model.states.iter().flat_map(|state| state.enter.iter().chain(&state.exit));
     let actions: Vec<&ActionKind> = rule_actions.chain(state_actions).map(|action| &action.kind).collect();
     let raises = actions.iter().any(|action| matches!(action, ActionKind::Raise));
+    alarm::doubts(around, fields, raises, &model.name);
     if raises && fields.entry("response").is_none() {
         let hint = "tell the operator what to do: `response: Check valve V12, then call maintenance.`";
         report.warning(at, "alarm-without-response", format!("the alarm {} has no `response`", model.name), hint);

@@ -174,9 +174,10 @@ pub(super) const OEE: &[Key] = &[
 ];
 
 pub(super) const DETECTOR: &[Key] = &[
-    key("priority", Form::Choice(&["critical", "high", "medium", "low"]), "How urgent its alarm is."),
+    key("priority", Form::Choice(PRIORITIES), "How urgent its alarm is."),
     key("message", Form::Text, "Text of its alarm, with `{property}` filled in."),
     key("response", Form::Text, "What the operator should do."),
+    key("alarm", Form::Of("alarm"), "How its alarm behaves: delays, latch, repetition, escalation, suppression."),
     key("initial", Form::Text, "The state it starts in."),
     key("states", Form::MapOf("state"), "Its states."),
     key("variables", Form::MapOf("scalar"), "Variables with their first values."),
@@ -186,6 +187,32 @@ pub(super) const DETECTOR: &[Key] = &[
         "Whether guards see values from before the step, or each action at once.",
     ),
     key("lateness", Form::Span, "Late samples within this span are re-ordered."),
+];
+
+pub(super) const PRIORITIES: &[&str] = &["critical", "high", "medium", "low"];
+
+pub(super) const ALARM: &[Key] = &[
+    key("on_delay", Form::Span, "The condition must stand so long before it is annunciated."),
+    key("off_delay", Form::Span, "The condition must be gone so long before it clears."),
+    key("latch", Form::Flag, "After the condition went it stays until it is acknowledged and reset."),
+    key("acknowledge", Form::Flag, "Whether somebody must acknowledge it; true if not given."),
+    key("re_alarm", Form::Span, "Annunciated again after so long without acknowledgement."),
+    key("re_alarm_standing", Form::Span, "Annunciated again after so long acknowledged and still standing."),
+    key("escalate", Form::ListOf("escalation"), "Whom to tell, or how urgent it becomes, while nobody acknowledges it."),
+    key("suppress_when", Form::Formula, "It is suppressed by design while this holds."),
+    key("notify", Form::Texts, "Targets told when it is annunciated."),
+    key("out_of_service", Form::Flag, "It begins out of service, and an engineer returns it."),
+    key(
+        "life_cycle",
+        Form::Choice(&["isa", "iot_events"]),
+        "Whose rules its states follow: ISA-18.2, or AWS IoT Events as imported alarm models expect.",
+    ),
+];
+
+pub(super) const ESCALATION: &[Key] = &[
+    key("after", Form::Span, "Counts from the annunciation."),
+    key("notify", Form::Texts, "Targets told then."),
+    key("priority", Form::Choice(PRIORITIES), "Its priority from then on."),
 ];
 
 pub(super) const STATE: &[Key] = &[

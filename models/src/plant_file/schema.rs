@@ -25,6 +25,8 @@ pub fn schema() -> Value {
         "metrics_of_window": map_of("computed"),
         "oee": object(keys::OEE, true),
         "detector": object(keys::DETECTOR, true),
+        "alarm": object(keys::ALARM, true),
+        "escalation": object(keys::ESCALATION, true),
         "state": { "anyOf": [{ "type": "null" }, object(keys::STATE, true)] },
         "rule": object(keys::RULE, true),
         // Slots and hierarchies have names of their own.

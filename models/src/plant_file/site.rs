@@ -116,7 +116,7 @@ pub(super) fn calendar(report: &Report<'_>, time_zone: TimeZone, entries: &[&Ent
 pub(super) fn targets(report: &Report<'_>, variables: &Variables<'_>, entries: &[&Entry]) -> Vec<NotifyTarget> {
     let targets = entries.iter().filter_map(|entry| {
         let channel = channel(report, variables, entry)?;
-        Some(NotifyTarget { name: entry.key.as_str().into(), channel })
+        Some(NotifyTarget { name: entry.key.as_str().into(), channel, updates: false })
     });
     targets.collect()
 }

@@ -24,7 +24,7 @@ pub const TEXTS: [(&str, &str); 20] = [
     ("from_state", "state before"),
     ("to_state", "state after"),
     ("trigger", "what set it off; for alarms and deeds the verb"),
-    ("rule", "rule that fired, in the words of the plant file"),
+    ("rule", "rule that fired, in the words of the plant file; of alarms the rule behind them"),
     ("priority", "critical, high, medium or low"),
     ("message", "message with its values"),
     ("response", "what the operator should do"),
@@ -121,6 +121,7 @@ impl Parts {
                 self.set("response", &alarm.response);
                 self.set("actor", &alarm.by);
                 self.set("note", &alarm.note);
+                self.set("rule", &alarm.explanation.rule);
                 self.since = alarm.since;
             }
             EventBody::Command(command) => {

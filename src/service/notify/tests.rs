@@ -1,7 +1,7 @@
 //! Tests against a real web server on this computer.
 
 use super::*;
-use andon_models::{EventId, Timestamp, definition::Secret};
+use andon_models::{EventId, Timestamp, definition::Secret, notice::NoticeAbout};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
@@ -59,7 +59,7 @@ fn answer(stream: TcpStream, status: u16, received: &Mutex<Vec<serde_json::Value
 fn notifier(channel: NotifyChannel) -> Notifier {
     // The process does the same at its start; the first test to come here does it for all.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let target = NotifyTarget { name: "shift_lead".into(), channel };
+    let target = NotifyTarget { name: "shift_lead".into(), channel, updates: false };
     Notifier { first_wait: Duration::from_millis(1), ..Notifier::new(&[target]).unwrap() }
 }
 
@@ -75,6 +75,7 @@ fn notice(message: &str) -> Notice {
         asset_path: "Line 1/Filler 1".into(),
         detector: "overheat".into(),
         event: EventId::from_name(message),
+        about: NoticeAbout::default(),
     }
 }
 

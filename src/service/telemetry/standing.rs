@@ -11,16 +11,6 @@ use andon_models::{
 use andon_query::{Historian, HistorianStats, StorageHealth};
 use metrics::{counter, gauge};
 
-const ALARM_STATES: [AlarmState; 7] = [
-    AlarmState::Normal,
-    AlarmState::Unacknowledged,
-    AlarmState::Acknowledged,
-    AlarmState::ReturnedUnacknowledged,
-    AlarmState::Shelved,
-    AlarmState::Suppressed,
-    AlarmState::OutOfService,
-];
-
 /// Where the page looks.
 pub struct Standing {
     /// The memory.
@@ -66,7 +56,7 @@ pub(super) fn record_storage(health: &StorageHealth) {
 
 /// Every state has its number, also when it is 0: a graph of a state that went away must not stay where it was.
 pub(super) fn record_alarms(alarms: impl Iterator<Item = AlarmState> + Clone) {
-    for state in ALARM_STATES {
+    for state in AlarmState::ALL {
         let count = alarms.clone().filter(|alarm| *alarm == state).count();
         gauge!(DETECTORS, "alarm" => state.name()).set(count as f64);
     }

@@ -12,6 +12,8 @@ export type AlarmStateName =
   | "unacknowledged"
   | "acknowledged"
   | "returned_unacknowledged"
+  | "latched_unacknowledged"
+  | "latched_acknowledged"
   | "shelved"
   | "suppressed"
   | "out_of_service";
