@@ -1,6 +1,7 @@
 //! Alarm vocabulary of ISA-18.2 (ANSI/ISA-18.2-2016, figure 3). The life cycle itself runs in `andon-detectors`.
 
 mod iot_events;
+pub mod measures;
 mod settings;
 
 pub use settings::{AlarmSettings, EscalationStep, LifeCycle, MAX_ESCALATION_STEPS, SHORTEST_RE_ALARM};
