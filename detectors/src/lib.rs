@@ -7,6 +7,7 @@
 //! - `engine`: all detectors of a plant; routes samples to them and keeps their timers.
 //! - `detector`: one detector: guards, timers, variables, actions. `program` is its model made ready to run.
 //! - `hierarchy`: its tree of states as a statig machine.
+//! - [`iot_events`]: detector models of IoT Events, whose instances belong to keys in messages.
 //! - `alarm`, `command`: the fixed life cycles, as statig machines too. `policy`: what may be written.
 //! - `explanation`, `message`: why it moved, and what it tells people.
 
@@ -17,6 +18,7 @@ mod detector;
 mod engine;
 mod explanation;
 mod hierarchy;
+pub mod iot_events;
 mod message;
 mod policy;
 mod program;

@@ -214,3 +214,45 @@ impl DetectorSnapshot {
         format!("detector/{asset}/{detector}")
     }
 }
+
+/// Everything an instance of a keyed detector model (IoT Events) knows. Stored with each of its evaluations; restored without
+/// repeating an action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceSnapshot {
+    /// The detector model's name.
+    pub detector: Arc<str>,
+    /// Its key; none for a model without one.
+    pub key: Option<Arc<str>>,
+    /// The active state, by name.
+    pub state: Arc<str>,
+    /// When it entered that state.
+    pub since: Timestamp,
+    /// Variables that are set.
+    pub variables: Vec<(Arc<str>, Value)>,
+    /// Timers that were ever set.
+    pub timers: Vec<NamedTimerSnapshot>,
+    /// The last message of each input.
+    pub inputs: Vec<(Arc<str>, serde_json::Value)>,
+    /// How many evaluations it has had: ids of what it does are derived from it.
+    pub evaluations: u64,
+}
+
+/// A named timer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedTimerSnapshot {
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it goes off; none while it does not run.
+    pub due: Option<Timestamp>,
+    /// What it was set to last, in seconds: resetting it takes the same.
+    pub seconds: u64,
+    /// It went off, and nothing asked for it yet.
+    pub expired: bool,
+}
+
+impl InstanceSnapshot {
+    /// The key under which it is kept: `instance/<detector>/<key>`.
+    pub fn document_key(detector: &str, key: Option<&str>) -> String {
+        format!("instance/{detector}/{}", key.unwrap_or_default())
+    }
+}
