@@ -7,11 +7,13 @@
 mod actions;
 mod alarm;
 mod body;
+mod edited;
 mod scene;
 mod snapshot;
 mod timers;
 
 pub(crate) use body::{Body, Outbox};
+pub(crate) use edited::left_behind;
 use scene::{Dispatch, OfAsset, Scene, Trigger};
 use timers::Timer;
 
@@ -29,7 +31,7 @@ use andon_models::{
     catalog::Catalog,
     command::{CommandOutcome, CommandState},
     definition::AssetIndex,
-    event::Explanation,
+    event::{EventBody, Explanation, SystemNotice},
     operator::OperatorRefusal,
 };
 use body::Move;
@@ -80,10 +82,28 @@ impl Detector {
         self.body.follow_design(desk, true);
         self.body.refresh_flags();
         let from = std::mem::take(&mut self.body.lost_state);
-        let explanation = Explanation { trigger: "start".into(), ..Explanation::default() };
+        let explanation = match from.is_empty() {
+            true => Explanation { trigger: "start".into(), ..Explanation::default() },
+            false => Explanation {
+                trigger: "definition changed".into(),
+                rule: format!("the definition has no state {from} any more, so it starts over").into(),
+                state: from.clone(),
+                ..Explanation::default()
+            },
+        };
         self.body.moving = Some(Move { from, explanation, mark: self.body.out.records.len(), recorded: true });
         let initial = self.body.program.model.initial.0;
         self.dispatch(desk, Dispatch::Enter(initial));
+    }
+
+    /// Tells what an edited definition did not keep.
+    pub fn tell_notes(&mut self, desk: &Desk) {
+        self.body.be_at(desk.now);
+        let body = &mut self.body;
+        let notes = std::mem::take(&mut body.notes);
+        let message = format!("the definition changed: {}", notes.join("; "));
+        let subject = format!("{}/{}", body.path, body.program.model.name).into();
+        body.record(EventBody::System(SystemNotice { subject, level: "warning".into(), message: message.into() }));
     }
 
     /// Takes samples in order of time, or puts them aside until their turn.

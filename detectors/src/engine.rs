@@ -5,7 +5,7 @@
 use crate::{
     action::{Action, Input},
     alarm::Hand,
-    detector::{Detector, Outbox},
+    detector::{Detector, Outbox, left_behind},
     policy::{self, Desk},
     program::Program,
 };
@@ -42,8 +42,23 @@ pub struct Engine {
     by_name: HashMap<(AssetId, Arc<str>), u32>,
     /// Instances by when the caller's time should move them.
     due: BTreeSet<(Timestamp, u32)>,
+    /// Instances of an earlier definition that this one does not have, to be told at the start.
+    gone: Vec<DetectorSnapshot>,
     /// Samples of the step by instance; kept to save allocations.
     sorted: Vec<Routed>,
+}
+
+/// What became of the instances of an earlier run or an earlier definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Instances that stand where they stood, with everything they had.
+    pub kept: usize,
+    /// Instances that stand where they stood, without some variable, timer or history.
+    pub partly: usize,
+    /// Instances whose state is gone: they start over.
+    pub started_over: usize,
+    /// Instances that the definition does not have any more: their snapshots are to be forgotten.
+    pub gone: Vec<(AssetId, Arc<str>)>,
 }
 
 /// One detector, and when it is due.
@@ -80,6 +95,7 @@ impl Engine {
             routes: Vec::new(),
             by_name: HashMap::new(),
             due: BTreeSet::new(),
+            gone: Vec::new(),
             sorted: Vec::new(),
         };
         let plant = &catalog.plant;
@@ -108,28 +124,56 @@ impl Engine {
         self.instances.push(Instance { detector, due: None, quarantined: false });
     }
 
-    /// Puts instances back to where they stood, without repeating an action, and gives all of them the newest values.
-    /// An instance whose state no longer exists is left for [`Self::start`].
-    pub fn restore(&mut self, snapshots: Vec<DetectorSnapshot>, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
+    /// Puts instances back to where they stood, without repeating an action, and gives all of them the newest values. What an
+    /// edited definition did not keep, and an instance whose state no longer exists, is left for [`Self::start`] to tell.
+    pub fn restore(&mut self, snapshots: Vec<DetectorSnapshot>, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Restored {
+        let mut restored = Restored::default();
         for instance in &mut self.instances {
             instance.detector.body.seed(&self.desk.catalog, latest);
         }
         for snapshot in snapshots {
-            let Some(number) = self.by_name.get(&(snapshot.asset, snapshot.detector.clone())).copied() else { continue };
+            let Some(number) = self.by_name.get(&(snapshot.asset, snapshot.detector.clone())).copied() else {
+                restored.gone.push((snapshot.asset, snapshot.detector.clone()));
+                self.gone.push(snapshot);
+                continue;
+            };
             let instance = &mut self.instances[number as usize];
             instance.detector.restore(&mut self.desk, snapshot);
             instance.detector.body.out = Outbox::default();
+            match (instance.detector.has_started(), instance.detector.body.has_notes()) {
+                (false, _) => restored.started_over += 1,
+                (true, true) => restored.partly += 1,
+                (true, false) => restored.kept += 1,
+            }
             self.schedule(number);
         }
+        restored
     }
 
-    /// Enters the initial state of every instance that has none.
+    /// Takes over from an engine of an earlier definition while the plant runs: its instances as [`Self::restore`] does, and
+    /// whether and how fast may be written. [`Self::start`] tells what was not kept.
+    pub fn take_over(&mut self, earlier: &Self, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Restored {
+        let restored = self.restore(earlier.snapshots().filter(|snapshot| !snapshot.state.is_empty()).collect(), latest);
+        self.desk.take_over(&earlier.desk);
+        restored
+    }
+
+    /// Enters the initial state of every instance that has none, and tells what an edited definition did not keep.
     pub fn start(&mut self, now: Timestamp) -> Vec<Action> {
         self.desk.now = now;
         let mut actions = Vec::new();
+        for gone in std::mem::take(&mut self.gone) {
+            let subject: Arc<str> = format!("{}/{}", gone.asset_path, gone.detector).into();
+            let notice = SystemNotice { subject: subject.clone(), level: "warning".into(), message: left_behind(&gone).into() };
+            let event = self.event(&format!("gone {subject}"), EventBody::System(notice));
+            actions.push(Action::Record(event));
+        }
         for number in 0..self.count() {
             if !self.instances[number as usize].detector.has_started() {
                 self.run(number, &mut actions, |detector, desk| detector.start(desk));
+            }
+            if self.instances[number as usize].detector.body.has_notes() {
+                self.run(number, &mut actions, |detector, desk| detector.tell_notes(desk));
             }
         }
         actions
@@ -163,8 +207,8 @@ impl Engine {
     }
 
     /// Where all instances stand.
-    pub fn snapshots(&self) -> Vec<DetectorSnapshot> {
-        self.instances.iter().map(|instance| instance.detector.body.snapshot()).collect()
+    pub fn snapshots(&self) -> impl Iterator<Item = DetectorSnapshot> + '_ {
+        self.instances.iter().map(|instance| instance.detector.body.snapshot())
     }
 
     /// Commands that were requested or sent and have no outcome yet: to be read back after a restart.

@@ -29,4 +29,4 @@ mod testing;
 
 pub use action::{Action, Input};
 pub use detector::SILENCE;
-pub use engine::{Engine, LONGEST_SHELVING};
+pub use engine::{Engine, LONGEST_SHELVING, Restored};

@@ -54,6 +54,12 @@ impl Desk {
         }
     }
 
+    /// Goes on as the desk of an earlier definition.
+    pub fn take_over(&mut self, earlier: &Self) {
+        self.armed = earlier.armed;
+        self.minute.clone_from(&earlier.minute);
+    }
+
     /// Counts a command against the rates, also one from before a restart.
     pub fn count(&mut self, asset: AssetId, control: &Control, time: Timestamp) {
         let times = self.decided.entry((asset, control.name.clone())).or_default();

@@ -5,6 +5,7 @@
 
 use crate::{hierarchy::Placed, message::Template};
 use andon_models::{
+    EventId,
     definition::{ModelIndex, Plant},
     detector::{ActionKind, DetectorModel, Evaluation, OnBad, State},
     expression::{AlarmFlag, Expression, Reference},
@@ -16,6 +17,8 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug)]
 pub(crate) struct Program {
     pub model: Arc<DetectorModel>,
+    /// Names the definition in snapshots.
+    pub definition: Arc<str>,
     pub nodes: Vec<Arc<Node>>,
     /// Everything any formula, message or interlock reads.
     pub table: Vec<Line>,
@@ -124,6 +127,7 @@ impl Program {
         let raises = nodes.iter().any(steps);
         Self {
             model: model.clone(),
+            definition: definition(model),
             nodes,
             table: compiler.table,
             message,
@@ -161,6 +165,22 @@ impl Placed for Node {
     fn parent(&self) -> Option<&Arc<Self>> {
         self.parent.as_ref()
     }
+}
+
+/// A short name of what a model says, so that a snapshot of another one is noticed.
+fn definition(model: &DetectorModel) -> Arc<str> {
+    let mut text = String::new();
+    for (name, value) in &model.variables {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    for state in &model.states {
+        text.push_str(&state.path);
+        for rule in &state.rules {
+            text.push_str(&format!("\n {} {:?}", rule.text, rule.on_bad));
+        }
+        text.push('\n');
+    }
+    EventId::from_name(&text).to_string().split('-').take(2).collect::<String>().into()
 }
 
 impl Node {

@@ -21,7 +21,7 @@ mod plant;
 pub use model::detector;
 pub use plant::{PATH, command, plant};
 
-use crate::{Action, Engine, Input};
+use crate::{Action, Engine, Input, Restored};
 use andon_models::{
     AssetId, Point, SeriesId, StatusCode, Timestamp, Tqv, Value,
     alarm::AlarmVerb,
@@ -108,6 +108,17 @@ impl Stage {
         let actions = self.engine.start(now);
         self.keep(&actions);
         actions
+    }
+
+    /// Goes on with an edited model while it runs.
+    pub fn edit(&mut self, now: Timestamp, edited: Vec<DetectorModel>) -> Restored {
+        self.catalog = Arc::new(Catalog::build(Arc::new(plant(edited)), &mut SeriesDirectory::default()));
+        let mut engine = Engine::new(self.catalog.clone());
+        let restored = engine.take_over(&self.engine, &|series| self.latest.get(&series).cloned());
+        self.engine = engine;
+        let actions = self.engine.start(now);
+        self.keep(&actions);
+        restored
     }
 
     /// The asset under test.

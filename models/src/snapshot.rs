@@ -48,6 +48,9 @@ pub struct DetectorSnapshot {
     /// How far its devices' clocks lag behind the engine's, in nanoseconds; 0 while they agree well enough.
     #[serde(default)]
     pub behind: i64,
+    /// Names the definition it stood in: another one has another name.
+    #[serde(default)]
+    pub definition: Arc<str>,
     /// The last good values of inputs that are not good now, where a rule counts on them (`on_bad: ignore`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub good: Vec<Point>,
@@ -66,6 +69,9 @@ pub struct TimerSnapshot {
     pub state: Arc<str>,
     /// Position of its rule in that state.
     pub rule: usize,
+    /// The rule as written: in an edited definition it may stand elsewhere.
+    #[serde(default)]
+    pub text: Arc<str>,
     /// `after 30s`, `for 1m`, `every 10s`.
     pub name: Arc<str>,
     /// When it started.

@@ -224,6 +224,7 @@ pub fn snapshot(path: &str, state: &str, alarm: AlarmState) -> DetectorSnapshot 
         last_failure: "".into(),
         seen: since,
         behind: Default::default(),
+        definition: "".into(),
         good: Vec::new(),
         inputs: Vec::new(),
         waiting: Vec::new(),

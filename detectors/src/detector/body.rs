@@ -58,6 +58,8 @@ pub(crate) struct Body {
     pub(super) restoring: bool,
     /// Where it stood before its model was edited so that the state is gone.
     pub(super) lost_state: Arc<str>,
+    /// What else an edited model did not keep, to be told at the start.
+    pub(super) notes: Vec<String>,
     /// Assignments that become visible after this step.
     pub(super) staged: Vec<(usize, Value)>,
     /// Variables that changed in this step.
@@ -126,6 +128,7 @@ impl Body {
             instant: Timestamp::MIN,
             restoring: false,
             lost_state: "".into(),
+            notes: Vec::new(),
             staged: Vec::new(),
             changed: Vec::new(),
             moving: None,
@@ -134,6 +137,11 @@ impl Body {
             out: Outbox::default(),
             program,
         }
+    }
+
+    /// Whether there is something to tell about an edited definition.
+    pub fn has_notes(&self) -> bool {
+        !self.notes.is_empty()
     }
 
     /// Puts the values of a formula's slots into `scratch`.

@@ -1,20 +1,13 @@
 //! What a detector keeps over a restart, by names, and how it comes back without repeating an action.
 
 use super::{Body, Detector, Dispatch, Timer, body::attribute};
-use crate::{
-    alarm::Alarm,
-    command::CommandLife,
-    policy::Desk,
-    program::{Program, TimerKind},
-};
+use crate::{alarm::Alarm, command::CommandLife, policy::Desk};
 use andon_models::{
     Point, Quality, SeriesId, StatusCode, Timestamp, Tqv,
     catalog::Catalog,
-    detector::StateIndex,
     expression::{Reference, SlotValue},
     snapshot::{DetectorSnapshot, TimerSnapshot},
 };
-use std::sync::Arc;
 
 impl Body {
     /// Everything that must survive a restart.
@@ -43,6 +36,7 @@ impl Body {
             last_failure: self.last_failure.clone(),
             seen: self.seen,
             behind: self.behind,
+            definition: self.program.definition.clone(),
             good: self.points(|place| self.last_good(place)),
             inputs: if ordered { self.points(|place| Some(self.values[place].clone())) } else { Vec::new() },
             waiting: self
@@ -71,6 +65,7 @@ impl Body {
         TimerSnapshot {
             state: self.program.nodes[timer.node].path.clone(),
             rule: timer.rule,
+            text: self.program.nodes[timer.node].rules[timer.rule].text.clone(),
             name: self.timer_name(timer),
             started: timer.started,
             due: timer.due,
@@ -126,23 +121,10 @@ impl Body {
     }
 
     fn restore(&mut self, catalog: &Catalog, snapshot: DetectorSnapshot) -> Option<usize> {
-        let program = self.program.clone();
-        for (line, slot) in program.table.iter().zip(&mut self.values) {
-            let Reference::Variable(name) = &line.reference else { continue };
-            if let Some((_, value)) = snapshot.variables.iter().find(|(variable, _)| variable == name) {
-                *slot = SlotValue { value: value.clone(), quality: Quality::Good, time: None };
-            }
-        }
-        let state = |path: &str| program.model.state_at(path).map(|StateIndex(id)| id);
-        let leaf = state(&snapshot.state).map(|id| program.first_leaf(id));
-        let history = snapshot.history.iter().filter_map(|(group, leaf)| {
-            let leaf = state(leaf).filter(|leaf| program.nodes[*leaf].is_leaf())?;
-            Some((state(group)?, leaf))
-        });
-        self.history = history.collect();
+        let leaf = self.take_over(&snapshot);
         // Before `seen` is taken over: with `lateness` the newest stored values say nothing about it.
         self.restore_values(catalog, &snapshot);
-        self.alarm = Alarm::restore(snapshot.alarm, program.model.clone());
+        self.alarm = Alarm::restore(snapshot.alarm, self.program.model.clone());
         self.commands = snapshot.commands.into_iter().map(CommandLife::restore).collect();
         self.commands_decided = snapshot.commands_decided;
         self.events_recorded = snapshot.events_recorded;
@@ -154,44 +136,8 @@ impl Body {
         self.since = snapshot.since;
         self.instant = self.seen;
         self.refresh_flags();
-        match leaf {
-            Some(leaf) => self.timers = timers(&program, leaf, &snapshot.timers, snapshot.since),
-            None => self.lost_state = snapshot.state,
-        }
         leaf
     }
-}
-
-/// The timers of the active states: those that ran go on, those that an edited model adds count from when the state was entered.
-fn timers(program: &Program, leaf: usize, kept: &[TimerSnapshot], since: Timestamp) -> Vec<Timer> {
-    let mut timers = Vec::new();
-    let mut next = Some(&program.nodes[leaf]);
-    while let Some(node) = next {
-        for (position, rule) in node.rules.iter().enumerate() {
-            for kind in [TimerKind::Hold, TimerKind::Stay] {
-                let name: Arc<str> = rule.timer_name(kind);
-                let ran = kept.iter().find(|timer| timer.state == node.path && timer.rule == position && timer.name == name);
-                let timer =
-                    Timer { node: node.id, rule: position, kind, started: since, due: since, paused: None, fired: false };
-                match (ran, rule.stay().filter(|_| kind == TimerKind::Stay)) {
-                    (Some(ran), _) => {
-                        timers.push(Timer {
-                            started: ran.started,
-                            due: ran.due,
-                            paused: ran.paused,
-                            fired: ran.fired,
-                            ..timer
-                        });
-                    }
-                    (None, Some(span)) => timers.push(Timer { due: since + span, ..timer }),
-                    (None, None) => {}
-                }
-            }
-        }
-        next = node.parent.as_ref();
-    }
-    timers.sort_by_key(|timer| (timer.node, timer.rule, timer.kind));
-    timers
 }
 
 impl Detector {
@@ -204,7 +150,11 @@ impl Detector {
                 desk.count(self.body.asset, &control, life.command.decided_at);
             }
         }
+        let edited = !snapshot.definition.is_empty() && snapshot.definition != self.body.program.definition;
         let Some(leaf) = self.body.restore(&desk.catalog, snapshot) else { return };
+        if edited {
+            self.body.start_new_holds(desk);
+        }
         self.body.restoring = true;
         self.handle(desk, Dispatch::Enter(leaf));
         self.body.restoring = false;

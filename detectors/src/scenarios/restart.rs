@@ -63,8 +63,69 @@ fn an_edited_model_without_the_state_starts_over_and_says_so() {
     stage.play("1 running true\n3 temp 83.5\n33 time");
     let actions = stage
         .restart(Timestamp::from_seconds(100), Some(vec![detector("overheat", "quiet\n  go when temp > 200 to loud\nloud")]));
-    assert_same(&words(&actions), "1m40s hot/alarm -> quiet (start)");
+    assert_same(&words(&actions), "1m40s hot/alarm -> quiet (definition changed)");
     assert_eq!(stage.play("101 acknowledge"), "1m41s alarm acknowledge: unacknowledged -> acknowledged by kim");
+}
+
+#[test]
+fn what_an_edited_model_cannot_keep_is_told() {
+    let first = "
+        variables n=3 mode=true gone=7
+        a initial b
+          go when temp > 50 for 10s to c
+          go after 30s to c
+        a/b
+        c
+    ";
+    let mut stage = Stage::new(first);
+    stage.play("1 temp 60");
+    // The rules change places; the guard of one and the type of a variable change, one variable goes.
+    let edited = "
+        variables n=0 mode=1.5
+        a initial b
+          go after 30s to c
+          go when temp > 40 for 10s to c
+        a/b
+        c
+    ";
+    let told = words(&stage.restart(Timestamp::from_seconds(5), Some(vec![detector("overheat", edited)])));
+    assert_same(
+        &told,
+        "5s warning Line 1/Filler 1/overheat: the definition changed: \
+         the variable mode starts over with 1.5: true is of another type; the variable gone is gone (it was 7); \
+         the timer `for 10s` of a does not go on: its rule is another one now",
+    );
+    let n = stage.snapshot().variables.iter().find(|(name, _)| &**name == "n").unwrap().1.clone();
+    assert_eq!(n, andon_models::Value::Integer(3));
+    // The new guard holds already: it counts from what was seen last. The `after` goes on from the entry, wherever it stands.
+    let due = |name: &str| stage.snapshot().timers.iter().find(|timer| &*timer.name == name).unwrap().due;
+    assert_eq!((due("for 10s"), due("after 30s")), (Timestamp::from_seconds(11), Timestamp::from_seconds(30)));
+    assert!(words(&stage.restart(Timestamp::from_seconds(6), None)).is_empty(), "it is told once");
+}
+
+#[test]
+fn a_detector_that_is_gone_is_told_with_what_it_leaves_behind() {
+    let mut stage = Stage::new("a\n  go on count do raise; write stop_request = true");
+    stage.play("1 running true\n2 count 1");
+    let told = words(&stage.restart(Timestamp::from_seconds(5), Some(vec![detector("other", "a")])));
+    assert_same(
+        &told,
+        "
+        5s warning Line 1/Filler 1/overheat: the definition has no such detector of this asset any more; it stood in a, its alarm unacknowledged; look at the machine: write stop_request = true is requested
+        5s  -> a (start)
+        ",
+    );
+}
+
+#[test]
+fn a_definition_changes_while_instances_live() {
+    let mut stage = Stage::new(OVERHEAT);
+    stage.play("1 running true\n3 temp 83.5\n33 time");
+    let restored =
+        stage.edit(Timestamp::from_seconds(40), vec![detector("overheat", &OVERHEAT.replace("after 5m", "after 4m"))]);
+    assert_eq!((restored.kept, restored.partly, restored.started_over), (1, 0, 0));
+    assert_eq!(stage.state(), "hot/alarm");
+    assert!(stage.play("272 time\n273 time").starts_with("4m33s hot/alarm -> hot/tripped (timer after 4m)"));
 }
 
 #[test]
