@@ -47,6 +47,8 @@ pub struct Core {
     engine: Engine,
     armed: bool,
     refusals: Refusals,
+    /// Keys of the kept documents of detectors that the definition does not have any more.
+    forget: Vec<String>,
 }
 
 /// What one input led to.
@@ -134,7 +136,7 @@ impl Core {
     pub fn new(catalog: Arc<Catalog>) -> Self {
         let engine = Engine::new(catalog.clone());
         let refusals = Refusals::default();
-        Self { transforms: Transforms::new(&catalog), armed: engine.armed(), engine, catalog, refusals }
+        Self { transforms: Transforms::new(&catalog), armed: engine.armed(), engine, catalog, refusals, forget: Vec::new() }
     }
 
     /// Takes over from an earlier run: detector snapshots as kept, newest values as stored. Repeats no action.
@@ -147,7 +149,17 @@ impl Core {
                 Err(error) => tracing::error!(key, %error, "a detector's snapshot cannot be read; it starts anew"),
             }
         }
-        self.engine.restore(snapshots, latest);
+        let restored = self.engine.restore(snapshots, latest);
+        self.forget = restored.gone.iter().map(|(asset, detector)| DetectorSnapshot::key(*asset, detector)).collect();
+        if (restored.partly, restored.started_over, restored.gone.len()) != (0, 0, 0) {
+            tracing::info!(
+                kept = restored.kept,
+                partly = restored.partly,
+                over = restored.started_over,
+                gone = restored.gone.len(),
+                "detectors of the definition before"
+            );
+        }
         self.armed = kept.get(ARMED_KEY).is_none_or(|document| document == ARMED);
         self.engine.set_armed(self.armed);
     }
@@ -156,6 +168,7 @@ impl Core {
     pub fn start(&mut self, now: Timestamp, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Step {
         let points = self.changed_attributes(now, latest);
         let mut step = self.points(now, points);
+        step.batch.keep.extend(self.forget.drain(..).map(|key| (key, Vec::new())));
         let actions = self.engine.start(now);
         self.perform(now, actions, &mut step);
         step
@@ -220,7 +233,7 @@ impl Core {
 
     /// Every detector as it stands.
     pub fn snapshots(&self) -> Vec<DetectorSnapshot> {
-        self.engine.snapshots()
+        self.engine.snapshots().collect()
     }
 
     /// Whether a command may still be sent at this very moment.
