@@ -9,6 +9,7 @@ mod import;
 mod progress;
 mod query;
 mod run;
+mod simulate;
 mod sql_listen;
 mod sql_user;
 mod stop;
@@ -40,6 +41,8 @@ enum Command {
     Run(run::Run),
     /// Checks a plant file; exit code 1 if it has errors.
     Check(check::Check),
+    /// Runs a detector over a file of messages in virtual time.
+    Simulate(simulate::Simulate),
     /// Asks SQL, of a running Andon or of a data folder.
     Query(query::Query),
     /// Imports values from CSV and Parquet files.
@@ -63,6 +66,7 @@ impl Cli {
             Command::Demo(demo) => demo.run(),
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
+            Command::Simulate(simulate) => simulate.run(),
             Command::Query(query) => query.run(),
             Command::Import(import) => import.run(),
             Command::Export(export) => export.run(),

@@ -25,7 +25,7 @@ pub use input::Input;
 pub use json_path::JsonPath;
 pub use model::{Action, Content, DetectorModel, Event, Field, Payload, PayloadType, State};
 pub use shape::{ActionKind, ActionShape, FieldRule, FieldShape};
-pub use wrapper::{Document, read};
+pub use wrapper::{Document, read, recognises};
 
 /// Findings kept of one document; a file with more mistakes is mended in rounds.
 pub const MAX_FINDINGS: usize = 200;

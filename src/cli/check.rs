@@ -3,6 +3,7 @@
 use super::{counted, print};
 use andon_models::{
     definition::Plant,
+    iot_events::{self, Level},
     plant_file::{self, Diagnostic, Loaded, MAX_FILE_BYTES, Severity},
 };
 use anyhow::Context;
@@ -15,9 +16,12 @@ use std::{
 
 /// Arguments of `andon check`.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  andon check plant.yaml\n  andon check plant/ --json    a folder of files, for an editor")]
+#[command(
+    after_help = "Examples:\n  andon check plant.yaml\n  andon check plant/ --json    a folder of files, for an editor\n  \
+                  andon check motor.json       a detector model of IoT Events, or a template with some"
+)]
 pub struct Check {
-    /// A plant file, or a folder of them.
+    /// A plant file, a folder of them, or a detector model of IoT Events.
     path: PathBuf,
     /// Prints the diagnostics as JSON, one array.
     #[arg(long)]
@@ -35,6 +39,12 @@ pub struct CheckedFiles {
 impl Check {
     /// Checks and prints; the exit code says whether the file may run.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        if self.path.is_file()
+            && let Ok(text) = read_one(&self.path)
+            && iot_events::recognises(&text)
+        {
+            return self.detector_models(&text);
+        }
         let checked = load(&self.path);
         if self.json {
             // A tool that asked for an array gets one, also when there is nothing to read.
@@ -48,6 +58,30 @@ impl Check {
             print(&summary(&self.path, plant))?;
         }
         Ok(exit_code(&checked.loaded))
+    }
+}
+
+impl Check {
+    /// Detector models of IoT Events, in the words of AWS's analysis.
+    fn detector_models(&self, text: &str) -> anyhow::Result<ExitCode> {
+        let name = self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let document = iot_events::read(text, &name);
+        if self.json {
+            print(&serde_json::to_string_pretty(&document.findings)?)?;
+        } else {
+            document.findings.iter().for_each(|finding| eprintln!("{finding}"));
+        }
+        if document.findings.iter().any(|finding| finding.level == Level::Error) {
+            return Ok(ExitCode::FAILURE);
+        }
+        if !self.json {
+            for model in &document.models {
+                let states = counted(model.states.len(), "state");
+                let events = counted(model.events().count(), "event");
+                print(&format!("{}: runs. {}: {states}, {events}", self.path.display(), model.name))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -100,7 +134,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     paths.into_iter().map(|path| Ok((path.display().to_string(), read_one(&path)?))).collect()
 }
 
-fn read_one(path: &Path) -> anyhow::Result<String> {
+/// Reads one file of text.
+pub fn read_one(path: &Path) -> anyhow::Result<String> {
     let reading = || format!("cannot read {}", path.display());
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)).with_context(reading)?;

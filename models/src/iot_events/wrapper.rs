@@ -57,6 +57,12 @@ pub fn read(text: &str, fallback: &str) -> Document {
     document
 }
 
+/// Whether a text is meant for [`read`]: JSON, or a template in YAML. A plant file is neither.
+pub fn recognises(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    text.starts_with(['{', '[']) || document::read(text).is_ok_and(|value| cloudformation::is_template(&value))
+}
+
 const NOTHING: &str = "this is no detector model: expected `detectorModelDefinition` (a create request), `detectorModel` (a describe \
                        answer), `states` (a bare definition), `inputName` (an input) or `Resources` (a CloudFormation template)";
 
