@@ -11,7 +11,7 @@ use andon_models::{
     SeriesId, Timestamp, Tqv,
     calendar::ShiftOccurrence,
     definition::{AssetIndex, PropertyIndex},
-    oee::OeeResult,
+    oee::OeeRecord,
     window::Window,
 };
 use andon_query::QueryError;
@@ -63,7 +63,7 @@ pub(crate) struct Figures {
     /// The plant's time when it was made.
     pub(crate) as_of: Timestamp,
     /// OEE of every asset with an OEE block.
-    pub(crate) oee: HashMap<AssetIndex, OeeResult>,
+    pub(crate) oee: HashMap<AssetIndex, OeeRecord>,
     /// Strip of each line, with the machine it is of.
     pub(crate) strips: HashMap<AssetIndex, Vec<ActivitySpan>>,
     /// By series of the machines' main values.
@@ -183,11 +183,11 @@ impl Figures {
         let shift = BoardShift::at(app, now);
         let window = shift.so_far(now);
         let with_oee: Vec<AssetIndex> =
-            (0..app.plant().assets.len()).map(AssetIndex).filter(|asset| app.model(*asset).oee.is_some()).collect();
-        let oee: HashMap<AssetIndex, OeeResult> = stream::iter(with_oee)
-            .map(|asset| async move { Ok::<_, QueryError>((asset, app.state.historian.oee(asset, window).await?)) })
+            (0..app.plant().assets.len()).map(AssetIndex).filter(|asset| app.model(*asset).has_oee()).collect();
+        let oee: HashMap<AssetIndex, OeeRecord> = stream::iter(with_oee)
+            .map(|asset| async move { Ok::<_, QueryError>((asset, app.state.historian.oee_record(asset, window).await?)) })
             .buffer_unordered(PARALLEL)
-            .try_filter_map(async |(asset, result)| Ok(result.map(|result| (asset, result))))
+            .try_filter_map(async |(asset, result)| Ok(result.map(|record| (asset, record))))
             .try_collect()
             .await?;
         let paced: Vec<(AssetIndex, AssetIndex)> =
@@ -208,12 +208,12 @@ impl Figures {
 }
 
 /// The machine whose figures stand for a line: the line itself if it has an OEE block, else the one that held it back most.
-pub(crate) fn pace(app: &App, line: &Line, oee: &HashMap<AssetIndex, OeeResult>) -> Option<AssetIndex> {
+pub(crate) fn pace(app: &App, line: &Line, oee: &HashMap<AssetIndex, OeeRecord>) -> Option<AssetIndex> {
     if app.model(line.asset).oee.is_some() {
         return Some(line.asset);
     }
     let with_oee = || line.machines.iter().copied().filter(|machine| app.model(*machine).oee.is_some());
-    let figure = |machine: &AssetIndex| oee.get(machine).and_then(|result| result.oee);
+    let figure = |machine: &AssetIndex| oee.get(machine).and_then(|record| record.totals.oee());
     let slowest = with_oee().filter(|machine| figure(machine).is_some());
     let slowest = slowest.min_by(|a, b| figure(a).unwrap_or(1.0).total_cmp(&figure(b).unwrap_or(1.0)));
     slowest.or_else(|| with_oee().next())

@@ -74,7 +74,7 @@ impl Roles {
         let oee = model.oee.as_ref();
         let running = oee.and_then(|oee| model.property(&oee.running));
         let planned = oee.and_then(|oee| model.property(oee.planned_stop.as_deref()?));
-        let reason = oee.and_then(|oee| model.property(oee.reason.as_deref()?));
+        let reason = oee.and_then(|oee| model.property(oee.reasons.first()?));
         Self { main: main(model), state: state(model, running), running, planned, reason }
     }
 }

@@ -5,13 +5,16 @@ use jiff::{
     civil::{Date, Time, Weekday},
     tz::TimeZone,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Weekdays as written, Monday first.
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Most shifts [`ShiftCalendar::shifts_between`] gives at once: a century of three shifts a day.
 pub const MAX_SHIFTS: usize = 110_000;
+
+/// Most days of one exception: a year.
+const MAX_DATES: usize = 366;
 
 /// When the plant works.
 #[derive(Clone, Debug)]
@@ -20,6 +23,17 @@ pub struct ShiftCalendar {
     pub time_zone: TimeZone,
     /// The shifts as written, in file order.
     pub shifts: Vec<Shift>,
+    /// Days on which the shifts are others.
+    pub exceptions: BTreeMap<Date, ShiftException>,
+}
+
+/// How the shifts of one day differ: those that start on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShiftException {
+    /// Whether none of the usual shifts takes place.
+    pub closed: bool,
+    /// Shifts of that day: other times for a usual shift of that name, or an extra one; none where a usual one is left out.
+    pub shifts: Vec<(Arc<str>, Option<Shift>)>,
 }
 
 /// One recurring shift, in plant time. It belongs to the day it starts on.
@@ -49,7 +63,7 @@ pub struct ShiftOccurrence {
 impl ShiftCalendar {
     /// A calendar without shifts.
     pub fn new(time_zone: TimeZone) -> Self {
-        Self { time_zone, shifts: Vec::new() }
+        Self { time_zone, shifts: Vec::new(), exceptions: BTreeMap::new() }
     }
 
     /// Reads a shift such as `Mon-Fri 06:00-14:00`, `Sat,Sun 06:00-18:00` or `22:00-06:00` (every day).
@@ -67,6 +81,28 @@ impl ShiftCalendar {
             return Err(format!("`{times}` has no end: write `06:00-14:00`"));
         };
         Ok(Shift { name: name.into(), days, start: parse_time(start)?, end: parse_time(end)? })
+    }
+
+    /// Reads the dates of an exception: `2026-12-25`, or `2026-12-24..2026-12-26` with both ends.
+    ///
+    /// # Errors
+    /// What is wrong and how it is written.
+    pub fn parse_dates(text: &str) -> Result<Vec<Date>, String> {
+        let wrong = || format!("`{text}` is no date: write 2026-12-25, or 2026-12-24..2026-12-26");
+        let date = |text: &str| text.trim().parse::<Date>().map_err(|_| wrong());
+        let (first, last) = match text.split_once("..") {
+            Some((first, last)) => (date(first)?, date(last)?),
+            None => (date(text)?, date(text)?),
+        };
+        if last < first {
+            return Err(format!("`{text}` ends before it begins"));
+        }
+        let dates: Vec<Date> =
+            first.series(jiff::Span::new().days(1)).take_while(|date| *date <= last).take(MAX_DATES + 1).collect();
+        match dates.len() {
+            0..=MAX_DATES => Ok(dates),
+            _ => Err(format!("`{text}` is longer than a year")),
+        }
     }
 
     /// The shift an instant lies in: after its start, not after its end. If shifts overlap, the one that started last.
@@ -133,7 +169,7 @@ impl ShiftCalendar {
     /// Two shifts that share time in the same week, if there are any: then a shift metric counts some time twice.
     pub fn overlapping(&self) -> Option<(Arc<str>, Arc<str>)> {
         let week = Date::constant(2024, 1, 1);
-        let plain = Self { time_zone: TimeZone::UTC, shifts: self.shifts.clone() };
+        let plain = Self { time_zone: TimeZone::UTC, shifts: self.shifts.clone(), exceptions: BTreeMap::new() };
         let shifts: Vec<ShiftOccurrence> = plain.occurrences(week, 8).collect();
         for (index, one) in shifts.iter().enumerate() {
             let other = shifts[index + 1..].iter().find(|other| one.window.intersection(&other.window).is_some());
@@ -147,7 +183,14 @@ impl ShiftCalendar {
     /// The shifts that start within so many days around a date.
     fn occurrences(&self, date: Date, around: i64) -> impl Iterator<Item = ShiftOccurrence> + '_ {
         let dates = (-around..=around).filter_map(move |days| date.checked_add(jiff::Span::new().days(days)).ok());
-        dates.flat_map(move |date| self.shifts.iter().filter_map(move |shift| self.occurrence(shift, date)))
+        dates.flat_map(move |date| {
+            let exception = self.exceptions.get(&date);
+            let usual = move |shift: &&Shift| {
+                exception.is_none_or(|day| !day.closed && !day.shifts.iter().any(|(name, _)| *name == shift.name))
+            };
+            let extra = exception.into_iter().flat_map(|day| &day.shifts).filter_map(|(_, shift)| shift.as_ref());
+            self.shifts.iter().filter(usual).chain(extra).filter_map(move |shift| self.occurrence(shift, date))
+        })
     }
 
     fn occurrence(&self, shift: &Shift, date: Date) -> Option<ShiftOccurrence> {
@@ -327,6 +370,42 @@ mod tests {
             "äöü 06:00-14:00",
         ] {
             assert!(days(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn exceptions_close_days_and_add_shifts() {
+        let mut calendar = plant();
+        let shift = |name: &str, text: &str| (Arc::from(name), Some(ShiftCalendar::parse_shift(name, text).expect("a shift")));
+        let day = |text: &str| ShiftCalendar::parse_dates(text).expect("dates")[0];
+        // Wednesday closed; Thursday without a late shift and with a short night; an extra shift on Saturday.
+        calendar.exceptions.insert(day("2026-07-08"), ShiftException { closed: true, shifts: Vec::new() });
+        let thursday = vec![("late".into(), None), shift("night", "23:00-03:00")];
+        calendar.exceptions.insert(day("2026-07-09"), ShiftException { closed: false, shifts: thursday });
+        let saturday = ShiftException { closed: true, shifts: vec![shift("extra", "08:00-12:00")] };
+        calendar.exceptions.insert(day("2026-07-11"), saturday);
+        let shifts = calendar.shifts_between(at("2026-07-07T20:00:00Z"), at("2026-07-11T20:00:00Z"));
+        let shown: Vec<String> =
+            shifts.iter().map(|shift| format!("{} {} {}", shift.name, shift.window.start, shift.window.end)).collect();
+        let expected = [
+            "night 2026-07-07T20:00:00Z 2026-07-08T04:00:00Z",
+            "early 2026-07-09T04:00:00Z 2026-07-09T12:00:00Z",
+            "night 2026-07-09T21:00:00Z 2026-07-10T01:00:00Z",
+            "early 2026-07-10T04:00:00Z 2026-07-10T12:00:00Z",
+            "late 2026-07-10T12:00:00Z 2026-07-10T20:00:00Z",
+            "extra 2026-07-11T06:00:00Z 2026-07-11T10:00:00Z",
+        ];
+        assert_eq!(shown, expected);
+        // Production days go on at the usual time.
+        assert_eq!(calendar.day_of(at("2026-07-08T12:00:00Z")), plant().day_of(at("2026-07-08T12:00:00Z")));
+    }
+
+    #[test]
+    fn dates_are_read_as_written() {
+        let count = |text: &str| ShiftCalendar::parse_dates(text).map(|dates| dates.len());
+        assert_eq!((count("2026-12-25"), count("2026-12-24..2027-01-01")), (Ok(1), Ok(9)));
+        for wrong in ["", "25.12.2026", "2026-13-01", "2026-12-26..2026-12-24", "2026-01-01..2028-01-01"] {
+            assert!(count(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     calendar::ShiftCalendar,
     detector::DetectorModel,
     expression::Expression,
-    oee::OeeDefinition,
+    oee::{OeeDefinition, OeeOfChildren},
     window::WindowSpec,
 };
 use std::{sync::Arc, time::Duration};
@@ -189,6 +189,8 @@ pub struct AssetModel {
     pub controls: Vec<Control>,
     /// The OEE block.
     pub oee: Option<OeeDefinition>,
+    /// The OEE block of a line, an area or a plant: figures of its children.
+    pub oee_of: Option<OeeOfChildren>,
     /// The state machines.
     pub detectors: Vec<Arc<DetectorModel>>,
     /// Named links to child models.
@@ -283,6 +285,8 @@ pub enum MetricFormula {
     Expression(Arc<Expression>),
     /// One figure of the model's OEE block.
     Oee(crate::oee::OeeFigure),
+    /// The whole record of the model's OEE block, as text.
+    OeeRecord,
 }
 
 /// Where a model's point lives: an address in the source that the asset puts into a slot.

@@ -17,15 +17,34 @@ use crate::{Timestamp, definition::CounterRule, window::Window};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
+mod combine;
 mod counter;
+pub mod edits;
 mod evaluate;
+pub mod inputs;
+mod losses;
 mod pieces;
+mod reasons;
 mod result;
 mod stops;
 mod timeline;
+mod totals;
 
+pub use combine::{Combination, OeeOfChildren, combine};
 pub use evaluate::evaluate;
-pub use result::{Loss, LossClass, NoValue, OeeResult, Stop};
+pub use losses::{BigLoss, Waterfall, WaterfallStep};
+pub use reasons::{LossClass, Reason, Reasons};
+pub use result::{Loss, OeeRecord, OeeResult, Stop};
+pub use totals::{NoValue, OeeTotals};
+
+/// Name of the hidden property that keeps what people say about stops.
+pub const STOP_EDITS: &str = "stop_edits";
+
+/// Name of the hidden metric that keeps the whole record of a window.
+pub const OEE_RECORD: &str = "oee_record";
+
+/// The window whose records keep the stops themselves: every plant has it, and stops are stored once.
+pub const STOPS_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The `oee:` block of a model, resolved.
 #[derive(Clone, Debug)]
@@ -38,12 +57,22 @@ pub struct OeeDefinition {
     pub good: Arc<str>,
     /// Key of the counter of bad pieces.
     pub bad: Option<Arc<str>>,
-    /// Key of the attribute with the ideal rate.
+    /// Key of the counter of pieces to be worked on again.
+    pub rework: Option<Arc<str>>,
+    /// Key of the boolean property that says whether the machine is starting up.
+    pub startup: Option<Arc<str>>,
+    /// Key of the property with the ideal rate.
     pub ideal_rate: Arc<str>,
     /// Pieces per second for one unit of the ideal rate: 1/3600 for `1/h`.
     pub ideal_rate_per_second: f64,
-    /// Key of the measurement with the stop reason.
-    pub reason: Option<Arc<str>>,
+    /// Key of the property with the product that is made.
+    pub product: Option<Arc<str>>,
+    /// Ideal rates of products in pieces per second; others have the rate of `ideal_rate`.
+    pub ideal_rates: Vec<(Arc<str>, f64)>,
+    /// Keys of the properties with the stop reason, in file order.
+    pub reasons: Vec<Arc<str>>,
+    /// What reasons mean.
+    pub reason_table: Arc<Reasons>,
     /// Shorter unplanned stops are losses of performance.
     pub micro_stop: Duration,
     /// A state holds at most so long without a sample; then it is unknown.
@@ -86,12 +115,22 @@ pub struct OeeInputs {
     pub bad: Vec<(Timestamp, Option<f64>)>,
     /// The ideal rate in its own unit. Bad entries are left out: a rate is a setting, it holds until it is set again.
     pub ideal_rate: Vec<(Timestamp, Option<f64>)>,
-    /// Stop reasons; an empty text is none.
-    pub reason: Vec<(Timestamp, Option<Arc<str>>)>,
+    /// Readings of the counter of pieces to be worked on again; not looked at if the definition has none.
+    pub rework: Vec<(Timestamp, Option<f64>)>,
+    /// Whether the machine is starting up.
+    pub startup: Vec<(Timestamp, Option<bool>)>,
+    /// The product that is made.
+    pub product: Vec<(Timestamp, Option<Arc<str>>)>,
+    /// Stop reasons, one track for each property that gives them; an empty text is none.
+    pub reasons: Vec<Vec<(Timestamp, Option<Arc<str>>)>>,
+    /// What people said about stops.
+    pub edits: Vec<edits::StopEdit>,
     /// How the counter of good pieces starts over.
     pub good_rule: CounterRule,
     /// How the counter of bad pieces starts over.
     pub bad_rule: CounterRule,
+    /// How the counter of pieces to be worked on again starts over.
+    pub rework_rule: CounterRule,
     /// What becomes of pieces counted by one reading on both sides of a border of the window.
     pub lumps: Lumps,
 }
@@ -118,9 +157,14 @@ impl OeeInputs {
             good: Vec::new(),
             bad: Vec::new(),
             ideal_rate: Vec::new(),
-            reason: Vec::new(),
+            rework: Vec::new(),
+            startup: Vec::new(),
+            product: Vec::new(),
+            reasons: Vec::new(),
+            edits: Vec::new(),
             good_rule: CounterRule::default(),
             bad_rule: CounterRule::default(),
+            rework_rule: CounterRule::default(),
             lumps: Lumps::default(),
         }
     }

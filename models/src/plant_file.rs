@@ -21,6 +21,7 @@ mod keys;
 mod model;
 mod oee;
 mod origin;
+mod reasons;
 mod render;
 mod resolve;
 mod schema;
@@ -65,7 +66,7 @@ fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: 
     let trees: Vec<tree::Node> = trees.into_iter().collect::<Option<_>>()?;
     let sections = site::merge(report, &trees);
     let (name, time_zone) = site::plant(report, sections.plant);
-    let calendar = site::calendar(report, time_zone, &sections.shifts);
+    let calendar = site::calendar(report, time_zone, &sections.shifts, &sections.exceptions);
     let sources = sources::sources(report, variables, &sections.sources);
     let notify = site::targets(report, variables, &sections.notify);
     let drafts = declare::declare(report, &sections.models);
@@ -75,7 +76,8 @@ fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: 
     let formulas = resolve::formulas(report, &drafts);
     // By the names in the file: a target with a mistake is known all the same.
     let targets: Vec<&str> = sections.notify.iter().map(|entry| entry.key.as_str()).collect();
-    let models = build::models(report, &drafts, &formulas, &bindings, &targets);
+    let reasons = reasons::reasons(report, &sections.reasons).into();
+    let models = build::models(report, &drafts, &formulas, &bindings, &targets, &reasons);
     build::check_rates(report, &models, &assets);
     let sources = sources.into_iter().filter_map(|(_, source)| source).collect();
     let assets = assets.into_iter().map(|draft| draft.asset).collect();

@@ -216,6 +216,13 @@ mod tests {
         {
             calendar.shifts.push(ShiftCalendar::parse_shift(name, text).expect("a shift"));
         }
+        // Other times, but no gap: windows still tile time.
+        let early = ShiftCalendar::parse_shift("early", "06:00-10:00").expect("a shift");
+        let long = ShiftCalendar::parse_shift("late", "10:00-22:00").expect("a shift");
+        let shifts = vec![("early".into(), Some(early)), ("late".into(), Some(long))];
+        for date in ShiftCalendar::parse_dates("2026-03-28..2026-04-20").expect("dates") {
+            calendar.exceptions.insert(date, crate::calendar::ShiftException { closed: false, shifts: shifts.clone() });
+        }
         calendar
     }
 
@@ -283,7 +290,12 @@ mod tests {
     proptest! {
         /// Windows tile time: each instant lies in exactly one, and each begins where the one before ends.
         #[test]
-        fn windows_tile_time(spec in specs(), seconds in 0_i64..4_000_000_000, nanos in 0_i64..1_000_000_000) {
+        fn windows_tile_time(
+            spec in specs(),
+            // All times, and often those around exceptions and changed clocks.
+            seconds in prop_oneof![0_i64..4_000_000_000, 1_774_000_000_i64..1_777_000_000],
+            nanos in 0_i64..1_000_000_000,
+        ) {
             let calendar = calendar();
             let time = Timestamp::from_nanos(seconds * 1_000_000_000 + nanos);
             let window = spec.window_of(time, &calendar).expect("this calendar has no gaps");

@@ -345,3 +345,91 @@ mod any_text {
         }
     }
 }
+
+const OEE: &str = "
+plant: { name: Test, timezone: Europe/Berlin }
+shifts: { early: Mon-Fri 06:00-14:00 }
+exceptions:
+  2026-12-24..2026-12-26: closed
+  2026-12-19: { extra: 08:00-12:00, early: closed }
+reasons:
+  No order:   schedule_loss
+  Changeover: { planned: true, priority: 5, codes: [17, 18] }
+  Jam:        { class: availability, priority: 3 }
+models:
+  press:
+    attributes: { ideal_rate: { default: 60, unit: 1/min } }
+    measurements:
+      state:   { type: int }
+      why:     { type: int }
+      why_too: { type: string }
+      recipe:  { type: string }
+      good:    { type: counter }
+      bad:     { type: counter }
+      again:   { type: counter }
+    oee:
+      running: state == 6
+      startup: state == 3
+      good: good
+      bad: bad
+      rework: again
+      ideal_rate: ideal_rate
+      product: recipe
+      ideal_rates: { cola: 120, water: 30 }
+      reason: [why, why_too]
+      windows: [1m, day]
+  line:
+    children: { machines: press }
+    oee: { of: machines, form: bottleneck, target: 70 }
+assets:
+  Line 1:
+    model: line
+    machines:
+      Press 1: { model: press }
+";
+
+#[test]
+fn everything_about_oee_is_read() {
+    use andon_models::oee::{Combination, LossClass};
+    assert_eq!(said(OEE), "");
+    let plant = loaded(OEE).plant.unwrap();
+    let [press, line] = &plant.models[..] else { panic!() };
+    let oee = press.oee.as_ref().unwrap();
+    assert_eq!(oee.reasons.iter().map(|key| &**key).collect::<Vec<_>>(), ["why", "why_too"]);
+    assert_eq!(oee.ideal_rates, [("cola".into(), 2.0), ("water".into(), 0.5)]);
+    assert_eq!((oee.rework.as_deref(), oee.startup.as_deref()), (Some("again"), Some("oee_startup")));
+    let meaning = |given: &str| {
+        let reason = oee.reason_table.of(given);
+        (reason.name.to_string(), reason.class, reason.planned, reason.priority)
+    };
+    assert_eq!(meaning("No order"), ("No order".into(), LossClass::ScheduleLoss, true, 0));
+    assert_eq!(meaning("18"), ("Changeover".into(), LossClass::Availability, true, 5));
+    assert_eq!(meaning("never heard of"), ("never heard of".into(), LossClass::Availability, false, 0));
+    let keys: Vec<&str> = press.properties.iter().map(|property| &*property.key).collect();
+    for key in ["oee_1m", "oee_day", "oee_1h", "oee_shift", "oee_record_1h", "stop_edits"] {
+        assert!(keys.contains(&key), "{key} in {keys:?}");
+    }
+    assert!(!keys.contains(&"oee_5m"));
+    let of = line.oee_of.as_ref().unwrap();
+    assert_eq!((&*of.hierarchies[0], of.form, of.target), ("machines", Combination::Bottleneck, Some(70.0)));
+    assert_eq!((plant.calendar.exceptions.len(), line.oee.is_some()), (4, false));
+}
+
+#[test]
+fn mistakes_about_oee_are_named() {
+    let check = |from: &str, to: &str, expected: &str| {
+        assert!(OEE.contains(from), "{from}");
+        let said = said(&OEE.replacen(from, to, 1));
+        assert!(said.contains(expected), "{to}: {said}");
+    };
+    check("schedule_loss", "schedule_los", "did you mean `schedule_loss`?");
+    check("codes: [17, 18]", "codes: [17, 18] }\n  Other: { codes: 17", "belongs to Changeover already");
+    check("of: machines", "of: machine", "did you mean `machines`?");
+    check("form: bottleneck", "form: worst", "cannot be `worst`");
+    check("form: bottleneck", "good: good", "needs no `good`");
+    check("      product: recipe\n", "", "need to know the product");
+    check("water: 30", "water: 0", "must be a number above 0");
+    check("2026-12-24..2026-12-26", "2026-12-24..2026-12-2", "is no date");
+    check("early: closed", "erly: closed", "did you mean `early`?");
+    check("reason: [why, why_too]", "reason: [why, whytoo]", "did you mean `why_too`?");
+}

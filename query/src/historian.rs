@@ -38,7 +38,7 @@ use andon_models::{
     catalog::Catalog,
     definition::{AssetIndex, ModelIndex},
     event::Event,
-    oee::OeeResult,
+    oee::{OeeRecord, OeeResult},
     window::{Window, WindowSpec},
 };
 use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
@@ -319,6 +319,14 @@ impl Historian {
     /// When history cannot be read, or the historian was opened for questions only.
     pub async fn oee(&self, asset: AssetIndex, window: Window) -> Result<Option<OeeResult>, QueryError> {
         metric::oee(&self.inner.session, self.points(), self.catalog()?, asset, window).await
+    }
+
+    /// The OEE record of an asset in any span: its own with its stops, or made of its children's. None without an `oee:` block.
+    ///
+    /// # Errors
+    /// When history cannot be read, or the historian was opened for questions only.
+    pub async fn oee_record(&self, asset: AssetIndex, window: Window) -> Result<Option<OeeRecord>, QueryError> {
+        metric::record(&self.inner.session, self.points(), self.catalog()?, asset, window).await
     }
 
     /// Turns the buffer into Parquet files and waits for it.

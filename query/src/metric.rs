@@ -19,7 +19,7 @@ mod rows;
 mod tests;
 mod windowed;
 
-pub use oee::oee;
+pub use oee::{oee, record};
 
 use crate::error::QueryError;
 use andon_models::{

@@ -113,14 +113,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Vec<AssetSummary>>
 pub(crate) async fn one(State(app): State<Arc<App>>, Place(named): Place<String>) -> Result<Json<AssetView>, ApiError> {
     let index = app.find(&named)?;
     let asset = app.asset(index);
-    let oee = match &app.model(index).oee {
-        Some(definition) => {
-            let now = app.now();
-            let window = BoardShift::at(&app, now).so_far(now);
-            let result = app.state.historian.oee(index, window).await?;
-            result.map(|result| OeeView::new(&result, definition, asset))
-        }
-        None => None,
+    let oee = if app.model(index).has_oee() {
+        let now = app.now();
+        let window = BoardShift::at(&app, now).so_far(now);
+        let record = app.state.historian.oee_record(index, window).await?;
+        record.map(|record| OeeView::new(&record, app.model(index), asset))
+    } else {
+        None
     };
     let entries = app.state.catalog.series().iter().filter(|entry| entry.asset == index);
     Ok(Json(AssetView {
@@ -190,6 +189,7 @@ fn nature(definition: &Property) -> (Kind, Option<String>, Option<String>) {
             let formula = match formula {
                 MetricFormula::Expression(expression) => expression.text.to_string(),
                 MetricFormula::Oee(figure) => figure_formula(*figure).to_owned(),
+                MetricFormula::OeeRecord => "times and pieces behind the figures".to_owned(),
             };
             (Kind::Metric, Some(window.name()), Some(formula))
         }

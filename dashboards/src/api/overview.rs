@@ -10,8 +10,8 @@ use crate::{
 };
 use andon_models::{
     Quality, Tqv,
-    definition::{Asset, AssetIndex},
-    oee::{OeeDefinition, OeeResult},
+    definition::{Asset, AssetIndex, AssetModel},
+    oee::{NoValue, OeeRecord},
 };
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -123,15 +123,16 @@ pub(crate) struct LossView {
 }
 
 impl OeeView {
-    pub(crate) fn new(result: &OeeResult, definition: &OeeDefinition, of: &Asset) -> Self {
+    pub(crate) fn new(record: &OeeRecord, model: &AssetModel, of: &Asset) -> Self {
+        let totals = &record.totals;
         Self {
-            availability: result.availability,
-            performance: result.performance,
-            quality_rate: result.quality_rate,
-            oee: result.oee,
-            target: definition.target.map(|percent| percent / 100.0),
-            coverage: result.coverage,
-            no_value_reason: result.no_value_reason.to_string(),
+            availability: totals.availability(),
+            performance: totals.performance(),
+            quality_rate: totals.quality_rate(),
+            oee: totals.oee(),
+            target: model.oee_target().map(|percent| percent / 100.0),
+            coverage: record.coverage(),
+            no_value_reason: totals.no_value().map_or("", NoValue::word).into(),
             of: of.path.to_string(),
         }
     }
@@ -154,9 +155,11 @@ pub(crate) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
 
 fn line_view(app: &App, line: &Line, figures: &Figures) -> LineView {
     let asset = app.asset(line.asset);
-    let oee = pace(app, line, &figures.oee).and_then(|machine| {
-        Some(OeeView::new(figures.oee.get(&machine)?, app.model(machine).oee.as_ref()?, app.asset(machine)))
-    });
+    // A line that is made of its machines has figures of its own, but does nothing a strip could show.
+    let own = app.model(line.asset).oee_of.as_ref().map(|_| line.asset);
+    let oee = own
+        .or_else(|| pace(app, line, &figures.oee))
+        .and_then(|machine| Some(OeeView::new(figures.oee.get(&machine)?, app.model(machine), app.asset(machine))));
     LineView {
         id: asset.id.to_string(),
         name: asset.name.to_string(),
@@ -199,9 +202,9 @@ fn spark_point(tqv: &Tqv) -> (i64, Option<f64>) {
 }
 
 fn losses(app: &App, figures: &Figures) -> Vec<LossView> {
-    let of_machine = |(machine, result): (&AssetIndex, &OeeResult)| -> Vec<LossView> {
+    let of_machine = |(machine, record): (&AssetIndex, &OeeRecord)| -> Vec<LossView> {
         let asset = app.asset(*machine);
-        let own = result.losses.iter().filter(|loss| !crate::machine::is_waiting(&loss.reason));
+        let own = record.losses.iter().filter(|loss| !crate::machine::is_waiting(&loss.reason));
         let view = own.map(|loss| LossView {
             asset: asset.id.to_string(),
             path: asset.path.to_string(),

@@ -109,6 +109,7 @@ pub fn plant(detectors: Vec<DetectorModel>) -> Plant {
         properties,
         controls,
         oee: None,
+        oee_of: None,
         detectors,
         hierarchies,
         origin: Default::default(),
@@ -134,7 +135,7 @@ pub fn plant(detectors: Vec<DetectorModel>) -> Plant {
     line.children = vec![("machines".into(), vec![AssetIndex(1)])];
     Plant {
         name: "Test".into(),
-        calendar: ShiftCalendar { time_zone: jiff::tz::TimeZone::UTC, shifts: Vec::new() },
+        calendar: ShiftCalendar::new(jiff::tz::TimeZone::UTC),
         sources: vec![source("plc", true), source("locked", false)],
         notify: Vec::new(),
         models: vec![

@@ -5,6 +5,7 @@ use super::{
     timeline::{Class, Segment, at, in_order},
 };
 use crate::{Timestamp, definition::CounterRule, window::Window};
+use std::time::Duration;
 
 /// Pieces of one counter inside planned busy time.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,8 @@ pub(super) struct Pieces {
     pub count: Option<f64>,
     /// Seconds they take at the ideal rate; none when it is not known for some of them.
     pub standard_seconds: Option<f64>,
+    /// How many of them were made while the machine was starting up, and the seconds these take.
+    pub startup: Option<(f64, Option<f64>)>,
     /// Parts of the window in which the counter is not known.
     pub missing: Vec<Window>,
 }
@@ -24,10 +27,64 @@ struct Gain {
     pieces: f64,
 }
 
-/// The ideal rate in pieces per second; none from where it is set to something that is no rate.
-pub(super) fn rates(definition: &OeeDefinition, inputs: &OeeInputs) -> Vec<(Timestamp, Option<f64>)> {
-    let per_second = |rate: f64| Some(rate * definition.ideal_rate_per_second).filter(|rate| rate.is_finite() && *rate > 0.0);
-    in_order(&inputs.ideal_rate).iter().filter_map(|(time, rate)| rate.map(|rate| (*time, per_second(rate)))).collect()
+/// What the machine is set to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Setting {
+    /// Pieces per second; none when it is not known.
+    rate: Option<f64>,
+    startup: bool,
+}
+
+/// What the machine is set to, over time.
+pub(super) struct Settings(Vec<(Timestamp, Setting)>);
+
+impl Settings {
+    /// The ideal rate of the product that is made, else the machine's own; and when it is starting up.
+    pub fn new(definition: &OeeDefinition, inputs: &OeeInputs) -> Self {
+        let rates = in_order(&inputs.ideal_rate);
+        // A rate and a product are settings: Bad data does not unset them.
+        let rates: Vec<(Timestamp, f64)> = rates.iter().filter_map(|(time, rate)| Some((*time, (*rate)?))).collect();
+        let products = in_order(&inputs.product);
+        let products: Vec<_> = products.iter().filter_map(|(time, product)| Some((*time, product.clone()?))).collect();
+        let startup = in_order(&inputs.startup);
+        let mut times: Vec<Timestamp> = rates.iter().map(|(time, _)| *time).collect();
+        times.extend(products.iter().map(|(time, _)| *time));
+        times.extend(startup.iter().map(|(time, _)| *time));
+        times.sort_unstable();
+        times.dedup();
+        let valid = |rate: f64| Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0);
+        let setting = |time: Timestamp| {
+            let listed = at(&products, time)
+                .and_then(|product| definition.ideal_rates.iter().find(|(name, _)| **name == *product.trim()));
+            let own = || at(&rates, time).and_then(|rate| valid(rate * definition.ideal_rate_per_second));
+            let rate = listed.map_or_else(own, |(_, rate)| valid(*rate));
+            Setting { rate, startup: at(&startup, time).copied().flatten() == Some(true) }
+        };
+        Self(times.into_iter().map(|time| (time, setting(time))).collect())
+    }
+
+    /// Pieces that could be made in a span at the ideal rate; none where it is not known.
+    pub fn capacity(&self, span: Window) -> Option<f64> {
+        self.parts(span).try_fold(0.0, |sum, (part, setting)| Some(sum + part.span().as_secs_f64() * setting.rate?))
+    }
+
+    fn ever_known(&self, until: Timestamp) -> bool {
+        self.0.iter().any(|(time, setting)| *time <= until && setting.rate.is_some())
+    }
+
+    fn at(&self, time: Timestamp) -> Setting {
+        at(&self.0, time).copied().unwrap_or_default()
+    }
+
+    /// A span in parts of one setting each.
+    fn parts(&self, span: Window) -> impl Iterator<Item = (Window, Setting)> + '_ {
+        let inside = self.0.partition_point(|(time, _)| *time <= span.start);
+        let changes = self.0[inside..].iter().map(|(time, _)| *time).take_while(move |time| *time < span.end);
+        let starts = std::iter::once(span.start).chain(changes.clone());
+        let ends = changes.chain(std::iter::once(span.end));
+        let parts = starts.zip(ends).filter(|(start, end)| start < end);
+        parts.map(|(start, end)| (Window { start, end }, self.at(start)))
+    }
 }
 
 /// Counts the pieces of one counter.
@@ -36,7 +93,7 @@ pub(super) fn count(
     rule: CounterRule,
     inputs: &OeeInputs,
     segments: &[Segment],
-    rates: &[(Timestamp, Option<f64>)],
+    settings: &Settings,
 ) -> Pieces {
     let (gains, missing, known) = gains(&in_order(readings), rule, inputs);
     if !known {
@@ -44,12 +101,17 @@ pub(super) fn count(
     }
     let mut tally = Tally::default();
     for gain in gains.iter().filter(|gain| gain.pieces > 0.0) {
-        spread(gain, inputs, segments, rates, &mut tally);
+        spread(gain, inputs, segments, settings, &mut tally);
     }
     // Without a piece no rate is needed, but a machine that never had one has no performance.
-    let ever_known = rates.iter().any(|(time, rate)| *time <= inputs.window.end && rate.is_some());
-    let rate_known = ever_known && !tally.rate_unknown;
-    Pieces { count: Some(tally.pieces), standard_seconds: rate_known.then(|| tally.standard_seconds()), missing }
+    let rate_known = settings.ever_known(inputs.window.end);
+    let seconds = |sum: &Sum| sum.seconds().filter(|_| rate_known);
+    Pieces {
+        count: Some(tally.all.pieces),
+        standard_seconds: seconds(&tally.all),
+        startup: Some((tally.startup.pieces, seconds(&tally.startup))),
+        missing,
+    }
 }
 
 /// The gains of a counter that reach into the window, where it is not known, and whether it is known at all.
@@ -98,7 +160,7 @@ fn gains(readings: &[(Timestamp, Option<f64>)], rule: CounterRule, inputs: &OeeI
 
 /// Spreads a gain evenly over the time the machine ran since the reading before; if it is not known to have run at all, over the
 /// shift time of which nothing is known; and if there is none of that either, the pieces stay at their own time stamp.
-fn spread(gain: &Gain, inputs: &OeeInputs, segments: &[Segment], rates: &[(Timestamp, Option<f64>)], tally: &mut Tally) {
+fn spread(gain: &Gain, inputs: &OeeInputs, segments: &[Segment], settings: &Settings, tally: &mut Tally) {
     let first = segments.partition_point(|segment| segment.span.end <= gain.made.start);
     let touched = || segments[first..].iter().take_while(|segment| segment.span.start < gain.made.end);
     let ran: fn(&Segment) -> bool = |segment| segment.running == Some(true);
@@ -109,47 +171,51 @@ fn spread(gain: &Gain, inputs: &OeeInputs, segments: &[Segment], rates: &[(Times
                 .filter(|segment| worked(segment))
                 .filter_map(|segment| Some((segment, segment.span.intersection(&gain.made)?)))
         };
-        let whole: u128 = parts().map(|(_, span)| span.span().as_nanos()).sum();
-        if whole == 0 {
+        let whole: Duration = parts().map(|(_, span)| span.span()).sum();
+        if whole.is_zero() {
             continue;
         }
         for (_, span) in parts().filter(|(segment, _)| segment.is_busy()) {
             let Some(span) = span.intersection(&inputs.window) else { continue };
-            for (part, rate) in by_rate(span, rates) {
-                let nanos = part.span().as_nanos();
-                let share = if nanos == whole { 1.0 } else { nanos as f64 / whole as f64 };
-                tally.add(gain.pieces * share, rate);
+            for (part, setting) in settings.parts(span) {
+                let own = part.span();
+                let share = if own == whole { 1.0 } else { own.as_nanos() as f64 / whole.as_nanos() as f64 };
+                tally.add(gain.pieces * share, setting);
             }
         }
         return;
     }
     let own = gain.made.end;
     if inputs.window.contains(own) && inputs.scheduled.iter().any(|part| part.contains(own)) {
-        tally.add(gain.pieces, at(rates, own).copied().flatten());
+        tally.add(gain.pieces, settings.at(own));
     }
 }
 
-/// A span in parts of one rate each.
-fn by_rate(span: Window, rates: &[(Timestamp, Option<f64>)]) -> impl Iterator<Item = (Window, Option<f64>)> + '_ {
-    let inside = rates.partition_point(|(time, _)| *time <= span.start);
-    let changes = rates[inside..].iter().map(|(time, _)| *time).take_while(move |time| *time < span.end);
-    let starts = std::iter::once(span.start).chain(changes.clone());
-    let ends = changes.chain(std::iter::once(span.end));
-    starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| {
-        let rate = at(rates, start).copied().flatten();
-        (Window { start, end }, rate)
-    })
+/// All pieces, and those of the start-up.
+#[derive(Default)]
+struct Tally {
+    all: Sum,
+    startup: Sum,
 }
 
 /// Pieces by rate, so that no mean of rates is ever taken.
 #[derive(Default)]
-struct Tally {
+struct Sum {
     pieces: f64,
     by_rate: Vec<(f64, f64)>,
     rate_unknown: bool,
 }
 
 impl Tally {
+    fn add(&mut self, pieces: f64, setting: Setting) {
+        self.all.add(pieces, setting.rate);
+        if setting.startup {
+            self.startup.add(pieces, setting.rate);
+        }
+    }
+}
+
+impl Sum {
     fn add(&mut self, pieces: f64, rate: Option<f64>) {
         self.pieces += pieces;
         match (rate, self.by_rate.last_mut()) {
@@ -159,7 +225,7 @@ impl Tally {
         }
     }
 
-    fn standard_seconds(&self) -> f64 {
-        self.by_rate.iter().map(|(rate, pieces)| pieces / rate).sum()
+    fn seconds(&self) -> Option<f64> {
+        (!self.rate_unknown).then(|| self.by_rate.iter().fold(0.0, |sum, (rate, pieces)| sum + pieces / rate))
     }
 }

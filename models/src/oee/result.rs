@@ -1,52 +1,21 @@
-//! The figures of one window, with everything they were made of.
+//! The figures of one window, with everything they were made of; and the record of them that is stored.
 
-use super::OeeFigure;
+use super::{
+    OeeFigure, OeeTotals,
+    reasons::LossClass,
+    totals::{exact, nanos},
+};
 use crate::{time::format_duration, window::Window};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
-/// The figures of one window. Spans of time are milliseconds when serialised.
-///
-/// Calendar time = outside the shifts + planned stops + planned busy time; planned busy time = production + micro-stops +
-/// unplanned stops + unknown.
+/// The figures of one window.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OeeResult {
     /// The window.
     pub window: Window,
-    /// Its whole length.
-    #[serde(rename = "calendar_time_ms", serialize_with = "millis")]
-    pub calendar_time: Duration,
-    /// Its parts inside shifts.
-    #[serde(rename = "scheduled_time_ms", serialize_with = "millis")]
-    pub scheduled_time: Duration,
-    /// Planned stops inside shifts.
-    #[serde(rename = "planned_stop_time_ms", serialize_with = "millis")]
-    pub planned_stop_time: Duration,
-    /// PBT: shifts without planned stops.
-    #[serde(rename = "planned_busy_time_ms", serialize_with = "millis")]
-    pub planned_busy_time: Duration,
-    /// APT: running inside planned busy time, without micro-stops.
-    #[serde(rename = "actual_production_time_ms", serialize_with = "millis")]
-    pub actual_production_time: Duration,
-    /// Unplanned stops, without micro-stops.
-    #[serde(rename = "unplanned_stop_time_ms", serialize_with = "millis")]
-    pub unplanned_stop_time: Duration,
-    /// Micro-stops: losses of performance.
-    #[serde(rename = "micro_stop_time_ms", serialize_with = "millis")]
-    pub micro_stop_time: Duration,
-    /// Time of which nothing is known.
-    #[serde(rename = "unknown_time_ms", serialize_with = "millis")]
-    pub unknown_time: Duration,
-    /// Good pieces.
-    pub good: Option<f64>,
-    /// Bad pieces; none if they are not counted.
-    pub bad: Option<f64>,
-    /// Good and bad pieces; the good ones if bad ones are not counted.
-    pub total: Option<f64>,
-    /// Seconds all pieces take at the ideal rate.
-    pub standard_seconds: Option<f64>,
-    /// Seconds the good pieces take at the ideal rate.
-    pub good_standard_seconds: Option<f64>,
+    /// Times and pieces.
+    pub totals: OeeTotals,
     /// (APT + micro-stops) / PBT.
     pub availability: Option<f64>,
     /// PRI × PQ / (APT + micro-stops).
@@ -59,111 +28,157 @@ pub struct OeeResult {
     pub teep: Option<f64>,
     /// The part of planned busy time in which state and counters are known, 0 to 1.
     pub coverage: f64,
-    /// Why the first missing figure is missing, see [`NoValue`]; empty if none is.
+    /// Why a figure is missing: the first reason that applies; empty if none is.
     pub no_value_reason: &'static str,
-    /// Whether performance is above 1, so that the ideal rate is probably too low.
+    /// Performance is above 1: the ideal rate is set too low.
     pub ideal_rate_suspect: bool,
-    /// All stops that touch the window, by time.
+    /// All stops that touch the window, cut at its borders.
     pub stops: Vec<Stop>,
-    /// Unplanned stops that began in the window, without micro-stops.
-    pub stop_count: usize,
-    /// Micro-stops that began in the window.
-    pub micro_stop_count: usize,
-    /// Unplanned stops by reason, the longest first.
+    /// Stops by reason, the dearest first.
     pub losses: Vec<Loss>,
 }
 
-/// Why a figure has no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NoValue {
-    /// No planned busy time: all figures.
-    NoPlannedTime,
-    /// A counter is Bad: performance, quality rate, OEE.
-    CounterBad,
-    /// The ideal rate is not known: performance, OEE.
-    IdealRateUnknown,
-    /// The machine did not run: performance.
-    NoRunTime,
-    /// No pieces: quality rate.
-    NoCount,
-    /// Bad pieces are not counted: quality rate.
-    NoBadCounter,
-}
-
-impl NoValue {
-    /// The word for it in results.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NoPlannedTime => "no_planned_time",
-            Self::CounterBad => "counter_bad",
-            Self::IdealRateUnknown => "ideal_rate_unknown",
-            Self::NoRunTime => "no_run_time",
-            Self::NoCount => "no_count",
-            Self::NoBadCounter => "no_bad_counter",
-        }
-    }
-}
-
 /// A span in which the machine stood, with one reason, cut at the borders of the window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// When.
+    #[serde(flatten)]
     pub window: Window,
     /// Why; empty if nobody said.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
     pub reason: Arc<str>,
+    /// What it takes away from.
+    pub class: LossClass,
     /// Whether it was planned.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub planned: bool,
-    /// Whether it counts as a loss of performance.
+    /// Whether it is a micro-stop.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub micro: bool,
     /// Whether it began before the window, and is counted there.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub continued: bool,
-}
-
-/// What a stop takes away from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossClass {
-    /// Unplanned stops.
-    Availability,
-    /// Micro-stops.
-    Performance,
+    /// What somebody wrote to it; empty if nothing.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub comment: Arc<str>,
+    /// Who gave the reason or the comment; empty if only the machine did.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub by: Arc<str>,
 }
 
 /// What the stops of one reason cost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loss {
     /// The reason; empty if nobody said.
     pub reason: Arc<str>,
     /// What it takes away from.
     pub class: LossClass,
+    /// Whether they were planned.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub planned: bool,
     /// How long they lasted together.
-    #[serde(rename = "span_ms", serialize_with = "millis")]
+    #[serde(rename = "span_ns", with = "nanos")]
     pub span: Duration,
     /// How many began in the window.
-    pub count: usize,
+    pub count: u64,
+    /// Pieces that could have been made meanwhile; none when the ideal rate is not known.
+    #[serde(with = "exact")]
+    pub units: Option<f64>,
 }
 
-impl OeeResult {
-    /// One figure.
-    pub fn figure(&self, figure: OeeFigure) -> Option<f64> {
-        match figure {
-            OeeFigure::Availability => self.availability,
-            OeeFigure::Performance => self.performance,
-            OeeFigure::QualityRate => self.quality_rate,
-            OeeFigure::Oee => self.oee,
+/// What is stored of a window: everything that cannot be worked out from the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OeeRecord {
+    /// The window.
+    pub window: Window,
+    /// Times and pieces.
+    pub totals: OeeTotals,
+    /// For several machines, the planned busy time of those without figures.
+    #[serde(rename = "left_out_ns", with = "nanos", default, skip_serializing_if = "Duration::is_zero")]
+    pub left_out: Duration,
+    /// Stops by reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
+    /// The stops; only in records of an hour, so that they are stored once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<Stop>,
+    /// For a bottleneck, the machine it is; else empty.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub of: Arc<str>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl OeeRecord {
+    /// The record of a result.
+    pub fn of(result: &OeeResult, with_stops: bool) -> Self {
+        Self {
+            window: result.window,
+            totals: result.totals.clone(),
+            left_out: Duration::ZERO,
+            losses: result.losses.clone(),
+            stops: if with_stops { result.stops.clone() } else { Vec::new() },
+            of: "".into(),
         }
     }
 
-    /// The time the machine was available: production and micro-stops.
-    pub fn available_time(&self) -> Duration {
-        self.actual_production_time + self.micro_stop_time
+    /// The text that is stored.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("a record is plain data")
     }
 
-    /// The figure's formula with its numbers: `A = 6h12m run ÷ 7h5m planned = 87.5 %`.
+    /// Reads what [`Self::text`] wrote; none for anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The known part of planned busy time, with the machines that had no figures.
+    pub fn coverage(&self) -> f64 {
+        let busy = self.totals.planned_busy_time + self.left_out;
+        let missing = self.totals.uncovered_time + self.left_out;
+        if busy.is_zero() { 1.0 } else { 1.0 - missing.as_secs_f64() / busy.as_secs_f64() }
+    }
+}
+
+impl OeeResult {
+    /// The figures that follow from totals.
+    pub(super) fn of(window: Window, totals: OeeTotals, stops: Vec<Stop>, losses: Vec<Loss>) -> Self {
+        Self {
+            window,
+            availability: totals.availability(),
+            performance: totals.performance(),
+            quality_rate: totals.quality_rate(),
+            oee: totals.oee(),
+            teep: totals.teep(),
+            coverage: totals.coverage(),
+            no_value_reason: totals.no_value().map_or("", super::NoValue::word),
+            ideal_rate_suspect: totals.ideal_rate_suspect(),
+            totals,
+            stops,
+            losses,
+        }
+    }
+
+    /// One figure.
+    pub fn figure(&self, figure: OeeFigure) -> Option<f64> {
+        self.totals.figure(figure)
+    }
+
+    /// The figure's formula with its numbers.
     pub fn formula(&self, figure: OeeFigure) -> String {
-        let percent = match self.figure(figure) {
-            Some(value) => format!("{:.1} %", value * 100.0),
-            None => format!("no value ({})", self.no_value_reason),
+        self.totals.formula(figure)
+    }
+}
+
+impl OeeTotals {
+    /// A figure's formula with its numbers: `A = 6h12m run ÷ 7h5m planned = 87.5 %`.
+    pub fn formula(&self, figure: OeeFigure) -> String {
+        let percent = match (self.figure(figure), self.no_value()) {
+            (Some(value), _) => format!("{:.1} %", value * 100.0),
+            (None, Some(reason)) => format!("no value ({})", reason.word()),
+            (None, None) => "no value".into(),
         };
         let span = |seconds: Option<f64>| {
             let span = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -179,6 +194,10 @@ impl OeeResult {
                 let (pieces, ideal) = (pieces(self.total), span(self.standard_seconds));
                 format!("P = {ideal} for {pieces} pieces at the ideal rate ÷ {run} run = {percent}")
             }
+            OeeFigure::QualityRate if self.machines > 1 => {
+                let (good, all) = (span(self.good_standard_seconds), span(self.standard_seconds));
+                format!("Q = {good} for good pieces ÷ {all} for all pieces at the ideal rates = {percent}")
+            }
             OeeFigure::QualityRate => format!("Q = {} good ÷ {} made = {percent}", pieces(self.good), pieces(self.total)),
             OeeFigure::Oee => {
                 let (pieces, ideal) = (pieces(self.good), span(self.good_standard_seconds));
@@ -186,8 +205,4 @@ impl OeeResult {
             }
         }
     }
-}
-
-fn millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ModelId, PropertyId, Value, ValueType,
     definition::{AssetModel, Control, DeclaredFormula, MetricFormula, Property, PropertyKind},
-    oee::OeeDefinition,
+    oee::{OeeDefinition, Reasons},
 };
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ pub(super) fn models(
     formulas: &Formulas,
     bindings: &Bindings,
     targets: &[&str],
+    reasons: &Arc<Reasons>,
 ) -> Vec<AssetModel> {
     let world = World { models: drafts, known: &formulas.known };
     let build = |(index, draft): (usize, &ModelDraft<'_>)| {
@@ -42,7 +43,8 @@ pub(super) fn models(
             name: draft.name.clone(),
             properties,
             controls,
-            oee: draft.oee.as_ref().and_then(|oee| build_oee(report, draft, index, oee, formulas)),
+            oee: draft.oee.as_ref().and_then(|oee| build_oee(report, draft, index, oee, formulas, reasons)),
+            oee_of: draft.oee_of.clone(),
             detectors: draft.detectors.iter().filter_map(|entry| detector(&around, entry).map(Arc::new)).collect(),
             hierarchies: draft.hierarchies.clone(),
             origin: draft.origin.clone(),
@@ -94,6 +96,7 @@ fn build_property(
         KindDraft::Oee { window, figure } => {
             PropertyKind::Metric { window: window.clone(), formula: MetricFormula::Oee(*figure) }
         }
+        KindDraft::OeeRecord { window } => PropertyKind::Metric { window: window.clone(), formula: MetricFormula::OeeRecord },
     };
     Some(Property {
         id: draft.origin.id.map_or_else(|| id(model, &draft.identity), PropertyId),
@@ -188,6 +191,7 @@ fn build_oee(
     index: usize,
     oee: &OeeDraft<'_>,
     formulas: &Formulas,
+    reason_table: &Arc<Reasons>,
 ) -> Option<OeeDefinition> {
     let names = OeeNames { report, model, known: &formulas.known[index] };
     let numbers = [ValueType::Double, ValueType::Integer];
@@ -197,9 +201,13 @@ fn build_oee(
         oee.planned_stop.as_ref().map(|named| names.find("planned_stop", named, &boolean, "planned_stop: mode in (4, 5)"));
     let good = names.counter("good", &oee.good);
     let bad = oee.bad.as_ref().map(|named| names.counter("bad", named));
-    let reason = oee.reason.as_ref().map(|named| {
-        names.find("reason", named, &[ValueType::String, ValueType::Integer, ValueType::Double], "reason: stop_reason")
-    });
+    let rework = oee.rework.as_ref().map(|named| names.counter("rework", named));
+    let startup = oee.startup.as_ref().map(|named| names.find("startup", named, &boolean, "startup: state == 3"));
+    // Codes are whole numbers, whether a controller sends them as such or as decimals.
+    let words = [ValueType::String, ValueType::Integer, ValueType::Double];
+    let reasons = oee.reasons.iter().filter_map(|named| names.find("reason", named, &words, "reason: stop_reason"));
+    let reasons: Vec<Arc<str>> = reasons.map(|property| property.key.clone()).collect();
+    let product = oee.product.as_ref().map(|named| names.find("product", named, &words, "product: order_product"));
     let rate = names.find("ideal_rate", &oee.ideal_rate, &numbers, "ideal_rate: ideal_rate")?;
     let Some(ideal_rate_per_second) = per_second(&rate.unit) else {
         let message = format!("`{}` has the unit `{}`, which says no rate", rate.name, rate.unit);
@@ -214,7 +222,12 @@ fn build_oee(
         bad: bad.flatten().map(key),
         ideal_rate: key(rate),
         ideal_rate_per_second,
-        reason: reason.flatten().map(key),
+        rework: rework.flatten().map(key),
+        startup: startup.flatten().map(key),
+        product: product.flatten().map(key),
+        ideal_rates: oee.ideal_rates.iter().map(|(name, rate)| (name.clone(), rate * ideal_rate_per_second)).collect(),
+        reasons,
+        reason_table: reason_table.clone(),
         micro_stop: oee.micro_stop,
         max_hold: oee.max_hold,
         target: oee.target,

@@ -41,6 +41,7 @@ impl<'r> Declaration<'r> {
             controls: Vec::new(),
             hierarchies: Vec::new(),
             oee: None,
+            oee_of: None,
             detectors: &[],
             origin: Origin::default(),
             kind: ModelKind::default(),

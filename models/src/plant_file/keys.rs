@@ -43,6 +43,8 @@ const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
 pub(super) const FILE: &[Key] = &[
     key("plant", Form::Of("plant"), "The plant's name and time zone."),
     key("shifts", Form::MapOf("shift"), "Shifts in plant time: `early: Mon-Fri 06:00-14:00`."),
+    key("exceptions", Form::MapOf("exception"), "Days on which the shifts are others: `2026-12-25: closed`."),
+    key("reasons", Form::MapOf("reason"), "What stop reasons mean for OEE: `cleaning: { class: schedule_loss }`."),
     key("sources", Form::MapOf("source"), "Connections to devices and brokers."),
     key("notify", Form::MapOf("target"), "Where notifications go."),
     key("models", Form::MapOf("model"), "The kinds of machines."),
@@ -166,11 +168,29 @@ pub(super) const OEE: &[Key] = &[
     key("planned_stop", Form::Formula, "Whether a stop is planned and no loss."),
     key("good", Form::Text, "The counter of good pieces."),
     key("bad", Form::Text, "The counter of bad pieces."),
+    key("rework", Form::Text, "The counter of pieces to be worked on again."),
+    key("startup", Form::Formula, "Whether the machine is starting up: scrap of then is a start-up loss."),
     key("ideal_rate", Form::Text, "The property with the ideal rate; its unit is 1/h, 1/min or 1/s."),
-    key("reason", Form::Text, "The property with the stop reason."),
+    key("product", Form::Text, "The property with the product that is made."),
+    key("ideal_rates", Form::MapOf("scalar"), "Ideal rates of products, in the unit of `ideal_rate`; others have that rate."),
+    key("reason", Form::Texts, "The property with the stop reason, or several."),
     key("micro_stop", Form::Span, "Shorter unplanned stops are losses of performance."),
     key("max_hold", Form::Span, "A state holds at most so long without a sample."),
     key("target", Form::Number, "Target of OEE in percent."),
+    key("windows", Form::Texts, "Windows it is computed for: 5m, 1h and shift if not given; 1h and shift always."),
+    key("of", Form::Texts, "For a line or an area: the hierarchies whose children it is made of."),
+    key(
+        "form",
+        Form::Choice(&["weighted", "bottleneck"]),
+        "For a line: all machines by planned time, or the one that paces it.",
+    ),
+];
+
+pub(super) const REASON: &[Key] = &[
+    key("class", Form::Choice(&["schedule_loss", "availability", "performance"]), "What its stops take away from."),
+    key("planned", Form::Flag, "Whether its stops are planned: with `class: availability` they are set-ups."),
+    key("priority", Form::Number, "Where two reasons are given at once, the higher wins; 0 if not given."),
+    key("codes", Form::Scalars, "What controllers send for it, beside its name."),
 ];
 
 pub(super) const DETECTOR: &[Key] = &[

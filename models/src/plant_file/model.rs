@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Value, ValueType,
     definition::{CounterRule, Hierarchy, ModelKind, Origin, Scaling},
-    oee::OeeFigure,
+    oee::{OeeFigure, OeeOfChildren},
     window::WindowSpec,
 };
 use std::{sync::Arc, time::Duration};
@@ -25,6 +25,7 @@ pub(super) struct ModelDraft<'n> {
     pub controls: Vec<ControlDraft<'n>>,
     pub hierarchies: Vec<Hierarchy>,
     pub oee: Option<oee::OeeDraft<'n>>,
+    pub oee_of: Option<OeeOfChildren>,
     pub detectors: &'n [Entry],
     pub origin: Origin,
     pub kind: ModelKind,
@@ -57,6 +58,7 @@ pub(super) enum KindDraft<'n> {
     Transform { formula: Option<Formula<'n>> },
     Metric { window: WindowSpec, formula: Option<Formula<'n>> },
     Oee { window: WindowSpec, figure: OeeFigure },
+    OeeRecord { window: WindowSpec },
 }
 
 /// A formula in the file.
@@ -116,7 +118,7 @@ impl ModelDraft<'_> {
 impl PropertyDraft<'_> {
     pub fn window(&self) -> Option<&WindowSpec> {
         match &self.kind {
-            KindDraft::Metric { window, .. } | KindDraft::Oee { window, .. } => Some(window),
+            KindDraft::Metric { window, .. } | KindDraft::Oee { window, .. } | KindDraft::OeeRecord { window } => Some(window),
             _ => None,
         }
     }

@@ -24,6 +24,8 @@ pub fn schema() -> Value {
         "computed": { "anyOf": [{ "$ref": "#/$defs/scalar" }, object(keys::COMPUTED, true)] },
         "metrics_of_window": map_of("computed"),
         "oee": object(keys::OEE, true),
+        "exception": { "anyOf": [{ "type": "string" }, map_of("shift")] },
+        "reason": { "anyOf": [{ "enum": ["schedule_loss", "availability", "performance"] }, object(keys::REASON, true)] },
         "detector": object(keys::DETECTOR, true),
         "alarm": object(keys::ALARM, true),
         "escalation": object(keys::ESCALATION, true),

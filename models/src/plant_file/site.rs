@@ -8,7 +8,7 @@ use super::{
     tree::{At, Entry, Kind, Node},
 };
 use crate::{
-    calendar::ShiftCalendar,
+    calendar::{ShiftCalendar, ShiftException},
     definition::{NotifyChannel, NotifyTarget, Secret},
 };
 use jiff::tz::TimeZone;
@@ -19,6 +19,8 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) struct Sections<'n> {
     pub plant: Option<&'n Entry>,
     pub shifts: Vec<&'n Entry>,
+    pub exceptions: Vec<&'n Entry>,
+    pub reasons: Vec<&'n Entry>,
     pub sources: Vec<&'n Entry>,
     pub notify: Vec<&'n Entry>,
     pub models: Vec<&'n Entry>,
@@ -41,6 +43,8 @@ pub(super) fn merge<'n>(report: &Report<'_>, roots: &'n [Node]) -> Sections<'n> 
         }
         let lists = [
             ("shifts", &mut sections.shifts),
+            ("exceptions", &mut sections.exceptions),
+            ("reasons", &mut sections.reasons),
             ("sources", &mut sections.sources),
             ("notify", &mut sections.notify),
             ("models", &mut sections.models),
@@ -89,7 +93,7 @@ pub(super) fn plant(report: &Report<'_>, entry: Option<&Entry>) -> (Arc<str>, Ti
 }
 
 /// The shift calendar.
-pub(super) fn calendar(report: &Report<'_>, time_zone: TimeZone, entries: &[&Entry]) -> ShiftCalendar {
+pub(super) fn calendar(report: &Report<'_>, time_zone: TimeZone, entries: &[&Entry], exceptions: &[&Entry]) -> ShiftCalendar {
     let mut calendar = ShiftCalendar::new(time_zone);
     for entry in entries {
         let nodes = match &entry.value.kind {
@@ -104,12 +108,51 @@ pub(super) fn calendar(report: &Report<'_>, time_zone: TimeZone, entries: &[&Ent
             }
         }
     }
+    for entry in exceptions {
+        match ShiftCalendar::parse_dates(&entry.key) {
+            Ok(dates) => {
+                let Some(day) = exception(report, &calendar, entry) else { continue };
+                dates.into_iter().for_each(|date| drop(calendar.exceptions.insert(date, day.clone())));
+            }
+            Err(message) => report.error(entry.at, "shift", message, "for example `2026-12-25: closed`"),
+        }
+    }
     if let (Some((one, other)), Some(entry)) = (calendar.overlapping(), entries.first()) {
         let at = entries.iter().find(|entry| *entry.key == *other).map_or(entry.at, |entry| entry.at);
         let message = format!("the shifts {one} and {other} overlap");
         report.warning(at, "shift-overlap", message, "what both cover is counted twice in shift metrics");
     }
     calendar
+}
+
+/// How the shifts of a day differ: `closed`, or a map of shifts.
+fn exception(report: &Report<'_>, calendar: &ShiftCalendar, entry: &Entry) -> Option<ShiftException> {
+    if entry.value.text() == Some("closed") {
+        return Some(ShiftException { closed: true, shifts: Vec::new() });
+    }
+    let Kind::Map(entries) = &entry.value.kind else {
+        let hint = "write `closed`, or shifts: `{ late: closed, extra: 08:00-12:00 }`";
+        report.error(entry.at, "form", format!("the exception {} says nothing", entry.key), hint);
+        return None;
+    };
+    let mut shifts = Vec::new();
+    for shift in entries {
+        let Some(text) = text_of(report, &shift.key, &shift.value) else { continue };
+        if text == "closed" {
+            let names: Vec<&str> = calendar.shifts.iter().map(|shift| &*shift.name).collect();
+            if !names.contains(&shift.key.as_str()) {
+                let hint = suggest(&shift.key, names, "shifts");
+                report.error(shift.at, "unknown-name", format!("there is no shift `{}` to close", shift.key), hint);
+            }
+            shifts.push((shift.key.as_str().into(), None));
+            continue;
+        }
+        match ShiftCalendar::parse_shift(&shift.key, text) {
+            Ok(read) => shifts.push((shift.key.as_str().into(), Some(read))),
+            Err(message) => report.error(shift.value.at, "shift", message, "write `06:00-14:00` in plant time, or `closed`"),
+        }
+    }
+    Some(ShiftException { closed: false, shifts })
 }
 
 /// The notification targets.

@@ -56,6 +56,7 @@ fn model(name: &str, properties: Vec<Property>) -> AssetModel {
         properties,
         controls: Vec::new(),
         oee: None,
+        oee_of: None,
         detectors: Vec::new(),
         hierarchies: Vec::new(),
         origin: Default::default(),

@@ -1,20 +1,20 @@
 //! Aggregates whose rule lives in `andon-models`: they collect the rows of one asset and window, and ask the rule.
 
-use super::oee::{Role, evaluate};
+use super::oee::{Part, PartRow, evaluate};
 use andon_models::{
     Timestamp, Value,
     catalog::Catalog,
     definition::{CounterRule, ModelIndex},
     expression::{Aggregate, AggregateInput, Type, aggregate},
     oee::OeeFigure,
-    window::Window,
+    window::{Window, WindowSpec},
 };
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Float64Array, StructArray},
+    array::{Array, ArrayRef, AsArray, Float64Array, StringArray, StructArray},
     datatypes::{DataType, Field, FieldRef, Fields, Float64Type, Int32Type, Int64Type},
 };
 use datafusion::{
-    common::{exec_err, internal_err},
+    common::internal_err,
     error::Result,
     logical_expr::{
         Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
@@ -51,11 +51,12 @@ pub fn rule(name: String, rule: Rule) -> AggregateUDF {
     AggregateUDF::from(Collect::new(name, arguments, value, Arc::new(make)))
 }
 
-/// The aggregate function of a model's OEE: `(slot, at, start, end, number, text)` to a struct of figures.
-pub fn oee(catalog: Arc<Catalog>, model: ModelIndex, roles: HashMap<Role, i32>) -> AggregateUDF {
+/// The aggregate function of a model's OEE: `(slot, at, start, end, number, text)` to a struct of figures and their record.
+pub fn oee(catalog: Arc<Catalog>, model: ModelIndex, spec: WindowSpec, parts: Vec<(Part, i32)>) -> AggregateUDF {
     let arguments = vec![DataType::Int32, DataType::Int64, DataType::Int64, DataType::Int64, DataType::Float64, DataType::Utf8];
-    let by_slot: HashMap<i32, Role> = roles.into_iter().map(|(role, slot)| (slot, role)).collect();
-    let shared = Arc::new((catalog, by_slot));
+    let mut by_slot: HashMap<i32, Vec<Part>> = HashMap::new();
+    parts.into_iter().for_each(|(part, slot)| by_slot.entry(slot).or_default().push(part));
+    let shared = Arc::new((catalog, by_slot, spec));
     let make = move || -> Box<dyn Collector> {
         Box::new(OeeCollector { shared: shared.clone(), model, window: None, rows: Vec::new() })
     };
@@ -74,8 +75,12 @@ pub fn figure_name(figure: OeeFigure) -> &'static str {
 
 const FIGURES: [OeeFigure; 4] = [OeeFigure::Availability, OeeFigure::Performance, OeeFigure::QualityRate, OeeFigure::Oee];
 
+/// The name of the record in the struct.
+pub const RECORD: &str = "record";
+
 fn figures() -> Fields {
-    FIGURES.iter().map(|figure| Field::new(figure_name(*figure), DataType::Float64, true)).collect()
+    let figures = FIGURES.iter().map(|figure| Field::new(figure_name(*figure), DataType::Float64, true));
+    figures.chain([Field::new(RECORD, DataType::Utf8, true)]).collect()
 }
 
 fn keeps_type(aggregate: Aggregate) -> bool {
@@ -247,10 +252,10 @@ fn value(column: &ArrayRef, row: usize) -> Value {
 
 #[derive(Debug)]
 struct OeeCollector {
-    shared: Arc<(Arc<Catalog>, HashMap<i32, Role>)>,
+    shared: Arc<(Arc<Catalog>, HashMap<i32, Vec<Part>>, WindowSpec)>,
     model: ModelIndex,
     window: Option<Window>,
-    rows: Vec<(Role, i64, Option<f64>, Option<String>)>,
+    rows: Vec<PartRow>,
 }
 
 impl Collector for OeeCollector {
@@ -259,23 +264,28 @@ impl Collector for OeeCollector {
         let (slot, at) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int64Type>());
         let (number, text) = (columns[4].as_primitive::<Float64Type>(), columns[5].as_string::<i32>());
         for row in 0..slot.len() {
-            let Some(role) = self.shared.1.get(&slot.value(row)) else { continue };
-            let number = number.is_valid(row).then(|| number.value(row));
-            let text = text.is_valid(row).then(|| text.value(row).to_owned());
-            self.rows.push((*role, at.value(row), number, text));
+            // One property may play two parts.
+            for part in self.shared.1.get(&slot.value(row)).into_iter().flatten() {
+                let number = number.is_valid(row).then(|| number.value(row));
+                let text = text.is_valid(row).then(|| text.value(row).to_owned());
+                self.rows.push((*part, at.value(row), number, text));
+            }
         }
     }
 
     fn result(&mut self) -> Result<ScalarValue> {
-        let result =
-            self.window.and_then(|window| evaluate(&self.shared.0, self.model, window, std::mem::take(&mut self.rows)));
-        let Some(result) = result else { return exec_err!("a model without an oee block has no OEE") };
-        let column = |figure: &OeeFigure| Arc::new(Float64Array::from(vec![result.figure(*figure)])) as ArrayRef;
-        let columns: Vec<ArrayRef> = FIGURES.iter().map(column).collect();
+        let rows = std::mem::take(&mut self.rows);
+        let (catalog, _, spec) = &*self.shared;
+        // A line whose machines have no figures has none either.
+        let record = self.window.and_then(|window| evaluate(catalog, self.model, window, spec, rows));
+        let value = |figure: &OeeFigure| record.as_ref().and_then(|record| record.totals.figure(*figure));
+        let column = |figure: &OeeFigure| Arc::new(Float64Array::from(vec![value(figure)])) as ArrayRef;
+        let mut columns: Vec<ArrayRef> = FIGURES.iter().map(column).collect();
+        columns.push(Arc::new(StringArray::from(vec![record.as_ref().map(|record| record.text())])));
         Ok(ScalarValue::Struct(Arc::new(StructArray::try_new(figures(), columns, None)?)))
     }
 
     fn size(&self) -> usize {
-        self.rows.capacity() * size_of::<(Role, i64, Option<f64>, Option<String>)>()
+        self.rows.capacity() * size_of::<PartRow>()
     }
 }

@@ -79,6 +79,7 @@ impl Compiler<'_> {
         let expression = match formula {
             MetricFormula::Expression(expression) => self.node(expression, &expression.root)?,
             MetricFormula::Oee(figure) => core::get_field(self.oee(), collect::figure_name(*figure)),
+            MetricFormula::OeeRecord => core::get_field(self.oee(), collect::RECORD),
         };
         self.done.insert(key.clone(), expression.clone());
         Ok(expression)
@@ -86,10 +87,11 @@ impl Compiler<'_> {
 
     /// The struct of OEE figures, aggregated once for all metrics that show a part of it.
     fn oee(&mut self) -> Expr {
-        if let (false, Some(definition)) = (self.oee, &self.model.oee) {
+        if !self.oee {
             self.oee = true;
-            let roles = super::oee::references(definition).map(|(role, reference)| (role, self.slot(&reference))).collect();
-            let rule = collect::oee(self.catalog.clone(), self.model_index, roles);
+            let parts = super::oee::references(self.catalog, self.model_index, self.spec);
+            let parts = parts.into_iter().map(|(part, reference)| (part, self.slot(&reference))).collect();
+            let rule = collect::oee(self.catalog.clone(), self.model_index, self.spec.clone(), parts);
             let arguments = ["slot", "at", "start", "end", "number", "text"].map(col).to_vec();
             self.aggregates.push(rule.call(arguments).alias("oee"));
         }

@@ -1,51 +1,46 @@
-//! OEE of windows: which rows play which part, and the full result of one asset and any span.
+//! OEE of windows: rows become the inputs of the rule, and one asset's full result in any span.
 
 use super::{inputs::Inputs, windowed};
 use crate::error::QueryError;
 use andon_models::{
     Timestamp,
     catalog::Catalog,
-    definition::{AssetIndex, CounterRule, ModelIndex, PropertyKind},
+    definition::{AssetIndex, ModelIndex},
     expression::Reference,
-    oee::{self, OeeDefinition, OeeInputs, OeeResult},
-    window::Window,
+    oee::{self, OeeInputs, OeeRecord, OeeResult, inputs::Role},
+    window::{Window, WindowSpec},
 };
 use arrow::{
     array::{Array, AsArray},
     datatypes::{Float64Type, Int32Type, Int64Type},
 };
 use datafusion::{catalog::TableProvider, prelude::SessionContext};
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
 
-/// The part an input plays.
+/// What a slot of an OEE block brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Whether the machine runs.
-    Running,
-    /// Whether a stop is planned.
-    PlannedStop,
-    /// Counter of good pieces.
-    Good,
-    /// Counter of bad pieces.
-    Bad,
-    /// Ideal rate.
-    IdealRate,
-    /// Stop reason.
-    Reason,
+pub enum Part {
+    /// An input of a machine's own block.
+    Machine(Role),
+    /// The records of children.
+    Children,
 }
 
-/// The inputs of an OEE block.
-pub fn references(definition: &OeeDefinition) -> impl Iterator<Item = (Role, Reference)> {
-    let required =
-        [(Role::Running, &definition.running), (Role::Good, &definition.good), (Role::IdealRate, &definition.ideal_rate)];
-    let optional =
-        [(Role::PlannedStop, &definition.planned_stop), (Role::Bad, &definition.bad), (Role::Reason, &definition.reason)];
-    let optional = optional.into_iter().filter_map(|(role, key)| Some((role, key.as_ref()?)));
-    let all: Vec<_> = required.into_iter().chain(optional).map(|(role, key)| (role, Reference::Own(key.clone()))).collect();
-    all.into_iter()
+/// A row for an OEE block: what it brings, when, number or text.
+pub type PartRow = (Part, i64, Option<f64>, Option<String>);
+
+/// The inputs of a model's OEE block.
+pub fn references(catalog: &Catalog, model: ModelIndex, spec: &WindowSpec) -> Vec<(Part, Reference)> {
+    let model = &catalog.plant.models[model.0];
+    if let Some(own) = &model.oee {
+        return own.roles().into_iter().map(|(role, key)| (Part::Machine(role), Reference::Own(key))).collect();
+    }
+    let children = model.oee_of.iter().flat_map(|of| of.references(&catalog.plant, model, spec));
+    children.map(|reference| (Part::Children, reference)).collect()
 }
 
-/// The full OEE of one asset in any span, by the same rule and from the same rows as the metrics. None without an `oee:` block.
+/// The full OEE of one asset in any span, by the same rule and from the same rows as the metrics. None without an `oee:` block of its
+/// own.
 ///
 /// # Errors
 /// When the history cannot be read.
@@ -57,7 +52,8 @@ pub async fn oee(
     window: Window,
 ) -> Result<Option<OeeResult>, QueryError> {
     let Some(definition) = &catalog.plant.model_of(asset).oee else { return Ok(None) };
-    let (roles, slots): (Vec<Role>, Vec<Reference>) = references(definition).unzip();
+    let (roles, slots): (Vec<Role>, Vec<Reference>) =
+        definition.roles().into_iter().map(|(role, key)| (role, Reference::Own(key))).unzip();
     let inputs = Inputs::new(catalog, &[asset], &slots);
     let session = super::single_partition(session);
     let table = windowed::table(&session, points, &inputs, &[window]).await?;
@@ -70,10 +66,37 @@ pub async fn oee(
         for row in 0..batch.num_rows() {
             let number = number.is_valid(row).then(|| number.value(row));
             let text = text.is_valid(row).then(|| text.value(row).to_owned());
-            rows.push((roles[slot.value(row) as usize], at.value(row), number, text));
+            rows.push((Part::Machine(roles[slot.value(row) as usize]), at.value(row), number, text));
         }
     }
-    Ok(evaluate(catalog, catalog.plant.assets[asset.0].model, window, rows))
+    Ok(machine(catalog, catalog.plant.assets[asset.0].model, window, rows))
+}
+
+/// The record of one asset in any span: its own, or made of its children's, however deep they are.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn record<'a>(
+    session: &'a SessionContext,
+    points: Arc<dyn TableProvider>,
+    catalog: &'a Arc<Catalog>,
+    asset: AssetIndex,
+    window: Window,
+) -> Pin<Box<dyn Future<Output = Result<Option<OeeRecord>, QueryError>> + Send + 'a>> {
+    Box::pin(async move {
+        let model = catalog.plant.model_of(asset);
+        let Some(of) = &model.oee_of else {
+            let own = oee(session, points, catalog, asset, window).await?;
+            return Ok(own.map(|result| OeeRecord::of(&result, true)));
+        };
+        let mut records = Vec::new();
+        for (hierarchy, children) in &catalog.plant.assets[asset.0].children {
+            for child in children.iter().filter(|_| of.hierarchies.contains(hierarchy)) {
+                records.extend(record(session, points.clone(), catalog, *child, window).await?);
+            }
+        }
+        Ok(oee::combine(of.form, &records))
+    })
 }
 
 /// Applies the rule to collected rows. None without an `oee:` block.
@@ -81,33 +104,30 @@ pub fn evaluate(
     catalog: &Catalog,
     model: ModelIndex,
     window: Window,
-    mut rows: Vec<(Role, i64, Option<f64>, Option<String>)>,
-) -> Option<OeeResult> {
-    let definition = catalog.plant.models[model.0].oee.as_ref()?;
+    spec: &WindowSpec,
+    rows: Vec<PartRow>,
+) -> Option<OeeRecord> {
+    let definition = &catalog.plant.models[model.0];
+    if definition.oee.is_some() {
+        let with_stops = matches!(spec, WindowSpec::Tumbling { every, .. } if *every == oee::STOPS_EVERY);
+        return machine(catalog, model, window, rows).map(|result| OeeRecord::of(&result, with_stops));
+    }
+    // What was carried in belongs to other windows. Rows come by series, so machines keep one order.
+    let read = |(_, at, _, text): &PartRow| OeeRecord::read(text.as_deref().filter(|_| *at == window.end.as_nanos())?);
+    let records: Vec<OeeRecord> = rows.iter().filter_map(read).collect();
+    oee::combine(definition.oee_of.as_ref()?.form, &records)
+}
+
+fn machine(catalog: &Catalog, model: ModelIndex, window: Window, mut rows: Vec<PartRow>) -> Option<OeeResult> {
+    let model = &catalog.plant.models[model.0];
+    let definition = model.oee.as_ref()?;
     let mut inputs = OeeInputs::new(window, catalog.plant.calendar.scheduled(window));
-    inputs.good_rule = counter_rule(catalog, model, Some(&definition.good));
-    inputs.bad_rule = counter_rule(catalog, model, definition.bad.as_ref());
+    definition.prepare(model, &mut inputs);
     rows.sort_by_key(|(_, at, ..)| *at);
-    for (role, at, number, text) in rows {
-        let at = Timestamp::from_nanos(at);
-        let truth = number.map(|number| number != 0.0);
-        match role {
-            Role::Running => inputs.running.push((at, truth)),
-            Role::PlannedStop => inputs.planned_stop.push((at, truth)),
-            Role::Good => inputs.good.push((at, number)),
-            Role::Bad => inputs.bad.push((at, number)),
-            Role::IdealRate => inputs.ideal_rate.push((at, number)),
-            Role::Reason => inputs.reason.push((at, text.map(Into::into))),
+    for (part, at, number, text) in rows {
+        if let Part::Machine(role) = part {
+            inputs.push(role, Timestamp::from_nanos(at), number, text.as_deref());
         }
     }
     Some(oee::evaluate(definition, &inputs))
-}
-
-fn counter_rule(catalog: &Catalog, model: ModelIndex, key: Option<&Arc<str>>) -> CounterRule {
-    let model = &catalog.plant.models[model.0];
-    let property = key.and_then(|key| model.property(key)).map(|index| &model.properties[index.0]);
-    match property.map(|property| &property.kind) {
-        Some(PropertyKind::Measurement { counter: Some(counter), .. }) => *counter,
-        _ => CounterRule::default(),
-    }
 }

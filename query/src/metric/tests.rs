@@ -46,6 +46,7 @@ models:
       5m:
         made: sum(machines.made)
         worst_temp: max(machines.temp)
+    oee: { of: machines, form: weighted }
 assets:
   Line:
     model: line
@@ -219,9 +220,9 @@ async fn oee_through_the_plan_is_the_rule_itself() {
     let shift = window(0, 4 * 3_600);
     let expected = oee(&SessionContext::new(), bench.table(), &bench.catalog, bench.asset(a), shift).await.unwrap().unwrap();
     let run = std::time::Duration::from_secs(3 * 3_600);
-    assert_eq!(expected.actual_production_time, run);
+    assert_eq!(expected.totals.actual_production_time, run);
     assert_eq!(expected.availability, Some(0.75));
-    assert_eq!(expected.total, Some(240.0));
+    assert_eq!(expected.totals.total, Some(240.0));
 
     let hours: Vec<Window> = (0..4).map(|hour| window(hour * 3_600, (hour + 1) * 3_600)).collect();
     let all = bench.compute("press", 3_600, &hours).await;
@@ -237,4 +238,29 @@ async fn oee_through_the_plan_is_the_rule_itself() {
         assert_eq!(stored("oee_1h"), own.oee.map(Value::Double), "hour {hour}");
         assert_eq!(stored("quality_rate_1h"), own.quality_rate.map(Value::Double), "hour {hour}");
     }
+}
+
+/// A line's figures are made of its machines' records of the same window, and are those of the rule over the same span.
+#[tokio::test]
+async fn a_line_is_made_of_its_machines() {
+    let mut bench = Bench::new();
+    for (machine, made, runs) in [("Line/Press A", 6, true), ("Line/Press B", 4, false)] {
+        bench.put(machine, "running", -10, true);
+        bench.put(machine, "running", 1_800, runs);
+        bench.put(machine, "good", -10, 0_i64);
+        bench.put(machine, "good", 1_700, made);
+        bench.put(machine, "bad", -10, 0_i64);
+    }
+    let hour = window(0, 3_600);
+    let machines = bench.compute("press", 3_600, &[hour]).await;
+    for machine in ["Press A", "Press B"] {
+        let record = of(&machines, machine, "oee_record_1h")[0].1.clone();
+        bench.put(&format!("Line/{machine}"), "oee_record_1h", 3_600, record);
+    }
+    let line = bench.compute("line", 3_600, &[hour]).await;
+    // Two machines were planned for an hour each; one stood half of it; ten pieces take 30 s each.
+    let figures = ["availability_1h", "performance_1h", "oee_1h"].map(|key| of(&line, "Line", key)[0].1.as_f64().unwrap());
+    assert_eq!(figures, [0.75, 300.0 / 5_400.0, 300.0 / 7_200.0]);
+    let live = record(&SessionContext::new(), bench.table(), &bench.catalog, bench.asset("Line"), hour).await.unwrap().unwrap();
+    assert_eq!((live.totals.oee(), live.totals.machines), (Some(300.0 / 7_200.0), 2));
 }

@@ -3,7 +3,7 @@
 use andon_models::{
     SeriesId,
     catalog::Catalog,
-    definition::{AssetModel, MetricFormula, ModelIndex, PropertyKind},
+    definition::{AssetModel, MetricFormula, ModelIndex, Plant, PropertyKind},
     expression::Reference,
     window::WindowSpec,
 };
@@ -33,8 +33,7 @@ pub(super) fn order(catalog: &Catalog) -> Vec<(ModelIndex, WindowSpec)> {
 pub(super) fn feeds(catalog: &Catalog, order: &[(ModelIndex, WindowSpec)]) -> HashMap<SeriesId, Vec<usize>> {
     let mut feeds: HashMap<SeriesId, BTreeSet<usize>> = HashMap::new();
     for (entry, (model_index, spec)) in order.iter().enumerate() {
-        let model = &catalog.plant.models[model_index.0];
-        let references = references(model, spec);
+        let references = references(&catalog.plant, *model_index, spec);
         for asset in catalog.plant.assets_of(*model_index) {
             for series in references.iter().flat_map(|reference| catalog.resolve(asset, reference)) {
                 feeds.entry(series).or_default().insert(entry);
@@ -52,15 +51,17 @@ fn metrics(model: &AssetModel) -> impl Iterator<Item = (&WindowSpec, &MetricForm
 }
 
 /// Everything the metrics of one model and window kind read.
-fn references(model: &AssetModel, spec: &WindowSpec) -> Vec<Reference> {
+fn references(plant: &Plant, model: ModelIndex, spec: &WindowSpec) -> Vec<Reference> {
+    let model = &plant.models[model.0];
     let mut references = Vec::new();
     for (_, formula) in metrics(model).filter(|(metric, _)| *metric == spec) {
         match formula {
             MetricFormula::Expression(expression) => references.extend(expression.references.iter().cloned()),
-            MetricFormula::Oee(_) => references.extend(model.oee.iter().flat_map(|oee| {
-                let optional = [&oee.planned_stop, &oee.bad, &oee.reason].into_iter().flatten();
-                [&oee.running, &oee.good, &oee.ideal_rate].into_iter().chain(optional).map(|key| Reference::Own(key.clone()))
-            })),
+            MetricFormula::Oee(_) | MetricFormula::OeeRecord => {
+                let own = model.oee.iter().flat_map(|oee| oee.roles());
+                references.extend(own.map(|(_, key)| Reference::Own(key)));
+                references.extend(model.oee_of.iter().flat_map(|of| of.references(plant, model, spec)));
+            }
         }
     }
     references

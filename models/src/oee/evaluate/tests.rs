@@ -1,5 +1,7 @@
 //! OEE: golden numbers, decisions and properties.
 
+mod classes;
+
 use super::*;
 use crate::{Timestamp, calendar::ShiftCalendar, definition::CounterRule, oee::Lumps};
 use jiff::tz::TimeZone;
@@ -25,7 +27,12 @@ fn definition() -> OeeDefinition {
         bad: Some("bad".into()),
         ideal_rate: "ideal_rate".into(),
         ideal_rate_per_second: 1.0,
-        reason: None,
+        rework: None,
+        startup: None,
+        product: None,
+        ideal_rates: Vec::new(),
+        reasons: Vec::new(),
+        reason_table: Arc::default(),
         micro_stop: Duration::ZERO,
         max_hold: None,
         target: None,
@@ -112,12 +119,12 @@ fn golden_4_samples() {
     inputs.good = samples.iter().map(|(time, _, all, bad)| (at(*time), Some(f64::from(all - bad)))).collect();
     inputs.bad = samples.iter().map(|(time, .., bad)| (at(*time), Some(f64::from(*bad)))).collect();
     let result = evaluate(&definition, &inputs);
-    assert_eq!(seconds(result.actual_production_time), 10_800.0);
+    assert_eq!(seconds(result.totals.actual_production_time), 10_800.0);
     close(result.availability, 0.375);
     close(result.performance, 0.666_666_666_666_666_6);
     close(result.quality_rate, 0.983_333_333_333_333_3);
     close(result.oee, 0.245_833_333_333_333_32);
-    assert_eq!(seconds(result.unknown_time), 4.0 * 3600.0);
+    assert_eq!(seconds(result.totals.unknown_time), 4.0 * 3600.0);
     assert_eq!(result.coverage, 0.5);
 }
 
@@ -143,7 +150,7 @@ fn golden_5a_lumps_across_borders() {
         inputs.lumps = Lumps::Across;
         let result = evaluate(&definition, &inputs);
         let show = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.4}", value + 0.0));
-        let figures = [result.availability, result.performance, result.quality_rate, result.total].map(show);
+        let figures = [result.availability, result.performance, result.quality_rate, result.totals.total].map(show);
         format!("{end}: {}", figures.join(" "))
     });
     let expected = [
@@ -173,7 +180,7 @@ fn golden_7_night_shift() {
             (time("2026-05-27T01:30:00Z"), Some(false)),
             (time("2026-05-27T02:00:00Z"), Some(true)),
         ];
-        (shift.date.to_string(), seconds(evaluate(&definition(), &inputs).unplanned_stop_time))
+        (shift.date.to_string(), seconds(evaluate(&definition(), &inputs).totals.breakdown_time))
     };
     assert_eq!(stopped("2026-05-26T12:00:00Z"), ("2026-05-26".into(), 1800.0));
     assert_eq!(stopped("2026-05-27T12:00:00Z"), ("2026-05-27".into(), 0.0));
@@ -254,14 +261,19 @@ fn several_products_have_their_own_rates() {
 
 #[test]
 fn micro_stops_need_running_before_and_after() {
-    let definition = OeeDefinition { micro_stop: Duration::from_secs(60), reason: Some("reason".into()), ..planned() };
+    let definition = OeeDefinition { micro_stop: Duration::from_secs(60), reasons: vec!["reason".into()], ..planned() };
     let micro = |running: &[(i64, bool)], reason: &[(i64, Arc<str>)], plan: &[(i64, bool)]| {
         let mut inputs = inputs(span(0, 600));
         inputs.running = track(running);
-        inputs.reason = track(reason);
+        inputs.reasons = vec![track(reason)];
         inputs.planned_stop = track(plan);
         let result = evaluate(&definition, &inputs);
-        (seconds(result.micro_stop_time), seconds(result.unplanned_stop_time), result.micro_stop_count, result.stop_count)
+        (
+            seconds(result.totals.micro_stop_time),
+            seconds(result.totals.breakdown_time),
+            result.totals.micro_stops,
+            result.totals.breakdowns,
+        )
     };
     let never = [(-100, false)];
     assert_eq!(micro(&[(-100, true), (100, false), (159, true)], &[], &never), (59.0, 0.0, 1, 0));
@@ -304,20 +316,20 @@ fn silence_is_unknown_and_no_shift_wins_over_it() {
     inputs.running = track(&[(-30, true), (50, true), (100, false), (150, false), (300, true)]);
     let result = evaluate(&definition, &inputs);
     // Running -30…30, unknown, 50…100, stopped 100…210, unknown, running 300…360, unknown …400, then no shift.
-    assert_eq!(seconds(result.actual_production_time), 30.0 + 50.0 + 60.0);
-    assert_eq!(seconds(result.unplanned_stop_time), 110.0);
-    assert_eq!(seconds(result.unknown_time), 20.0 + 90.0 + 40.0);
-    assert_eq!(seconds(result.planned_busy_time), 400.0);
+    assert_eq!(seconds(result.totals.actual_production_time), 30.0 + 50.0 + 60.0);
+    assert_eq!(seconds(result.totals.breakdown_time), 110.0);
+    assert_eq!(seconds(result.totals.unknown_time), 20.0 + 90.0 + 40.0);
+    assert_eq!(seconds(result.totals.planned_busy_time), 400.0);
     assert_eq!(result.coverage, 1.0 - 150.0 / 400.0);
 }
 
 #[test]
 fn stops_carry_reasons_and_are_cut_at_borders() {
-    let definition = OeeDefinition { reason: Some("reason".into()), ..planned() };
+    let definition = OeeDefinition { reasons: vec!["reason".into()], ..planned() };
     let mut inputs = inputs(span(0, 1000));
     inputs.running = track(&[(-50, false), (100, true), (200, false), (400, true), (500, false), (600, true), (900, false)]);
     inputs.planned_stop = track(&[(-50, false), (500, true), (600, false)]);
-    inputs.reason = track(&[
+    let reasons = track(&[
         (-50, "jam"),
         (90, ""),
         (220, "no bottles"),
@@ -330,6 +342,7 @@ fn stops_carry_reasons_and_are_cut_at_borders() {
     .into_iter()
     .map(|(time, reason)| (time, reason.map(Arc::from)))
     .collect();
+    inputs.reasons = vec![reasons];
     let result = evaluate(&definition, &inputs);
     let stops = result.stops.iter().map(|stop| {
         let (from, to) = (stop.window.start.as_millis() / 1000, stop.window.end.as_millis() / 1000);
@@ -347,8 +360,8 @@ fn stops_carry_reasons_and_are_cut_at_borders() {
     let losses: Vec<_> = result.losses.iter().map(|loss| (&*loss.reason, loss.span.as_secs(), loss.count)).collect();
     assert_eq!(losses, [("", 100, 1), ("jam", 100, 0), ("no bottles", 100, 1), ("valve", 100, 1)]);
     // The one from before is counted there; the one with two reasons is one.
-    assert_eq!(result.stop_count, 2);
-    assert_eq!(seconds(result.planned_stop_time), 100.0);
+    assert_eq!(result.totals.breakdowns, 2);
+    assert_eq!(seconds(result.totals.schedule_loss_time), 100.0);
 }
 
 #[test]
@@ -358,7 +371,7 @@ fn counters_start_over_by_their_rule() {
         inputs.running = track(&[(-60, true)]);
         inputs.good = track(readings);
         inputs.good_rule = rule;
-        evaluate(&definition(), &inputs).good
+        evaluate(&definition(), &inputs).totals.good
     };
     let readings = [(-60, 900.0), (-1, 1000.0), (100, 1100.0), (200, 40.0), (300, 90.0)];
     assert_eq!(total(CounterRule::Reset, &readings), Some(190.0));
@@ -378,11 +391,11 @@ fn pieces_made_outside_planned_busy_time_do_not_count() {
     inputs.planned_stop = track(&[(0, false), (600, true), (800, false)]);
     // One reading at the end: 200 s no shift, 200 s planned stop, 600 s busy.
     inputs.good.push((at(1000), Some(500.0)));
-    close(evaluate(&planned(), &inputs).good, 300.0);
+    close(evaluate(&planned(), &inputs).totals.good, 300.0);
     // Counted after the machine stood still: at its own time stamp.
     inputs.running = track(&[(0, false)]);
     inputs.good = track(&[(0, 0.0), (100, 1.0), (300, 11.0)]);
-    close(evaluate(&planned(), &inputs).good, 10.0);
+    close(evaluate(&planned(), &inputs).totals.good, 10.0);
 }
 
 #[test]
@@ -447,22 +460,22 @@ proptest! {
             (inputs.scheduled.iter().map(Window::span).sum::<Duration>(), evaluate(&definition, &inputs))
         };
         let (scheduled, result) = evaluated(0, 1000);
-        prop_assert_eq!(result.scheduled_time, scheduled);
-        prop_assert_eq!(result.planned_busy_time + result.planned_stop_time, scheduled);
-        let parts = result.actual_production_time + result.micro_stop_time + result.unplanned_stop_time + result.unknown_time;
-        prop_assert_eq!(parts, result.planned_busy_time);
+        prop_assert_eq!(result.totals.scheduled_time(), scheduled);
+        prop_assert_eq!(result.totals.planned_busy_time + result.totals.schedule_loss_time, scheduled);
+        let parts = result.totals.actual_production_time + result.totals.micro_stop_time + result.totals.breakdown_time + result.totals.unknown_time;
+        prop_assert_eq!(parts, result.totals.planned_busy_time);
         let unplanned: Duration = result.stops.iter().filter(|stop| !stop.planned).map(|stop| stop.window.span()).sum();
-        prop_assert_eq!(unplanned, result.unplanned_stop_time + result.micro_stop_time);
+        prop_assert_eq!(unplanned, result.totals.breakdown_time + result.totals.micro_stop_time);
         prop_assert_eq!(result.losses.iter().map(|loss| loss.span).sum::<Duration>(), unplanned);
         prop_assert!((0.0..=1.0).contains(&result.coverage));
         prop_assert!(result.availability.is_none_or(|value| (0.0..=1.0).contains(&value)));
-        prop_assert!(result.good.is_none_or(|pieces| pieces >= 0.0));
+        prop_assert!(result.totals.good.is_none_or(|pieces| pieces >= 0.0));
         if let (Some(a), Some(p), Some(q), Some(oee)) = (result.availability, result.performance, result.quality_rate, result.oee) {
             prop_assert!((a * p * q - oee).abs() <= 1e-9 * oee.max(1.0), "{} * {} * {} != {}", a, p, q, oee);
         }
         let ((_, first), (_, second)) = (evaluated(0, half), evaluated(half, 1000));
-        prop_assert_eq!(first.actual_production_time + second.actual_production_time, result.actual_production_time);
-        prop_assert_eq!(first.planned_busy_time + second.planned_busy_time, result.planned_busy_time);
-        prop_assert_eq!(first.unknown_time + second.unknown_time, result.unknown_time);
+        prop_assert_eq!(first.totals.actual_production_time + second.totals.actual_production_time, result.totals.actual_production_time);
+        prop_assert_eq!(first.totals.planned_busy_time + second.totals.planned_busy_time, result.totals.planned_busy_time);
+        prop_assert_eq!(first.totals.unknown_time + second.totals.unknown_time, result.totals.unknown_time);
     }
 }
