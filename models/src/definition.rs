@@ -377,7 +377,7 @@ pub struct Asset {
     pub slots: Vec<(Arc<str>, Arc<str>)>,
     /// What it is called elsewhere.
     pub origin: Origin,
-    /// Names that programs write its measurements by: `(wind_speed, /farm/1/speed)`.
+    /// Names that programs know its properties by: `(wind_speed, /farm/1/speed)`.
     pub aliases: Vec<(Arc<str>, Arc<str>)>,
 }
 

@@ -37,6 +37,11 @@ pub use render::render;
 pub use schema::schema;
 pub use tree::MAX_FILE_BYTES;
 
+/// Whether a word has a meaning of its own among the keys of an asset, so that children cannot be called so.
+pub(crate) fn is_key_of_assets(word: &str) -> bool {
+    keys::is_of_assets(word)
+}
+
 /// What came of loading a plant.
 #[derive(Debug)]
 pub struct Loaded {

@@ -98,7 +98,7 @@ fn slips_are_named() {
     check("avg(s) / 2", "avg(t) / 2", "`t`");
     check("model: drive,", "model: turbine,", "there is no component model `turbine`");
     check("pressured: { pressure: oil }", "pressured: { presure: oil }", "did you mean `pressure`?");
-    check("aliases: { speed:", "aliases: { make:", "the model turbine has no measurement `make`");
+    check("aliases: { speed:", "aliases: { sped:", "the model turbine has no property `sped`");
     check("model: farm\n", "model: drive\n", "cannot be a drive, which is no model of assets");
     check("formula: avg(s) / 2,", "formula: avg(s) / 2, value: 1,", "has both `value` and `formula`");
     let twice = "models:\n  twin: { id: 11111111-2222-4333-8444-555555555555 }\n";

@@ -152,16 +152,13 @@ impl Builder<'_, '_> {
 
     fn aliases(&mut self, fields: &Fields<'_, '_>, model: ModelIndex) -> Vec<(Arc<str>, Arc<str>)> {
         let model = &self.models[model.0];
-        let measurements: Vec<&str> = (model.properties.iter())
-            .filter(|property| matches!(property.kind, KindDraft::Measurement { .. }))
-            .map(|property| &*property.name)
-            .collect();
+        let properties: Vec<&str> = model.properties.iter().map(|property| &*property.key).collect();
         let mut aliases = Vec::new();
         for entry in fields.names("aliases") {
             let Some(alias) = text_of(self.report, &entry.key, &entry.value) else { continue };
-            if !measurements.contains(&entry.key.as_str()) {
-                let message = format!("the model {} has no measurement `{}`", model.name, entry.key);
-                let hint = suggest(&entry.key, measurements.iter().copied(), "measurements");
+            if !properties.contains(&entry.key.as_str()) {
+                let message = format!("the model {} has no property `{}`", model.name, entry.key);
+                let hint = suggest(&entry.key, properties.iter().copied(), "properties");
                 self.report.error(entry.at, "unknown-name", message, hint);
                 continue;
             }
@@ -172,7 +169,7 @@ impl Builder<'_, '_> {
             }
             if let Some(first) = self.aliases.insert(alias.into(), entry.value.at) {
                 let message = format!("the alias `{alias}` is taken on line {} already", self.report.line(first));
-                self.report.error(entry.value.at, "duplicate-name", message, "an alias names one measurement of one asset");
+                self.report.error(entry.value.at, "duplicate-name", message, "an alias names one property of one asset");
                 continue;
             }
             aliases.push((entry.key.as_str().into(), alias.into()));

@@ -1,0 +1,1 @@
+//! Files in, plant files and findings out.

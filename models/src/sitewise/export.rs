@@ -1,0 +1,1 @@
+//! The way back: a plant as bulk metadata of SiteWise.
