@@ -1,10 +1,12 @@
 //! SQL: read-only, bounded in time, rows and memory, over tables that people and SiteWise clients know.
 
 mod answer;
+mod by_series;
 mod check;
 mod deadline;
 mod functions;
 mod properties;
+pub(crate) mod question;
 mod size;
 mod statements;
 mod stream;

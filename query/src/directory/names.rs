@@ -117,8 +117,7 @@ impl Names {
         let properties = &self.chunks[0];
         let shared = properties.num_rows() <= MAX_SHARED && series.iter().all(|series| series.cast_unsigned() < FIRST_STREAM);
         let (keys, values): (Int32Array, Vec<ArrayRef>) = if shared {
-            let key = |series: &i32| self.properties.get(series).and_then(|row| i32::try_from(*row).ok());
-            (series.iter().map(key).collect(), indices.iter().map(|index| properties.column(*index).clone()).collect())
+            (self.keys(series), indices.iter().map(|index| properties.column(*index).clone()).collect())
         } else {
             let (keys, rows) = self.distinct(series);
             let values: Result<Vec<ArrayRef>, ArrowError> = indices.iter().map(|index| self.pick(*index, &rows)).collect();
@@ -133,6 +132,20 @@ impl Names {
             Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.clone(), values)?))
         };
         values.into_iter().zip(columns).map(dictionary).collect()
+    }
+
+    /// The rows of properties. Samples of a series come one after another, so a look for the first of them is enough.
+    fn keys(&self, series: &[i32]) -> Int32Array {
+        let mut last = None;
+        let key = |series: &i32| match last {
+            Some((known, key)) if known == *series => key,
+            _ => {
+                let key = self.properties.get(series).and_then(|row| i32::try_from(*row).ok());
+                last = Some((*series, key));
+                key
+            }
+        };
+        series.iter().map(key).collect()
     }
 
     /// Asset, property and unit as files hold them: a data stream has its whole name for a property, so that nobody who reads a file

@@ -103,7 +103,7 @@ async fn make(
         .map(|resolution| File::new(&places[resolution as usize], &names, resolution.partition_of(to), record, false));
     let mut rows = 0;
     for series in series.chunks(SERIES_AT_ONCE) {
-        let prune = Prune { series: Some(series.iter().copied().collect()), from, to };
+        let prune = Prune { series: Some(series.iter().copied().collect()), from, to, ..Prune::default() };
         let mut totals = view.totals(state, Resolution::Minute, &prune).await?;
         rows += totals.len();
         for resolution in Resolution::ALL {

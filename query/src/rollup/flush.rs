@@ -165,7 +165,7 @@ fn chunks(resolution: Resolution, partition: i64, series: &BTreeMap<i32, usize>)
             _ => chunks.push(([*series].into(), *rows)),
         }
     }
-    chunks.into_iter().map(|(series, _)| Prune { series: Some(series), from, to }).collect()
+    chunks.into_iter().map(|(series, _)| Prune { series: Some(series), from, to, ..Prune::default() }).collect()
 }
 
 /// A file of one partition that is begun with its first row.

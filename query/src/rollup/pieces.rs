@@ -103,7 +103,10 @@ impl TableProvider for PiecesTable {
         let on_names: Vec<Expr> = filters.iter().filter(|filter| !mentions_time(filter)).cloned().collect();
         let series = self.samples.prune(state, &on_names)?.series;
         let (from, to) = self.span.micros();
-        let view = Arc::new(View::of(&self.store, &Prune { series: series.clone(), from, to: to.saturating_add(60_000_000) })?);
+        let view = Arc::new(View::of(
+            &self.store,
+            &Prune { series: series.clone(), from, to: to.saturating_add(60_000_000), ..Prune::default() },
+        )?);
         // Roll-ups outlive points: what is forgotten must not come back as samples.
         let cut = view.rollups.whole_from.saturating_mul(1_000);
         let rest = Span { from: self.span.from.max(cut.saturating_add(1)), to: self.span.to };
@@ -113,11 +116,12 @@ impl TableProvider for PiecesTable {
         }
         let mut tasks = Vec::new();
         for (resolution, from, to) in parts.windows {
-            let prune = Prune { series: series.clone(), from, to };
+            let prune = Prune { series: series.clone(), from, to, ..Prune::default() };
             tasks.extend(windows(&view, &names, resolution, &prune));
         }
         for (from, to) in parts.points {
-            let prune = Prune { series: series.clone(), from: from.div_euclid(1_000), to: to.div_euclid(1_000) };
+            let prune =
+                Prune { series: series.clone(), from: from.div_euclid(1_000), to: to.div_euclid(1_000), ..Prune::default() };
             tasks.push(Task::Points(prune, from, to));
         }
         Ok(Arc::new(TotalsExec::new(state, view, names, tasks, Shape::Pieces, projection.cloned())?))

@@ -10,23 +10,24 @@ use super::{
     pieces::{COUNT, MAX, MIN, NUMBERS, PiecesTable, SUM},
     spans::Span,
 };
-use crate::{directory::NAMES, historian::store::Store, table::named::NamedTable};
+use crate::{directory::NAMES, historian::store::Store, sql::question::Question, table::named::NamedTable};
 use andon_models::time::parse_duration;
 use arrow::datatypes::DataType;
 use datafusion::{
-    common::{Column, ScalarValue, tree_node::Transformed},
-    datasource::{provider_as_source, source_as_provider},
+    common::{
+        Column, ScalarValue,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    datasource::provider_as_source,
     error::Result,
     functions_aggregate::expr_fn::{max, min, sum},
     logical_expr::{
-        Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableScan,
-        expr::AggregateFunction,
-        lit,
-        utils::{conjunction, split_conjunction},
+        Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, expr::AggregateFunction, lit,
+        utils::conjunction,
     },
     optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule},
 };
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 /// Shorter spans than this are read from the samples: there is little to win.
 const SHORTEST_NANOS: i64 = 3_600_000_000_000;
@@ -71,12 +72,10 @@ impl OptimizerRule for UseRollups {
 impl UseRollups {
     fn rewritten(&self, aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
         let Some(question) = Question::of(aggregate)? else { return Ok(None) };
-        let provider = source_as_provider(&question.scan.source)?;
-        let is_samples = provider.downcast_ref::<NamedTable>().is_some_and(|table| std::ptr::eq(table, self.samples.as_ref()));
-        if !is_samples {
+        if !question.is_of(&self.samples)? {
             return Ok(None);
         }
-        let Some((span, conditions)) = question.span_and_conditions() else { return Ok(None) };
+        let Some((span, conditions)) = span_and_conditions(&question) else { return Ok(None) };
         let mut coarsest = Resolution::Day;
         for group in &question.groups {
             let Some(allowed) = resolution_of(group) else { return Ok(None) };
@@ -202,12 +201,30 @@ fn resolution_of(group: &Expr) -> Option<Resolution> {
                 _ => None,
             }
         }
-        expression => {
-            let columns = expression.column_refs();
-            // An expression over names alone is the same for a piece and its samples.
-            let names_only = !columns.is_empty() && columns.iter().all(|column| is_name(&column.name));
-            (names_only && !expression.is_volatile()).then_some(Resolution::Day)
+        Expr::Literal(..) => Some(Resolution::Day),
+        // What is made of such parts is the same for a piece and its samples.
+        Expr::BinaryExpr(_)
+        | Expr::Cast(_)
+        | Expr::TryCast(_)
+        | Expr::Case(_)
+        | Expr::Like(_)
+        | Expr::InList(_)
+        | Expr::Between(_)
+        | Expr::Not(_)
+        | Expr::Negative(_)
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::ScalarFunction(_)
+            if !group.is_volatile() =>
+        {
+            let mut coarsest = Some(Resolution::Day);
+            let _ = group.apply_children(|part| {
+                coarsest = coarsest.and_then(|known| resolution_of(part).map(|allowed| known.min(allowed)));
+                Ok(if coarsest.is_some() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+            });
+            coarsest
         }
+        _ => None,
     }
 }
 
@@ -258,69 +275,20 @@ fn nanos(expression: &Expr) -> Option<i64> {
     }
 }
 
-/// An aggregation of a scan, with nothing but renaming and conditions in between.
-struct Question {
-    scan: TableScan,
-    conditions: Vec<Expr>,
-    groups: Vec<Expr>,
-    aggregates: Vec<Expr>,
-}
-
-impl Question {
-    fn of(aggregate: &Aggregate) -> Result<Option<Self>> {
-        if aggregate.group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_))) {
-            return Ok(None);
+/// The span of time that the conditions leave, and the conditions; none if one could tell pieces from samples.
+fn span_and_conditions(question: &Question) -> Option<(Span, Vec<Expr>)> {
+    let mut span = Span::ALL;
+    for condition in &question.conditions {
+        let columns = condition.column_refs();
+        if condition.is_volatile() || columns.is_empty() {
+            return None;
         }
-        let (mut groups, mut aggregates) = (aggregate.group_expr.clone(), aggregate.aggr_expr.clone());
-        let mut conditions = Vec::new();
-        let mut plan = aggregate.input.as_ref();
-        loop {
-            plan = match plan {
-                LogicalPlan::Projection(projection) => {
-                    let known =
-                        projection.schema.iter().map(|(qualifier, field)| Column::new(qualifier.cloned(), field.name()));
-                    let known: HashMap<Column, Expr> =
-                        known.zip(projection.expr.iter().map(|made| made.clone().unalias())).collect();
-                    for expression in groups.iter_mut().chain(&mut aggregates).chain(&mut conditions) {
-                        *expression = replaced(expression.clone(), &known)?;
-                    }
-                    projection.input.as_ref()
-                }
-                LogicalPlan::Filter(filter) => {
-                    conditions.extend(split_conjunction(&filter.predicate).into_iter().cloned());
-                    filter.input.as_ref()
-                }
-                LogicalPlan::SubqueryAlias(_) => return Ok(None),
-                LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
-                    conditions.extend(scan.filters.iter().flat_map(|filter| split_conjunction(filter)).cloned());
-                    let mut unique: Vec<Expr> = Vec::new();
-                    conditions.into_iter().for_each(|condition| {
-                        if !unique.contains(&condition) {
-                            unique.push(condition);
-                        }
-                    });
-                    return Ok(Some(Self { scan: scan.clone(), conditions: unique, groups, aggregates }));
-                }
-                _ => return Ok(None),
-            };
+        if columns.iter().all(|column| is_name(&column.name)) {
+            continue;
         }
+        narrow(&mut span, condition)?;
     }
-
-    /// The span of time that the conditions leave, and the conditions; none if one could tell pieces from samples.
-    fn span_and_conditions(&self) -> Option<(Span, Vec<Expr>)> {
-        let mut span = Span::ALL;
-        for condition in &self.conditions {
-            let columns = condition.column_refs();
-            if condition.is_volatile() || columns.is_empty() {
-                return None;
-            }
-            if columns.iter().all(|column| is_name(&column.name)) {
-                continue;
-            }
-            narrow(&mut span, condition)?;
-        }
-        Some((span, self.conditions.clone()))
-    }
+    Some((span, question.conditions.clone()))
 }
 
 /// Takes a comparison of time with an instant into account; none for anything else.
@@ -347,19 +315,4 @@ fn narrow(span: &mut Span, condition: &Expr) -> Option<()> {
         _ => return None,
     }
     Some(())
-}
-
-/// An expression over what a projection was made of.
-fn replaced(expression: Expr, known: &HashMap<Column, Expr>) -> Result<Expr> {
-    use datafusion::common::tree_node::TreeNode;
-    let replaced = expression.transform(|node| {
-        Ok(match &node {
-            Expr::Column(column) => match known.get(column) {
-                Some(made) => Transformed::yes(made.clone()),
-                None => Transformed::no(node),
-            },
-            _ => Transformed::no(node),
-        })
-    })?;
-    Ok(replaced.data)
 }

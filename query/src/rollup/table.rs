@@ -201,10 +201,15 @@ pub(super) fn windows(view: &View, names: &Names, resolution: Resolution, prune:
             }
         };
         if prune.series.is_none() && known.len() <= at_once {
-            tasks.push(Task::Windows(resolution, Prune { series: None, from, to }));
+            tasks.push(Task::Windows(resolution, Prune { from, to, ..Prune::default() }));
             continue;
         }
-        let parts = known.chunks(at_once).map(|series| Prune { series: Some(series.iter().copied().collect()), from, to });
+        let parts = known.chunks(at_once).map(|series| Prune {
+            series: Some(series.iter().copied().collect()),
+            from,
+            to,
+            ..Prune::default()
+        });
         tasks.extend(parts.map(|prune| Task::Windows(resolution, prune)));
     }
     tasks

@@ -224,6 +224,7 @@ impl View {
                 series: Some(BTreeSet::new()),
                 from: *end,
                 to: *end,
+                ..Prune::default()
             });
             hull.series.get_or_insert_default().insert(*series);
             (hull.from, hull.to) = (hull.from.min(*end), hull.to.max(*end));

@@ -1,6 +1,6 @@
 //! The tables of the session and their descriptions.
 
-use super::{answer::type_name, properties::PropertyTable, views, wide::WideTable};
+use super::{answer::type_name, by_series::GroupBySeries, properties::PropertyTable, views, wide::WideTable};
 use crate::{
     ColumnDescription, QueryError, TableDescription,
     directory::{AssetRow, Directory, NAMES},
@@ -61,6 +61,8 @@ pub async fn register(
         Arc::new(RollupTable::new(store.clone(), samples.clone())),
     )?;
     session.add_optimizer_rule(Arc::new(UseRollups::new(store.clone(), samples.clone())));
+    // After roll-ups: what they answer need not be grouped at all.
+    session.add_optimizer_rule(Arc::new(GroupBySeries::new(samples.clone(), directory.clone())));
     session.register_table("stored_events", Arc::new(EventsTable::new(store.clone())))?;
     for (name, description, statement) in views::VIEWS {
         let plan = session.state().create_logical_plan(statement).await?;

@@ -75,6 +75,16 @@ pub fn quality_code(quality: Quality) -> i8 {
     }
 }
 
+/// The quality that SQL calls by this name.
+pub fn quality_named(name: &str) -> Option<Quality> {
+    match name {
+        "good" => Some(Quality::Good),
+        "uncertain" => Some(Quality::Uncertain),
+        "bad" => Some(Quality::Bad),
+        _ => None,
+    }
+}
+
 /// The quality of a code; anything unknown is Bad.
 pub fn quality_of(code: i8) -> Quality {
     match code {

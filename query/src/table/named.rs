@@ -25,7 +25,7 @@ use datafusion::{
     error::{DataFusionError, Result},
     execution::TaskContext,
     logical_expr::{Expr, TableProviderFilterPushDown, TableType},
-    physical_expr::{EquivalenceProperties, PhysicalExpr},
+    physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions::Column},
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, SendableRecordBatchStream,
         stream::RecordBatchStreamAdapter,
@@ -55,7 +55,8 @@ pub const COLUMNS: [(&str, &str); 17] = [
     ("seq", "number of the log record it came with"),
 ];
 
-fn name_type() -> DataType {
+/// The type of a name: its text once, and a number per row.
+pub(crate) fn name_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
@@ -152,8 +153,28 @@ impl TableProvider for NamedTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let keys: Vec<&str> = NAMES.iter().copied().chain(["time"]).collect();
-        Ok(filters.iter().map(|filter| pushdown(filter, &keys)).collect())
+        let supported = |filter: &&Expr| match Prune::qualities_of(filter) {
+            Some(_) => TableProviderFilterPushDown::Exact,
+            None => pushdown(filter, &keys),
+        };
+        Ok(filters.iter().map(supported).collect())
     }
+}
+
+/// The order of named points: by series and time, where the points are in that order.
+fn order(input: &Arc<dyn ExecutionPlan>, named: &SchemaRef) -> Result<Option<LexOrdering>> {
+    let by = |schema: &SchemaRef, name: &str| -> Result<PhysicalSortExpr> {
+        Ok(PhysicalSortExpr::new_default(Arc::new(Column::new(name, schema.index_of(name)?))))
+    };
+    let points = input.schema();
+    if named.index_of("series").is_err() || named.index_of("time").is_err() {
+        return Ok(None);
+    }
+    let wanted = [by(&points, "series")?, by(&points, "time")?, by(&points, "nanos")?];
+    if !input.equivalence_properties().ordering_satisfy(wanted)? {
+        return Ok(None);
+    }
+    Ok(LexOrdering::new([by(named, "series")?, by(named, "time")?]))
 }
 
 /// Turns points into named points.
@@ -168,8 +189,9 @@ struct NamedExec {
 impl NamedExec {
     fn new(input: Arc<dyn ExecutionPlan>, names: Arc<Names>, columns: Vec<usize>) -> Result<Self> {
         let schema = Arc::new(schema().project(&columns)?);
+        let order = order(&input, &schema)?;
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
+            EquivalenceProperties::new_with_orderings(schema, order),
             datafusion::physical_plan::Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
             input.pipeline_behavior(),
             input.boundedness(),

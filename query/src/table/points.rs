@@ -81,30 +81,31 @@ impl PointsTable {
         let mut inputs = Vec::new();
         let mut to_merge = Vec::new();
         if !plain.is_empty() {
-            inputs.push(scan_files(state, &files.root, &plain, prune)?);
+            inputs.push(scan_files(state, &files.root, &plain, prune, projection)?);
         }
         if let Some(buffer) = buffer {
-            if late.is_empty() { inputs.push(buffer) } else { to_merge.push(buffer) }
+            if late.is_empty() { inputs.push(project(buffer, projection)?) } else { to_merge.push(buffer) }
         }
         if !merged.is_empty() {
-            let ordered: Result<Vec<_>> = merged.iter().map(|file| scan_files(state, &files.root, &[file], prune)).collect();
+            // The latest write is chosen by columns that nobody asked for.
+            let ordered: Result<Vec<_>> =
+                merged.iter().map(|file| scan_files(state, &files.root, &[file], prune, None)).collect();
             to_merge.extend(ordered?);
         }
         match to_merge.len() {
             0 => {}
-            1 => inputs.append(&mut to_merge),
+            1 => inputs.push(project(to_merge.remove(0), projection)?),
             _ => {
                 let union = UnionExec::try_new(to_merge)?;
                 let sorted = Arc::new(SortPreservingMergeExec::new(ordering(), union).with_round_robin_repartition(false));
-                inputs.push(Arc::new(DedupExec::new(sorted)));
+                inputs.push(project(Arc::new(DedupExec::new(sorted)), projection)?);
             }
         }
-        let plan = match inputs.len() {
-            0 => Arc::new(EmptyExec::new(schema())),
-            1 => inputs.remove(0),
-            _ => UnionExec::try_new(inputs)?,
-        };
-        project(plan, projection)
+        match inputs.len() {
+            0 => project(Arc::new(EmptyExec::new(schema())), projection),
+            1 => Ok(inputs.remove(0)),
+            _ => UnionExec::try_new(inputs),
+        }
     }
 }
 
@@ -171,15 +172,16 @@ fn buffered(points: &[Chunk], prune: &Prune) -> Result<Option<Arc<dyn ExecutionP
     Ok(Some(DataSourceExec::from_data_source(source)))
 }
 
-/// Reads files, each sorted within itself.
+/// Reads columns of files, each sorted within itself.
 ///
 /// # Errors
 /// When the plan cannot be made.
-pub fn scan_files(
+fn scan_files(
     state: &dyn Session,
     root: &ObjectStoreUrl,
     files: &[&DataFile],
     prune: &Prune,
+    projection: Option<&Vec<usize>>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let sorted = files.len() <= MAX_SORTED_FILES;
     let groups: Vec<FileGroup> = files
@@ -187,7 +189,7 @@ pub fn scan_files(
         .map(|files| files.iter().map(|file| partitioned(file)).collect())
         .collect();
     let orderings: Vec<LexOrdering> = if sorted { vec![ordering()] } else { Vec::new() };
-    read_parquet(state, root, schema(), groups, orderings, prune.condition())
+    read_columns(state, root, schema(), groups, orderings, prune.condition(), projection)
 }
 
 /// A file as the query engine names it. It stays on disk as long as the plan that reads it.
@@ -215,12 +217,52 @@ pub fn read_parquet(
     orderings: Vec<LexOrdering>,
     condition: Option<Expr>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
+    read_columns(state, root, schema, groups, orderings, condition, None)
+}
+
+/// As [`read_parquet`], of some columns. Columns of the condition are read as well, and no other.
+///
+/// # Errors
+/// When the plan cannot be made.
+fn read_columns(
+    state: &dyn Session,
+    root: &ObjectStoreUrl,
+    schema: SchemaRef,
+    groups: Vec<FileGroup>,
+    orderings: Vec<LexOrdering>,
+    condition: Option<Expr>,
+    projection: Option<&Vec<usize>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let read = projection.map(|projection| with_columns_of(&schema, projection, condition.as_ref())).transpose()?;
     let source = Arc::new(super::reader::keeping_metadata(ParquetSource::new(schema.clone()), state, root)?);
-    let config =
-        FileScanConfigBuilder::new(root.clone(), source).with_file_groups(groups).with_output_ordering(orderings).build();
+    let config = FileScanConfigBuilder::new(root.clone(), source)
+        .with_file_groups(groups)
+        .with_output_ordering(orderings)
+        .with_projection_indices(read.clone())?
+        .build();
     let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
     let Some(condition) = condition else { return Ok(scan) };
-    let known: DFSchema = schema.to_dfschema()?;
+    let known: DFSchema = scan.schema().to_dfschema()?;
     let condition = state.create_physical_expr(condition, &known)?;
-    Ok(Arc::new(FilterExec::try_new(condition, scan)?))
+    let filtered = Arc::new(FilterExec::try_new(condition, scan)?);
+    match (read, projection) {
+        (Some(read), Some(projection)) if read != *projection => {
+            let places: Vec<usize> =
+                projection.iter().filter_map(|wanted| read.iter().position(|read| read == wanted)).collect();
+            project(filtered, Some(&places))
+        }
+        _ => Ok(filtered),
+    }
+}
+
+/// The columns, and those of a condition that are not among them.
+fn with_columns_of(schema: &SchemaRef, projection: &[usize], condition: Option<&Expr>) -> Result<Vec<usize>> {
+    let mut read = projection.to_vec();
+    for column in condition.into_iter().flat_map(Expr::column_refs) {
+        let index = schema.index_of(&column.name)?;
+        if !read.contains(&index) {
+            read.push(index);
+        }
+    }
+    Ok(read)
 }

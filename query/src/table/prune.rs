@@ -6,9 +6,10 @@ use andon_models::Timestamp;
 use arrow::{
     array::{AsArray, BooleanArray, RecordBatch},
     compute::filter_record_batch,
-    datatypes::{Int32Type, TimestampMicrosecondType},
+    datatypes::{Int8Type, Int32Type, TimestampMicrosecondType},
 };
 use datafusion::{
+    common::Column,
     error::Result,
     logical_expr::{BinaryExpr, Expr, Operator, expr::InList, utils::split_conjunction},
     prelude::{col, lit},
@@ -16,7 +17,7 @@ use datafusion::{
 };
 use std::collections::BTreeSet;
 
-use super::columns::{Chunk, SERIES, TIME};
+use super::columns::{Chunk, QUALITY, SERIES, TIME, quality_code, quality_named};
 
 /// More series than this are pruned by their range only; the rows are sorted out by the condition itself.
 const MAX_LISTED_SERIES: usize = 2_000;
@@ -30,18 +31,47 @@ pub struct Prune {
     pub from: i64,
     /// The last microsecond.
     pub to: i64,
+    /// The codes of the qualities, exactly; none means all.
+    pub qualities: Option<BTreeSet<i8>>,
 }
 
 impl Default for Prune {
     fn default() -> Self {
-        Self { series: None, from: i64::MIN, to: i64::MAX }
+        Self { series: None, from: i64::MIN, to: i64::MAX, qualities: None }
     }
 }
 
 impl Prune {
     /// One series, from one instant to another, both included.
     pub fn one(series: i32, from: Timestamp, to: Timestamp) -> Self {
-        Self { series: Some([series].into()), from: from.as_micros(), to: to.as_micros() }
+        Self { series: Some([series].into()), from: from.as_micros(), to: to.as_micros(), qualities: None }
+    }
+
+    /// The qualities that a condition on `quality` alone leaves: `quality = 'good'`, `quality in ('good', 'uncertain')`. As quality
+    /// belongs to a point's identity, such a condition may be applied before the latest write is chosen, and then is done with.
+    pub fn qualities_of(condition: &Expr) -> Option<BTreeSet<i8>> {
+        let is_quality = |expression: &Expr| matches!(plain_column(expression), Some(column) if column.name == "quality");
+        let code = |expression: &Expr| match plain(expression) {
+            Expr::Literal(value, _) => Some(quality_named(value.try_as_str()??).map(quality_code)),
+            _ => None,
+        };
+        match condition {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_quality(left) => {
+                Some(code(right)?.into_iter().collect())
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_quality(right) => {
+                Some(code(left)?.into_iter().collect())
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                let mut codes = Self::qualities_of(left)?;
+                codes.extend(Self::qualities_of(right)?);
+                Some(codes)
+            }
+            Expr::InList(InList { expr, list, negated: false }) if is_quality(expr) => {
+                Some(list.iter().map(code).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+            }
+            _ => None,
+        }
     }
 
     /// Reads conditions on `series` and `time`; what it does not understand leaves nothing out.
@@ -60,6 +90,13 @@ impl Prune {
     }
 
     fn add(&mut self, condition: &Expr) {
+        if let Some(qualities) = Self::qualities_of(condition) {
+            self.qualities = Some(match self.qualities.take() {
+                None => qualities,
+                Some(known) => known.intersection(&qualities).copied().collect(),
+            });
+            return;
+        }
         match condition {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (plain(left), op, plain(right)) {
                 (Expr::Column(column), op, Expr::Literal(value, _)) => self.compare(&column.name, *op, value),
@@ -145,6 +182,12 @@ impl Prune {
                 }
             }
         }
+        if let Some(qualities) = &self.qualities {
+            parts.push(match qualities.first() {
+                Some(only) if qualities.len() == 1 => col("quality").eq(lit(*only)),
+                _ => col("quality").in_list(qualities.iter().map(|quality| lit(*quality)).collect(), false),
+            });
+        }
         parts.into_iter().reduce(Expr::and)
     }
 
@@ -165,10 +208,15 @@ impl Prune {
             (None, Some(series)) => series.contains(&number),
             (None, None) => true,
         };
+        let qualities = batch.column(QUALITY).as_primitive::<Int8Type>().values();
+        let of_quality = |quality: &i8| self.qualities.as_ref().is_none_or(|wanted| wanted.contains(quality));
         let keep: BooleanArray = times
             .iter()
             .zip(series)
-            .map(|(time, series)| Some(self.from <= *time && *time <= self.to && wanted(*series)))
+            .zip(qualities)
+            .map(|((time, series), quality)| {
+                Some(self.from <= *time && *time <= self.to && wanted(*series) && of_quality(quality))
+            })
             .collect();
         match keep.true_count() {
             0 => Ok(None),
@@ -188,6 +236,16 @@ fn plain(expression: &Expr) -> &Expr {
         },
         Expr::Alias(alias) => plain(&alias.expr),
         _ => expression,
+    }
+}
+
+/// A column, looked at through the casts that make its texts comparable.
+fn plain_column(expression: &Expr) -> Option<&Column> {
+    match expression {
+        Expr::Column(column) => Some(column),
+        Expr::Cast(cast) => plain_column(&cast.expr),
+        Expr::Alias(alias) => plain_column(&alias.expr),
+        _ => None,
     }
 }
 
@@ -255,12 +313,17 @@ mod tests {
             col("series").eq(lit(3)).or(col("series").eq(lit(5))),
             col("time").gt(at(10)).and(col("time").lt_eq(at(20))),
         ]);
-        assert_eq!(prune, Prune { series: Some([3, 5].into()), from: 10, to: 20 });
+        assert_eq!(prune, Prune { series: Some([3, 5].into()), from: 10, to: 20, qualities: None });
         let prune = Prune::of(&[col("series").in_list(vec![lit(3), lit(4)], false), at(7).lt(col("time"))]);
-        assert_eq!(prune, Prune { series: Some([3, 4].into()), from: 7, to: i64::MAX });
+        assert_eq!(prune, Prune { series: Some([3, 4].into()), from: 7, to: i64::MAX, qualities: None });
         let unknown =
             Prune::of(&[col("series").eq(lit(3)).or(col("time").eq(at(1))), col("series").in_list(vec![lit(3)], true)]);
         assert_eq!(unknown, Prune::default());
+        let quality =
+            |texts: &[&str]| Prune::of(&[col("quality").in_list(texts.iter().map(|text| lit(*text)).collect(), false)]);
+        assert_eq!(quality(&["good", "bad", "odd"]).qualities, Some([0, 2].into()));
+        assert_eq!(Prune::of(&[col("quality").not_eq(lit("good"))]), Prune::default());
+        assert_eq!(Prune::of(&[col("quality").eq(lit("good")), lit("bad").eq(col("quality"))]).qualities, Some([].into()));
         let nanos = lit(ScalarValue::TimestampNanosecond(Some(1_500), Some("UTC".into())));
         assert_eq!(Prune::of(&[col("time").lt(nanos.clone())]).to, 2);
         assert_eq!(Prune::of(&[col("time").gt(nanos)]).from, 1);
