@@ -2,6 +2,7 @@
 //! read without its plant file, and series of earlier definitions keep their names.
 
 mod names;
+mod rows;
 mod stream_file;
 mod streams;
 mod target;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use tokio::sync::oneshot;
 
@@ -65,7 +66,7 @@ pub struct Directory {
     #[serde(skip)]
     by_path: HashMap<String, SeriesId>,
     #[serde(skip)]
-    names: names::Cache,
+    properties: OnceLock<Arc<names::Properties>>,
 }
 
 /// An asset.
@@ -168,7 +169,7 @@ impl Directory {
     /// The series of a property of an asset, or, with an empty asset, the data stream of a name.
     pub fn series_of(&self, asset: &str, property: &str) -> Option<(SeriesId, ValueType)> {
         if asset.is_empty() {
-            return self.streams.find(property).map(|stream| (stream.series, stream.value_type));
+            return self.streams.find(property);
         }
         let series = *self.by_path.get(&format!("{asset}/{property}"))?;
         Some((series, self.series.get(&series.0)?.value_type))
@@ -176,7 +177,8 @@ impl Directory {
 
     /// All names as columns, data streams of this moment included.
     pub fn names(&self) -> Arc<Names> {
-        self.names.current(self)
+        let properties = self.properties.get_or_init(|| Arc::new(names::Properties::of(self)));
+        Arc::new(Names::new(properties.clone(), self.streams.clone()))
     }
 
     /// Writes the names of the definition, whole or not at all.

@@ -1,22 +1,19 @@
 //! The names of all series as columns: what SQL and files put beside the numbers.
 //!
-//! Names of properties are one batch that never changes. Those of data streams follow in batches of [`CHUNK_ROWS`], of which only
-//! the last one is made anew when streams came along. A column of names is a dictionary: of all properties where these are few,
-//! otherwise of the series that occur in the rows at hand, so that a million names cost nothing where a few are meant.
+//! Names of properties are one batch that never changes. Those of data streams, of which there may be millions, are made into columns
+//! for the rows at hand, and thrown away with them. A column of names is a dictionary: of all properties where these are few, otherwise
+//! of the series that occur in the rows.
 
-use super::{DataStream, Directory, FIRST_STREAM, SeriesRow};
+use super::{Directory, FIRST_STREAM, SeriesRow, Streams, rows::Row, streams::Look};
 use crate::table::columns::CHUNK_ROWS;
 use andon_models::ValueType;
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch, StringArray},
-    compute::{cast, interleave, kernels::zip::zip},
+    compute::{cast, kernels::zip::zip},
     datatypes::{DataType, Int32Type, SchemaRef},
     error::ArrowError,
 };
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 /// The columns, the number of the series last.
 pub const NAMES: [&str; 9] = ["asset", "property", "unit", "model", "alias", "asset_id", "property_id", "data_type", "series"];
@@ -28,43 +25,37 @@ const MAX_SHARED: usize = 8_192;
 /// The names of all series of some moment.
 #[derive(Debug)]
 pub struct Names {
-    /// First the properties, then streams in the order of their numbers.
-    chunks: Vec<Arc<RecordBatch>>,
-    /// Rows of the first chunk by series.
-    properties: Arc<HashMap<i32, usize>>,
-    /// How many streams there are.
-    streams: usize,
+    properties: Arc<Properties>,
+    streams: Arc<Streams>,
+    /// How many streams there were.
+    count: usize,
 }
 
-/// The newest names, kept until a stream comes along.
-#[derive(Debug, Default)]
-pub struct Cache(Mutex<Option<Arc<Names>>>);
-
-impl Cache {
-    pub(super) fn current(&self, directory: &Directory) -> Arc<Names> {
-        let streams = directory.streams.len();
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match cache.as_ref() {
-            Some(names) if names.streams == streams => names.clone(),
-            known => {
-                let base = known.cloned().unwrap_or_else(|| Arc::new(Names::of_properties(directory)));
-                let names = Arc::new(base.with_streams(directory, streams));
-                *cache = Some(names.clone());
-                names
-            }
-        }
-    }
+/// The names of properties. Columns as in [`NAMES`].
+#[derive(Debug)]
+pub struct Properties {
+    names: RecordBatch,
+    /// Rows by series.
+    rows: HashMap<i32, usize>,
 }
 
-impl Names {
-    fn of_properties(directory: &Directory) -> Self {
+/// Where the names of a series are.
+#[derive(Clone, Copy)]
+enum Place {
+    Property(usize),
+    Stream(usize),
+}
+
+impl Properties {
+    /// The names of a directory's properties.
+    pub fn of(directory: &Directory) -> Self {
         let rows = || directory.series.values();
         let text = |name: fn(&SeriesRow) -> String| -> ArrayRef {
             Arc::new(rows().map(|row| Some(name(row))).collect::<StringArray>())
         };
         let series: Int32Array = directory.series.keys().map(|series| series.cast_signed()).collect();
-        let position = series.values().iter().copied().zip(0..).collect();
-        let chunk = batch([
+        let rows_by_series = series.values().iter().copied().zip(0..).collect();
+        let names = batch([
             text(|row| row.asset.to_string()),
             text(|row| row.property.to_string()),
             text(|row| row.unit.to_string()),
@@ -75,33 +66,46 @@ impl Names {
             text(|row| type_name(row.value_type).to_owned()),
             Arc::new(series),
         ]);
-        Self { chunks: vec![Arc::new(chunk)], properties: Arc::new(position), streams: 0 }
+        Self { names, rows: rows_by_series }
+    }
+}
+
+impl Names {
+    /// The names of properties, and of the streams there are now.
+    pub fn new(properties: Arc<Properties>, streams: Arc<Streams>) -> Self {
+        let count = streams.len();
+        Self { properties, streams, count }
     }
 
-    /// The same with the streams there are now: full chunks stay, the last one is made anew.
-    fn with_streams(&self, directory: &Directory, streams: usize) -> Self {
-        let full = self.streams / CHUNK_ROWS;
-        let mut chunks = self.chunks[..=full].to_vec();
-        for from in (full * CHUNK_ROWS..streams).step_by(CHUNK_ROWS) {
-            let rows = directory.streams.range(from, CHUNK_ROWS.min(streams - from));
-            chunks.push(Arc::new(of_streams(&rows)));
-        }
-        Self { chunks, properties: self.properties.clone(), streams }
+    /// The names of properties in one batch. Columns as in [`NAMES`].
+    pub fn properties(&self) -> &RecordBatch {
+        &self.properties.names
     }
 
-    /// The names in batches: properties first, then streams. Columns as in [`NAMES`].
-    pub fn chunks(&self) -> &[Arc<RecordBatch>] {
-        &self.chunks
+    /// The names of streams, batch by batch, in the order of their numbers.
+    pub fn streams(&self) -> impl Iterator<Item = RecordBatch> {
+        (0..self.count)
+            .step_by(CHUNK_ROWS)
+            .map(|from| of_streams(self.streams.look().range(from..self.count.min(from + CHUNK_ROWS))))
+    }
+
+    /// All series.
+    pub fn series(&self) -> impl Iterator<Item = i32> {
+        let streams = (0..self.count).filter_map(|place| i32::try_from(place).ok());
+        series_of(&self.properties.names).iter().copied().chain(streams.map(|place| FIRST_STREAM.cast_signed() + place))
     }
 
     /// The names of one series as a batch of one row.
     pub fn row(&self, series: i32) -> Option<RecordBatch> {
-        self.place(series).map(|(chunk, row)| self.chunks[chunk].slice(row, 1))
+        Some(match self.place(series)? {
+            Place::Property(row) => self.properties.names.slice(row, 1),
+            Place::Stream(place) => of_streams(self.streams.look().range(place..place + 1)),
+        })
     }
 
     /// The columns.
     pub fn schema(&self) -> SchemaRef {
-        self.chunks[0].schema()
+        self.properties.names.schema()
     }
 
     /// Columns of names for rows of series; null where a series has none.
@@ -114,14 +118,14 @@ impl Names {
         if indices.is_empty() {
             return Ok(Vec::new());
         }
-        let properties = &self.chunks[0];
+        let properties = &self.properties.names;
         let shared = properties.num_rows() <= MAX_SHARED && series.iter().all(|series| series.cast_unsigned() < FIRST_STREAM);
         let (keys, values): (Int32Array, Vec<ArrayRef>) = if shared {
             (self.keys(series), indices.iter().map(|index| properties.column(*index).clone()).collect())
         } else {
             let (keys, rows) = self.distinct(series);
-            let values: Result<Vec<ArrayRef>, ArrowError> = indices.iter().map(|index| self.pick(*index, &rows)).collect();
-            (keys, values?)
+            let streams = self.streams.look();
+            (keys, indices.iter().map(|index| self.pick(&streams, *index, &rows)).collect())
         };
         // Not every reader looks for nulls among a dictionary's values, so what streams do not have is null among the keys.
         let of_property = |(key, series): (Option<i32>, &i32)| key.filter(|_| series.cast_unsigned() < FIRST_STREAM);
@@ -140,7 +144,7 @@ impl Names {
         let key = |series: &i32| match last {
             Some((known, key)) if known == *series => key,
             _ => {
-                let key = self.properties.get(series).and_then(|row| i32::try_from(*row).ok());
+                let key = self.properties.rows.get(series).and_then(|row| i32::try_from(*row).ok());
                 last = Some((*series, key));
                 key
             }
@@ -169,8 +173,8 @@ impl Names {
         Ok(columns)
     }
 
-    /// The different series of these rows as chunk and row, and for each row the place among them.
-    fn distinct(&self, series: &[i32]) -> (Int32Array, Vec<(usize, usize)>) {
+    /// The different series of these rows, and for each row the place among them.
+    fn distinct(&self, series: &[i32]) -> (Int32Array, Vec<Place>) {
         let mut places: HashMap<i32, Option<i32>> = HashMap::new();
         let mut rows = Vec::new();
         let mut last: Option<(i32, Option<i32>)> = None;
@@ -189,24 +193,33 @@ impl Names {
         (keys.collect(), rows)
     }
 
-    /// Where a series stands: its chunk and row.
-    fn place(&self, series: i32) -> Option<(usize, usize)> {
+    fn place(&self, series: i32) -> Option<Place> {
         match series.cast_unsigned().checked_sub(FIRST_STREAM).map(|place| place as usize) {
-            None => Some((0, *self.properties.get(&series)?)),
-            Some(place) => (place < self.streams).then_some((1 + place / CHUNK_ROWS, place % CHUNK_ROWS)),
+            None => self.properties.rows.get(&series).copied().map(Place::Property),
+            Some(place) => (place < self.count).then_some(Place::Stream(place)),
         }
     }
 
-    fn pick(&self, index: usize, rows: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {
-        // Only the chunks that occur, or a few rows would cost as much as there are chunks.
-        let mut used: Vec<usize> = rows.iter().map(|(chunk, _)| *chunk).collect();
-        used.sort_unstable();
-        used.dedup();
-        let columns: Vec<&dyn Array> = used.iter().map(|chunk| self.chunks[*chunk].column(index).as_ref()).collect();
-        let place = |(chunk, row): &(usize, usize)| (used.binary_search(chunk).unwrap_or(0), *row);
-        let places: Vec<(usize, usize)> = rows.iter().map(place).collect();
-        if columns.is_empty() { Ok(self.chunks[0].column(index).slice(0, 0)) } else { interleave(&columns, &places) }
+    /// One name of some series.
+    fn pick(&self, streams: &Look<'_>, index: usize, places: &[Place]) -> ArrayRef {
+        let of_properties = self.properties.names.column(index).as_string_opt::<i32>();
+        let name = |place: &Place| match *place {
+            Place::Property(row) => of_properties.filter(|names| names.is_valid(row)).map(|names| names.value(row)),
+            Place::Stream(place) => streams.get(place).and_then(|stream| name_of(&stream, NAMES[index])),
+        };
+        Arc::new(places.iter().map(name).collect::<StringArray>())
     }
+}
+
+/// A name of a stream; none where only properties have one.
+fn name_of<'a>(stream: &Row<'a>, name: &str) -> Option<&'a str> {
+    Some(match name {
+        "property" => stream.property(),
+        "unit" => stream.unit,
+        "alias" => stream.alias,
+        "data_type" => type_name(stream.value_type),
+        _ => return None,
+    })
 }
 
 /// The numbers of the series of a chunk.
@@ -214,21 +227,13 @@ pub fn series_of(chunk: &RecordBatch) -> &[i32] {
     chunk.column(NAMES.len() - 1).as_primitive::<Int32Type>().values()
 }
 
-fn of_streams(rows: &[DataStream]) -> RecordBatch {
-    let text = |name: fn(&DataStream) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(name))) };
-    let none: ArrayRef = Arc::new(StringArray::new_null(rows.len()));
-    let series = rows.iter().map(|row| row.series.0.cast_signed());
-    batch([
-        none.clone(),
-        text(DataStream::property),
-        text(|row| &row.unit),
-        none.clone(),
-        text(|row| &row.alias),
-        none.clone(),
-        none,
-        text(|row| type_name(row.value_type)),
-        Arc::new(Int32Array::from_iter_values(series)),
-    ])
+fn of_streams<'a>(rows: impl Iterator<Item = Row<'a>> + Clone) -> RecordBatch {
+    batch(NAMES.map(|name| -> ArrayRef {
+        match name {
+            "series" => Arc::new(rows.clone().map(|row| row.series.0.cast_signed()).collect::<Int32Array>()),
+            name => Arc::new(rows.clone().map(|row| name_of(&row, name)).collect::<StringArray>()),
+        }
+    }))
 }
 
 fn batch(columns: [ArrayRef; NAMES.len()]) -> RecordBatch {
@@ -257,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn names_follow_new_streams_and_full_chunks_stay() {
+    fn names_are_those_of_their_moment() {
         let directory = Directory::default();
         let stream = |place: usize| FIRST_STREAM.cast_signed() + i32::try_from(place).unwrap();
         let add = |count: usize| {
@@ -267,17 +272,16 @@ mod tests {
         };
         add(3);
         let first = directory.names();
-        assert!(Arc::ptr_eq(&first, &directory.names()));
-        add(CHUNK_ROWS);
+        add(CHUNK_ROWS + 1);
         let second = directory.names();
-        add(1);
-        let third = directory.names();
-        assert_eq!([first.chunks.len(), second.chunks.len(), third.chunks.len()], [2, 3, 3]);
-        assert!(Arc::ptr_eq(&second.chunks[1], &third.chunks[1]) && !Arc::ptr_eq(&second.chunks[2], &third.chunks[2]));
+        let rows = |names: &Names| names.streams().map(|chunk| chunk.num_rows()).collect::<Vec<_>>();
+        assert_eq!((rows(&first), rows(&second)), (vec![3], vec![CHUNK_ROWS, 4]));
         let asked = [stream(1), stream(1), stream(CHUNK_ROWS + 3), 7, stream(CHUNK_ROWS + 4), stream(1)];
         let name = |place: usize| Some(format!("stream {place}"));
         let expected = [name(1), name(1), name(CHUNK_ROWS + 3), None, None, name(1)];
-        assert_eq!(alias(&third, &asked), expected);
+        assert_eq!(alias(&second, &asked), expected);
         assert_eq!(alias(&first, &asked[2..5]), [None, None, None]);
+        assert_eq!(second.series().last(), Some(stream(CHUNK_ROWS + 3)));
+        assert_eq!(series_of(&second.row(stream(5)).unwrap()), [stream(5)]);
     }
 }

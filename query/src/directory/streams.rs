@@ -4,17 +4,19 @@
 //! further record with points of it until one of them is on disk: so no record can be read back without its names. At a flush
 //! the definitions move from the log into `streams.bin`, which only grows.
 
+use super::rows::{Row, Rows};
 use crate::{Batch, QueryError, historian::Answer};
 use andon_models::{SeriesId, ValueType};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
+    ops::Range,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use tokio::sync::oneshot;
 
 /// The number of the first stream. Properties count from 0, so neither ever reaches the other.
 pub const FIRST_STREAM: u32 = 0x4000_0000;
-/// Most streams of one folder: their names and newest values take some 300 bytes of memory each, so this is well below the budget.
+/// Most streams of one folder: their names and newest values take some 200 bytes of memory each, so this is well below the budget.
 pub const MAX_STREAMS: usize = 2_000_000;
 /// Longest name of a stream, in bytes. AWS IoT SiteWise allows as much.
 pub const MAX_ALIAS_BYTES: usize = 2_048;
@@ -39,7 +41,7 @@ impl DataStream {
     }
 }
 
-fn last_part(alias: &str) -> &str {
+pub(super) fn last_part(alias: &str) -> &str {
     if !alias.starts_with('/') {
         let bytes = alias.as_bytes();
         let space = (1..bytes.len()).rev().find(|at| bytes[*at] == b' ' && bytes[at - 1] != b'\\');
@@ -58,12 +60,26 @@ pub struct Streams {
 
 #[derive(Debug, Default)]
 struct Known {
-    rows: Vec<DataStream>,
-    places: HashMap<Arc<str>, u32>,
+    rows: Rows,
     /// Places of streams whose definition is not on disk yet.
     unlogged: HashSet<u32>,
     /// How many are in the file, and the bytes they take there.
     saved: (usize, u64),
+}
+
+/// The streams of some moment, held while they are looked at.
+pub struct Look<'a>(RwLockReadGuard<'a, Known>);
+
+impl Look<'_> {
+    /// A stream by its place.
+    pub fn get(&self, place: usize) -> Option<Row<'_>> {
+        self.0.rows.get(place)
+    }
+
+    /// Streams by place.
+    pub fn range(&self, places: Range<usize>) -> impl Iterator<Item = Row<'_>> + Clone {
+        places.map_while(|place| self.get(place))
+    }
 }
 
 impl Streams {
@@ -75,40 +91,47 @@ impl Streams {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The streams of this moment. None can come along while they are held.
+    pub fn look(&self) -> Look<'_> {
+        Look(self.read())
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.read().rows.len()
     }
 
-    /// A stream by name.
-    pub fn find(&self, alias: &str) -> Option<DataStream> {
+    /// The number of a stream and the type of its values, by its name.
+    pub fn find(&self, alias: &str) -> Option<(SeriesId, ValueType)> {
         let known = self.read();
-        known.places.get(alias).map(|place| known.rows[*place as usize].clone())
+        let place = known.rows.find(alias)?;
+        Some((SeriesId(FIRST_STREAM + place), known.rows.get(place as usize)?.value_type))
     }
 
     /// A stream by number.
     pub fn by_number(&self, series: SeriesId) -> Option<DataStream> {
         let place = series.0.checked_sub(FIRST_STREAM)?;
-        self.read().rows.get(place as usize).cloned()
+        self.read().rows.stream(place as usize)
     }
 
     /// Streams by place, those from `from` on, at most `count`.
     pub fn range(&self, from: usize, count: usize) -> Vec<DataStream> {
-        self.read().rows.iter().skip(from).take(count).cloned().collect()
+        let known = self.read();
+        (from..from.saturating_add(count)).map_while(|place| known.rows.stream(place)).collect()
     }
 
     /// The stream of a name, a new one if there is none. The type of one that is there stays.
     ///
     /// # Errors
     /// When the name cannot be one, or there are too many streams.
-    pub fn find_or_add(&self, alias: &str, value_type: ValueType, unit: &str) -> Result<DataStream, QueryError> {
+    pub fn find_or_add(&self, alias: &str, value_type: ValueType, unit: &str) -> Result<(SeriesId, ValueType), QueryError> {
         if let Some(stream) = self.find(alias) {
             return Ok(stream);
         }
         check_alias(alias)?;
         let mut known = self.write();
-        if let Some(place) = known.places.get(alias) {
-            return Ok(known.rows[*place as usize].clone());
+        if let Some(row) = known.rows.find(alias).and_then(|place| known.rows.get(place as usize)) {
+            return Ok((row.series, row.value_type));
         }
         if known.rows.len() >= MAX_STREAMS {
             return Err(QueryError::Refused(format!(
@@ -116,12 +139,9 @@ impl Streams {
                  or leave out tags whose values keep changing"
             )));
         }
-        let place = u32::try_from(known.rows.len()).unwrap_or(u32::MAX);
-        let series = SeriesId(FIRST_STREAM + place);
-        let stream = DataStream { series, alias: alias.into(), value_type, unit: unit.into() };
+        let place = known.rows.push(alias, value_type, unit);
         known.unlogged.insert(place);
-        known.add(stream.clone());
-        Ok(stream)
+        Ok((SeriesId(FIRST_STREAM + place), value_type))
     }
 
     /// Takes streams that were read back; those that are there already stay as they are.
@@ -167,7 +187,7 @@ pub fn define(streams: &Arc<Streams>, batch: &mut Batch, done: Done) -> Done {
         for point in &batch.points {
             let Some(place) = point.series.0.checked_sub(FIRST_STREAM) else { continue };
             if known.unlogged.contains(&place) && defined.insert(place) {
-                batch.streams.push(known.rows[place as usize].clone());
+                batch.streams.extend(known.rows.stream(place as usize));
             }
         }
     }
@@ -189,32 +209,27 @@ pub fn define(streams: &Arc<Streams>, batch: &mut Batch, done: Done) -> Done {
 }
 
 impl Known {
-    fn add(&mut self, stream: DataStream) {
-        let place = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        self.places.insert(stream.alias.clone(), place);
-        self.rows.push(stream);
-    }
-
     fn restore(&mut self, stream: DataStream) {
-        let place = stream.series.0.wrapping_sub(FIRST_STREAM) as usize;
+        let DataStream { series, alias, value_type, unit } = stream;
+        let place = series.0.wrapping_sub(FIRST_STREAM) as usize;
         if place >= MAX_STREAMS {
             return;
         }
         // A damaged file may have lost some: their values stay readable under a name that says so.
         while self.rows.len() < place {
-            let series = SeriesId(FIRST_STREAM + u32::try_from(self.rows.len()).unwrap_or(0));
-            let alias = format!("lost name of series {}", series.0).into();
-            self.add(DataStream { series, alias, value_type: ValueType::Double, unit: "".into() });
+            let series = FIRST_STREAM + u32::try_from(self.rows.len()).unwrap_or(0);
+            self.rows.push(&format!("{LOST}{series}"), ValueType::Double, "");
         }
         if place == self.rows.len() {
-            self.add(stream);
-        } else if self.rows[place].alias != stream.alias && self.rows[place].alias.starts_with("lost name ") {
-            let lost = std::mem::replace(&mut self.rows[place], stream);
-            self.places.remove(&lost.alias);
-            self.places.insert(self.rows[place].alias.clone(), u32::try_from(place).unwrap_or(u32::MAX));
+            self.rows.push(&alias, value_type, &unit);
+        } else if self.rows.get(place).is_some_and(|row| row.alias.starts_with(LOST) && row.alias != &*alias) {
+            self.rows.replace(place, &alias, value_type, &unit);
         }
     }
 }
+
+/// How the name of a stream begins whose own name was lost.
+const LOST: &str = "lost name of series ";
 
 fn check_alias(alias: &str) -> Result<(), QueryError> {
     let refused = |why: String| Err(QueryError::Refused(why));
@@ -260,9 +275,10 @@ mod tests {
     fn a_name_keeps_its_number_and_type() {
         let streams = Streams::default();
         let first = streams.find_or_add("a", ValueType::Double, "°C").unwrap();
-        assert_eq!(first.series, SeriesId(FIRST_STREAM));
-        assert_eq!(streams.find_or_add("b", ValueType::String, "").unwrap().series, SeriesId(FIRST_STREAM + 1));
+        assert_eq!(first, (SeriesId(FIRST_STREAM), ValueType::Double));
+        assert_eq!(streams.find_or_add("b", ValueType::String, "").unwrap().0, SeriesId(FIRST_STREAM + 1));
         assert_eq!(streams.find_or_add("a", ValueType::String, "").unwrap(), first);
+        assert_eq!(streams.by_number(first.0).unwrap().unit.as_ref(), "°C");
         assert_eq!(streams.by_number(SeriesId(FIRST_STREAM + 1)).unwrap().alias.as_ref(), "b");
         for wrong in ["", "a\nb", &"x".repeat(MAX_ALIAS_BYTES + 1)] {
             assert!(matches!(streams.find_or_add(wrong, ValueType::Double, ""), Err(QueryError::Refused(_))), "{wrong:?}");
@@ -273,16 +289,16 @@ mod tests {
     fn a_lost_name_leaves_a_place_and_comes_back_when_it_is_found() {
         let streams = Streams::default();
         streams.restore([stream(0, "a"), stream(2, "c")]);
-        assert_eq!((streams.len(), streams.find("c").unwrap().series), (3, SeriesId(FIRST_STREAM + 2)));
+        assert_eq!((streams.len(), streams.find("c").unwrap().0), (3, SeriesId(FIRST_STREAM + 2)));
         streams.restore([stream(1, "b"), stream(0, "other"), stream(MAX_STREAMS as u32, "beyond")]);
-        assert_eq!((streams.find("b").unwrap().series, streams.len()), (SeriesId(FIRST_STREAM + 1), 3));
+        assert_eq!((streams.find("b").unwrap().0, streams.len()), (SeriesId(FIRST_STREAM + 1), 3));
         assert!(streams.find("other").is_none());
     }
 
     #[tokio::test]
     async fn a_definition_goes_with_every_record_until_one_is_on_disk() {
         let streams = Arc::new(Streams::default());
-        let series = streams.find_or_add("a", ValueType::Double, "").unwrap().series;
+        let series = streams.find_or_add("a", ValueType::Double, "").unwrap().0;
         let point = Point { series, tqv: Tqv::good(Timestamp::EPOCH, Value::Double(1.0)) };
         let write = || {
             let mut batch = Batch { points: vec![point.clone(), point.clone()], ..Batch::default() };

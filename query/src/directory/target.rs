@@ -1,6 +1,6 @@
 //! Where a value that somebody writes goes: to a property of an asset, or to a data stream.
 
-use super::{Directory, SeriesRow};
+use super::{Directory, FIRST_STREAM, SeriesRow};
 use crate::QueryError;
 use andon_models::{SeriesId, Value, ValueType};
 
@@ -37,8 +37,7 @@ impl Directory {
         if let Some(property) = self.at_path(alias.strip_prefix('/').unwrap_or(alias))? {
             return Ok(Some(property));
         }
-        let stream = self.streams.find(alias);
-        Ok(stream.map(|stream| Target { series: stream.series, value_type: stream.value_type }))
+        Ok(self.streams.find(alias).map(|(series, value_type)| Target { series, value_type }))
     }
 
     /// The series of a name, a new data stream if there is none.
@@ -49,8 +48,8 @@ impl Directory {
         if let Some(known) = self.find(alias)? {
             return Ok(known);
         }
-        let stream = self.streams.find_or_add(alias, value_type, unit)?;
-        Ok(Target { series: stream.series, value_type: stream.value_type })
+        let (series, value_type) = self.streams.find_or_add(alias, value_type, unit)?;
+        Ok(Target { series, value_type })
     }
 
     /// The series of a number; none if nobody has it.
@@ -62,7 +61,9 @@ impl Directory {
             check_kind(row)?;
             return Ok(Some(Target { series, value_type: row.value_type }));
         }
-        Ok(self.streams.by_number(series).map(|stream| Target { series, value_type: stream.value_type }))
+        let place = series.0.checked_sub(FIRST_STREAM).map(|place| place as usize);
+        let streams = self.streams.look();
+        Ok(place.and_then(|place| streams.get(place)).map(|row| Target { series, value_type: row.value_type }))
     }
 
     fn at_path(&self, path: &str) -> Result<Option<Target>, QueryError> {

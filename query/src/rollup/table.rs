@@ -6,7 +6,7 @@ use super::{
     view::View,
 };
 use crate::{
-    directory::{NAMES, Names, series_of},
+    directory::{NAMES, Names},
     historian::store::Store,
     table::{named::NamedTable, points::pushdown, prune::Prune},
 };
@@ -195,7 +195,7 @@ pub(super) fn windows(view: &View, names: &Names, resolution: Resolution, prune:
         let known: Vec<i32> = match &prune.series {
             Some(series) => series.iter().copied().collect(),
             None => {
-                let mut known: Vec<i32> = names.chunks().iter().flat_map(|chunk| series_of(chunk)).copied().collect();
+                let mut known: Vec<i32> = names.series().collect();
                 known.sort_unstable();
                 known
             }

@@ -77,8 +77,8 @@ impl TableProvider for PropertyTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let names = self.directory.names();
         let mut batches = vec![self.properties.clone()];
-        for chunk in &names.chunks()[1..] {
-            batches.push(self.of_streams(chunk)?);
+        for chunk in names.streams() {
+            batches.push(self.of_streams(&chunk)?);
         }
         Ok(MemorySourceConfig::try_new_exec(&[batches], self.schema(), projection.cloned())?)
     }
@@ -102,7 +102,7 @@ fn of_properties(directory: &Directory) -> Result<RecordBatch> {
         ("property_external_id", texts(&rows, |row| Some(row.property.to_string())), true),
         ("asset_composite_model_id", texts(&rows, |_| None), true),
         ("property_type", texts(&rows, |row| Some(row.kind.to_string())), true),
-        ("property_data_type", directory.names().chunks()[0].column(data_type()).clone(), true),
+        ("property_data_type", directory.names().properties().column(data_type()).clone(), true),
         ("int_attribute_value", Arc::new(rows.iter().map(whole).collect::<Int64Array>()), true),
         ("double_attribute_value", Arc::new(rows.iter().map(double).collect::<Float64Array>()), true),
         ("boolean_attribute_value", Arc::new(rows.iter().map(|row| row.attribute.as_bool()).collect::<BooleanArray>()), true),

@@ -40,10 +40,9 @@ pub fn series(directory: &Directory, state: &dyn Session, conditions: &[Expr]) -
         chosen.extend(series.filter(|(row, _)| passed.is_valid(*row) && passed.value(*row)).map(|(_, series)| *series));
         Ok(())
     };
-    let (properties, all_streams) = names.chunks().split_at(1);
-    properties.iter().try_for_each(|rows| choose(rows))?;
+    choose(names.properties())?;
     match streams {
-        None => all_streams.iter().try_for_each(|rows| choose(rows))?,
+        None => names.streams().try_for_each(|rows| choose(&rows))?,
         Some(Streams::None) => {}
         Some(Streams::One(series)) => names.row(series).as_ref().map_or(Ok(()), &mut choose)?,
     }
@@ -72,7 +71,7 @@ fn meant(directory: &Directory, column: &Column, value: &ScalarValue) -> Option<
         return Some(Streams::None);
     }
     let stream = directory.streams.find(text);
-    (column.name == "alias").then(|| stream.map_or(Streams::None, |stream| Streams::One(stream.series.0.cast_signed())))
+    (column.name == "alias").then(|| stream.map_or(Streams::None, |(series, _)| Streams::One(series.0.cast_signed())))
 }
 
 /// Looks through casts: a text stays the same text as a dictionary's or a view.

@@ -114,11 +114,11 @@ fn selected(directory: &Directory, filter: &ExportFilter) -> Result<Option<HashS
     let mut chosen: HashSet<i32> = chosen.map(|(series, _)| series.cast_signed()).collect();
     // Data streams have no asset: their whole name, or the last part of it, is the property.
     if filter.asset.is_none() {
-        let streams = directory.streams.range(0, usize::MAX);
-        let streams = streams
-            .iter()
-            .filter(|stream| passes(&filter.property, &stream.alias) || passes(&filter.property, stream.property()));
-        chosen.extend(streams.map(|stream| series_code(stream.series)));
+        let streams = directory.streams.look();
+        let meant = streams
+            .range(0..usize::MAX)
+            .filter(|stream| passes(&filter.property, stream.alias) || passes(&filter.property, stream.property()));
+        chosen.extend(meant.map(|stream| series_code(stream.series)));
     }
     if chosen.is_empty() {
         let shown = |pattern: &Option<String>| pattern.clone().unwrap_or_else(|| "*".into());

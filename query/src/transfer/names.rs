@@ -65,9 +65,9 @@ impl Names {
                 "STRING" => ValueType::String,
                 _ => ValueType::Double,
             };
-            let stream = names.directory.streams.find_or_add(alias, value_type, "")?;
+            let (series, value_type) = names.directory.streams.find_or_add(alias, value_type, "")?;
             if !asset.is_empty() {
-                let target = Target { series: stream.series, value_type };
+                let target = Target { series, value_type };
                 names.assets.entry(asset.as_str().into()).or_default().insert(property.as_str().into(), target);
             }
         }
@@ -103,15 +103,15 @@ impl Names {
         if let Some(target) = split_alias(alias).and_then(|(asset, property)| self.property(asset, property)) {
             return Some(target);
         }
-        let stream = self.directory.streams.find(alias)?;
-        Some(Target { series: stream.series, value_type: stream.value_type })
+        let (series, value_type) = self.directory.streams.find(alias)?;
+        Some(Target { series, value_type })
     }
 
     /// A data stream for a name that is unknown, if there may be one.
     fn created(&self, alias: &str, cell: &Cell<'_>) -> Option<Result<Target, String>> {
         let value_type = cell.value_type().filter(|_| self.create)?;
         let stream = self.directory.streams.find_or_add(alias, value_type, "");
-        let target = stream.map(|stream| Target { series: stream.series, value_type: stream.value_type });
+        let target = stream.map(|(series, value_type)| Target { series, value_type });
         Some(target.map_err(|error| error.to_string()))
     }
 
