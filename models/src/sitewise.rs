@@ -17,6 +17,7 @@ mod read;
 mod thing;
 mod window;
 
+pub use export::{Exported, export};
 pub(crate) use gathered::Gathered;
 pub(crate) use lower::{Lowered, Origin, Skipped, lower};
 pub(crate) use parts::DataType;
