@@ -288,6 +288,11 @@ impl Engine {
     fn operate(&mut self, request: &OperatorRequest, actions: &mut Vec<Action>) {
         let (asset, detector, verb, note, until) = match &request.deed {
             OperatorDeed::Arm { armed } => return self.arm(request, *armed, actions),
+            // Messages are for the detectors of `iot_events`, which have engines of their own.
+            OperatorDeed::Message { input, .. } => {
+                let reason = format!("no detector of an asset takes messages of the input `{input}`");
+                return actions.push(Action::Refuse(OperatorRefusal::NotNow(reason.into())));
+            }
             OperatorDeed::Acknowledge { asset, detector, note } => (asset, detector, AlarmVerb::Acknowledge, &**note, None),
             OperatorDeed::Shelve { asset, detector, span, note } => {
                 if let Some(reason) = shelving_fault(*span, note) {

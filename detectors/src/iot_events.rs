@@ -33,4 +33,5 @@ mod tests;
 pub use engine::{EventEngine, Message, Refusal};
 pub use evaluation::{Condition, Evaluation, Failure, Life, Moment, Performed, Trigger};
 pub use payload::Content;
+pub(crate) use simulation::read;
 pub use simulation::{MAX_LINE_BYTES, Remark, Simulation};

@@ -24,9 +24,11 @@ mod policy;
 mod program;
 #[cfg(test)]
 mod scenarios;
+mod simulation;
 #[cfg(test)]
 mod testing;
 
 pub use action::{Action, Input};
 pub use detector::SILENCE;
 pub use engine::{Engine, LONGEST_SHELVING, Restored};
+pub use simulation::AssetSimulation;

@@ -312,6 +312,7 @@ fn event_words(event: &Event) -> String {
         EventBody::Notification(notification) => format!("notification {} {}", notification.target, notification.state),
         EventBody::Publication(publication) => format!("publication {}", publication.topic),
         EventBody::Deed(deed) => format!("deed {} by {}", deed.verb, deed.by),
+        EventBody::Row(row) => format!("{} {} {}: {}", row.operation, row.table, row.key, row.payload),
         EventBody::System(notice) => format!("{} {}: {}", notice.level, notice.subject, notice.message),
     };
     format!("{} {what}", time_words(event.time))

@@ -33,6 +33,12 @@ pub struct Plant {
     pub models: Vec<AssetModel>,
     /// The machines, parents before children. Index = [`AssetIndex`].
     pub assets: Vec<Asset>,
+    /// Messages that detectors of no asset model listen to.
+    pub inputs: Vec<crate::iot_events::Input>,
+    /// The notify target that stands for an ARN, a URL or a stream named in actions of `detectors`.
+    pub targets: Vec<(Arc<str>, Arc<str>)>,
+    /// Detectors that belong to no asset model: an instance per key in messages.
+    pub detectors: Vec<Arc<crate::iot_events::DetectorModel>>,
 }
 
 /// Position of a model in [`Plant::models`].

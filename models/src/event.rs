@@ -40,6 +40,8 @@ pub enum EventBody {
     Notification(Notification),
     /// A message was published.
     Publication(Publication),
+    /// A detector changed a row of a table: what `dynamoDB` actions write.
+    Row(TableRow),
     /// A person did something.
     Deed(Deed),
     /// The system noticed something: a source lost or back, a gap, a quarantined file.
@@ -184,6 +186,19 @@ pub struct Publication {
     pub payload: Arc<str>,
 }
 
+/// A change of a row, kept as an event: the newest of a table and key is the row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableRow {
+    /// The table.
+    pub table: Arc<str>,
+    /// `INSERT`, `UPDATE` or `DELETE`.
+    pub operation: Arc<str>,
+    /// Hash and range key, as `name=value`; empty if the payload is the whole row.
+    pub key: Arc<str>,
+    /// What was written.
+    pub payload: Arc<str>,
+}
+
 /// An operator's deed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deed {
@@ -214,7 +229,7 @@ impl Explanation {
 }
 
 impl EventBody {
-    /// The kind as stored: `transition`, `alarm`, `command`, `notification`, `publication`, `deed`, `system`.
+    /// The kind as stored: `transition`, `alarm`, `command`, `notification`, `publication`, `row`, `deed`, `system`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Transition(_) => "transition",
@@ -222,6 +237,7 @@ impl EventBody {
             Self::Command(_) => "command",
             Self::Notification(_) => "notification",
             Self::Publication(_) => "publication",
+            Self::Row(_) => "row",
             Self::Deed(_) => "deed",
             Self::System(_) => "system",
         }

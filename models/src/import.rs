@@ -6,6 +6,7 @@
 
 mod check;
 mod finding;
+mod iot_events;
 mod kind;
 mod summary;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub struct Import {
     files: Vec<String>,
     findings: Findings,
     gathered: Gathered,
+    keyed: iot_events::Keyed,
     name: Option<String>,
 }
 
@@ -60,6 +62,12 @@ impl Import {
     /// The plant's name in the file that is written.
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Folds rules that all states of a set repeat into a group around them.
+    pub fn tidied(mut self, tidy: bool) -> Self {
+        self.keyed.tidy = tidy;
         self
     }
 
@@ -94,9 +102,17 @@ impl Import {
                 let document = if capitals { document::camel_case(document) } else { document };
                 Reader::new(&mut self.findings, file, capitals).document(&document, path, &mut self.gathered);
             }
+            Kind::IotEvents
+                if ["alarmRule", "alarmModelName", "alarmModelConfiguration"]
+                    .iter()
+                    .any(|name| document.get(name).is_some()) =>
+            {
+                self.findings.not_carried(path, "alarm models of IoT Events are not imported yet");
+            }
             Kind::IotEvents => {
-                let message = "IoT Events models are not imported yet; `andon simulate` runs them";
-                self.findings.not_carried(path, message);
+                let name = self.files.last().map_or("", |file| file.rsplit(['/', '\\']).next().unwrap_or(file));
+                let name = name.split('.').next().unwrap_or(name).to_owned();
+                self.keyed.add(&document, path, &name, &mut self.findings);
             }
             Kind::Unknown(reason) => self.findings.error(path, reason),
         }
@@ -125,8 +141,17 @@ impl Import {
                     }
                     Reader::new(&mut self.findings, file, true).document(&properties, &path, &mut self.gathered);
                 }
+                "AWS::IoTEvents::DetectorModel" | "AWS::IoTEvents::Input" => {
+                    let mut properties = resource.properties;
+                    if let (Some(members), "AWS::IoTEvents::Input") =
+                        (properties.as_object_mut(), resource.resource_type.as_str())
+                    {
+                        members.entry("InputName").or_insert_with(|| resource.logical_id.clone().into());
+                    }
+                    self.keyed.add(&properties, &path, &resource.logical_id, &mut self.findings);
+                }
                 events if events.starts_with("AWS::IoTEvents::") => {
-                    let message = format!("the {events} {} is not imported yet; `andon simulate` runs it", resource.logical_id);
+                    let message = format!("the {events} {} is not imported yet", resource.logical_id);
                     self.findings.not_carried(&path, message);
                 }
                 other => {
@@ -141,7 +166,7 @@ impl Import {
     pub fn finish(mut self) -> Imported {
         self.gathered.finish(&mut self.findings);
         let name = self.name.as_deref().unwrap_or("Imported plant");
-        let (yaml, made) = check::write(&self.gathered, &mut self.findings, name, &self.files);
+        let (yaml, made) = check::write(&self.gathered, &self.keyed, &mut self.findings, name, &self.files);
         Imported { yaml, made, findings: self.findings.finish() }
     }
 }

@@ -9,14 +9,17 @@
 //! Reading never fails on any document but with [`Finding`]s, and everything read is bounded.
 
 mod action;
+mod analysis;
 mod cursor;
 mod finding;
 mod formula;
 mod input;
 mod json_path;
 mod model;
+pub mod plant_form;
 mod read;
 mod shape;
+mod tidy;
 mod wrapper;
 
 pub use finding::{Finding, FindingKind, Level};
@@ -25,7 +28,9 @@ pub use input::Input;
 pub use json_path::JsonPath;
 pub use model::{Action, Content, DetectorModel, Event, Field, Payload, PayloadType, State};
 pub use shape::{ActionKind, ActionShape, FieldRule, FieldShape};
-pub use wrapper::{Document, read, recognises};
+pub use tidy::tidy;
+pub(crate) use wrapper::read_section;
+pub use wrapper::{Document, read, read_value, recognises};
 
 /// Findings kept of one document; a file with more mistakes is mended in rounds.
 pub const MAX_FINDINGS: usize = 200;

@@ -98,6 +98,15 @@ pub enum OperatorDeed {
         /// What there is to say; required.
         note: Arc<str>,
     },
+    /// Hands a message to the detectors that listen to an input.
+    Message {
+        /// The input.
+        input: Arc<str>,
+        /// What it says.
+        payload: Arc<serde_json::Value>,
+        /// Its id; none derives one.
+        id: Option<Arc<str>>,
+    },
     /// Allows (`true`) or forbids (`false`) all writes to machines.
     Arm {
         /// Whether writes are allowed.

@@ -17,6 +17,7 @@ mod declared;
 mod detectors;
 mod diagnostic;
 mod fields;
+mod keyed;
 mod keys;
 mod model;
 mod oee;
@@ -84,7 +85,9 @@ fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: 
     let reasons = reasons::reasons(report, &sections.reasons).into();
     let models = build::models(report, &drafts, &formulas, &bindings, &targets, &reasons);
     build::check_rates(report, &models, &assets);
+    let (inputs, detectors) = keyed::keyed(report, &sections.inputs, &sections.detectors);
+    let stand_ins = keyed::targets(report, &sections.targets, &targets);
     let sources = sources.into_iter().filter_map(|(_, source)| source).collect();
     let assets = assets.into_iter().map(|draft| draft.asset).collect();
-    Some(Plant { name, calendar, sources, notify, models, assets })
+    Some(Plant { name, calendar, sources, notify, models, assets, inputs, targets: stand_ins, detectors })
 }

@@ -163,7 +163,7 @@ impl<'e> Evaluation<'e> {
         self.body.state()
     }
 
-    /// Variables that are set, in the order of the model.
+    /// Variables that are set, by name.
     pub fn variables(&self) -> impl Iterator<Item = (&'e Arc<str>, &'e Value)> {
         self.body.set_variables()
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) struct Program {
     pub model: Arc<DetectorModel>,
     pub nodes: Vec<Arc<Node>>,
-    /// Every variable that is set anywhere, in the order of the model.
+    /// Every variable that is set anywhere, by name.
     pub variables: Vec<Arc<str>>,
     /// Every timer that is set or asked for, by name: timers due together go off in this order.
     pub timers: Vec<Arc<str>>,
@@ -177,6 +177,8 @@ fn variables(model: &DetectorModel) -> Vec<Arc<str>> {
     let mut names = Vec::new();
     let set = model.actions().filter(|action| action.kind == ActionKind::SetVariable);
     set.for_each(|action| push(&mut names, action.text("variableName")));
+    // By name, as timers are: the same model with its rules folded into groups shows them in the same order.
+    names.sort();
     names
 }
 

@@ -22,10 +22,10 @@ const AT_ONCE: usize = 256;
 /// One line of messages.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    time: Timestamp,
-    input: Option<String>,
-    payload: Option<Json>,
+pub(crate) struct Line {
+    pub time: Timestamp,
+    pub input: Option<String>,
+    pub payload: Option<Json>,
     #[serde(rename = "messageId")]
     message_id: Option<Arc<str>>,
 }
@@ -97,7 +97,8 @@ impl Simulation {
     }
 }
 
-fn read(text: &str) -> Result<Line, String> {
+/// Reads a line.
+pub(crate) fn read(text: &str) -> Result<Line, String> {
     if text.len() > MAX_LINE_BYTES {
         return Err(format!("the line has {} bytes; at most {MAX_LINE_BYTES} are taken", text.len()));
     }

@@ -33,7 +33,7 @@ const MODEL: &str = r#"{
 
 fn model() -> Arc<DetectorModel> {
     let document = iot_events::read(MODEL, "model");
-    assert_eq!(document.findings, []);
+    assert!(document.findings.iter().all(|finding| finding.level != iot_events::Level::Error), "{:?}", document.findings);
     Arc::new(document.models.into_iter().next().unwrap())
 }
 

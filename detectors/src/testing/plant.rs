@@ -149,5 +149,8 @@ pub fn plant(detectors: Vec<DetectorModel>) -> Plant {
             ),
         ],
         assets: vec![line, asset(PATH, 1, Some(AssetIndex(0)))],
+        inputs: Vec::new(),
+        targets: Vec::new(),
+        detectors: Vec::new(),
     }
 }

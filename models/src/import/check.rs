@@ -1,6 +1,6 @@
 //! Writes the plant file, reads it back, and leaves out what the reader refuses, by name.
 
-use super::{Findings, summary, yaml};
+use super::{Findings, iot_events::Keyed, summary, yaml};
 use crate::{
     ValueType,
     definition::Plant,
@@ -13,11 +13,17 @@ use serde_json::{Map, Value, json};
 const MAX_ROUNDS: usize = 20;
 
 /// Text of the plant file, and what it holds in words.
-pub(super) fn write(gathered: &Gathered, findings: &mut Findings, name: &str, files: &[String]) -> (String, Vec<String>) {
+pub(super) fn write(
+    gathered: &Gathered,
+    keyed: &Keyed,
+    findings: &mut Findings,
+    name: &str,
+    files: &[String],
+) -> (String, Vec<String>) {
     let mut skipped = Skipped::default();
     for _ in 0..MAX_ROUNDS {
         let lowered = lower(gathered, &skipped, findings);
-        let written = text(&lowered, name, files);
+        let written = text(&lowered, keyed, name, files);
         let files = [("plant.yaml".to_owned(), written.text.clone())];
         let loaded = plant_file::load(&files, &|_| None);
         let before = skipped.len();
@@ -47,20 +53,25 @@ pub(super) fn write(gathered: &Gathered, findings: &mut Findings, name: &str, fi
                 types(plant, &lowered.origins, findings);
                 summary::lines(plant)
             });
-            return (written.text, made.unwrap_or_default());
+            let mut made = made.unwrap_or_default();
+            made.extend(keyed.made.iter().cloned());
+            return (written.text, made);
         }
     }
     findings.error("", "these definitions have more mistakes than can be left out one after another: mend those above first");
     (String::new(), Vec::new())
 }
 
-fn text(lowered: &Lowered, name: &str, files: &[String]) -> yaml::Written {
+fn text(lowered: &Lowered, keyed: &Keyed, name: &str, files: &[String]) -> yaml::Written {
     let mut sections: Map<String, Value> = Map::new();
     sections.insert("plant".into(), json!({ "name": name, "timezone": "UTC" }));
     for (key, section) in [("models", &lowered.models), ("assets", &lowered.assets)] {
         if !section.is_empty() {
             sections.insert(key.into(), Value::Object(section.clone()));
         }
+    }
+    for (key, section) in keyed.sections() {
+        sections.insert(key.into(), Value::Object(section.clone()));
     }
     let names: Vec<&str> = files.iter().map(|file| file.rsplit(['/', '\\']).next().unwrap_or(file)).collect();
     let shown: String = names.join(", ").chars().filter(|letter| !letter.is_control()).take(200).collect();

@@ -53,6 +53,13 @@ impl Writer {
                     self.entry(name, value);
                 }
             }
+            // Events: one a line.
+            Value::Array(items) if items.iter().any(Value::is_object) && !self.fits(&indent, &key, value) => {
+                self.end_line(&format!("{indent}{key}:"));
+                for item in items {
+                    self.end_line(&format!("{indent}  - {}", flow(item)));
+                }
+            }
             _ => self.end_line(&format!("{indent}{key}: {}", flow(value))),
         }
         self.path.pop();
@@ -71,6 +78,8 @@ impl Writer {
             [_] => true,
             ["models", _] | ["models", _, _] | ["models", _, "metrics", _] => true,
             ["models", ..] => false,
+            ["detectors", _] | ["detectors", _, "states"] | ["detectors", _, "states", _] => true,
+            ["detectors" | "inputs", ..] => false,
             [.., "attributes" | "aliases"] => false,
             // Assets and the links to their children take turns.
             _ if path.len() % 2 == 1 => true,

@@ -51,6 +51,15 @@ impl<'d> Cursor<'d> {
         }
     }
 
+    /// An object; nothing at all counts as an empty one.
+    pub fn object_or_nothing(&self) -> Option<Object<'d>> {
+        static NOTHING: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+        match self.value {
+            Value::Null => Some(Object { path: self.path.clone(), members: &NOTHING, findings: self.findings }),
+            _ => self.object(),
+        }
+    }
+
     /// The items of a list that holds at most so many.
     pub fn list(&self, most: usize) -> Vec<Self> {
         let Value::Array(items) = self.value else {
@@ -166,10 +175,14 @@ impl<'d> Object<'d> {
         }
     }
 
+    /// All members.
+    pub fn all_members(&self) -> impl Iterator<Item = (&'d str, Cursor<'d>)> {
+        self.members.iter().map(|(name, value)| (name.as_str(), self.cursor(name, value)))
+    }
+
     /// All members that are not null.
     pub fn members(&self) -> impl Iterator<Item = (&'d str, Cursor<'d>)> {
-        let there = self.members.iter().filter(|(_, value)| !value.is_null());
-        there.map(|(name, value)| (name.as_str(), self.cursor(name, value)))
+        self.all_members().filter(|(_, cursor)| !cursor.value.is_null())
     }
 
     pub fn error(&self, message: impl Into<String>) {

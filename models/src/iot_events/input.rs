@@ -4,7 +4,7 @@ use super::{cursor::Cursor, finding::FindingKind, json_path::JsonPath};
 use std::sync::Arc;
 
 /// Most attributes of an input, as on AWS.
-const MAX_ATTRIBUTES: usize = 200;
+pub(super) const MAX_ATTRIBUTES: usize = 200;
 
 /// A kind of message.
 #[derive(Clone, Debug, PartialEq, Eq)]

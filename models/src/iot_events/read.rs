@@ -14,6 +14,16 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// What the members of an event are called.
+pub(super) struct Words {
+    pub name: &'static str,
+    pub condition: &'static str,
+    pub actions: &'static str,
+    pub next: &'static str,
+}
+
+const WORDS: Words = Words { name: "eventName", condition: "condition", actions: "actions", next: "nextState" };
+
 /// What stands beside the definition.
 pub(super) struct Around<'d> {
     /// The model's name, if the wrapper has one.
@@ -76,7 +86,7 @@ fn names(states: &[Object<'_>]) -> Vec<Arc<str>> {
     names
 }
 
-fn state_index(cursor: &Cursor<'_>, names: &[Arc<str>]) -> Option<StateIndex> {
+pub(super) fn state_index(cursor: &Cursor<'_>, names: &[Arc<str>]) -> Option<StateIndex> {
     let name = cursor.text()?;
     let index = names.iter().position(|known| *known == name).map(StateIndex);
     if index.is_none() {
@@ -98,7 +108,7 @@ fn state_of(object: &Object<'_>, name: &Arc<str>, names: &[Arc<str>]) -> State {
     };
     let events = |moment: Option<&Object<'_>>| -> Vec<Event> {
         let list = moment.map(|moment| moment.list("events", MAX_EVENTS)).unwrap_or_default();
-        list.iter().filter_map(|item| event(item, None)).collect()
+        list.iter().filter_map(|item| event(item, None, &WORDS)).collect()
     };
     let input = moment("onInput", &["events", "transitionEvents"]);
     let transitions = input.as_ref().map(|moment| moment.list("transitionEvents", MAX_EVENTS)).unwrap_or_default();
@@ -108,17 +118,17 @@ fn state_of(object: &Object<'_>, name: &Arc<str>, names: &[Arc<str>]) -> State {
         initial: None,
         on_enter: events(moment("onEnter", &["events"]).as_ref()),
         on_input: events(input.as_ref()),
-        transitions: transitions.iter().filter_map(|item| event(item, Some(names))).collect(),
+        transitions: transitions.iter().filter_map(|item| event(item, Some(names), &WORDS)).collect(),
         on_exit: events(moment("onExit", &["events"]).as_ref()),
     }
 }
 
 /// Reads an event; with the names of states, one that leads to a state.
-fn event(cursor: &Cursor<'_>, names: Option<&[Arc<str>]>) -> Option<Event> {
+pub(super) fn event(cursor: &Cursor<'_>, names: Option<&[Arc<str>]>, words: &Words) -> Option<Event> {
     let object = cursor.object()?;
-    object.only(&["eventName", "condition", "actions", if names.is_some() { "nextState" } else { "eventName" }]);
-    let name = object.need("eventName").and_then(|name| name.text());
-    let condition = match object.get("condition") {
+    object.only(&[words.name, words.condition, words.actions, if names.is_some() { words.next } else { words.name }]);
+    let name = object.need(words.name).and_then(|name| name.text());
+    let condition = match object.get(words.condition) {
         Some(condition) => Some(formula(&condition, true)?),
         None => {
             if names.is_some() {
@@ -128,9 +138,9 @@ fn event(cursor: &Cursor<'_>, names: Option<&[Arc<str>]>) -> Option<Event> {
             None
         }
     };
-    let actions = object.list("actions", MAX_ACTIONS).iter().filter_map(action).collect();
+    let actions = object.list(words.actions, MAX_ACTIONS).iter().filter_map(action).collect();
     let next = match names {
-        Some(names) => Some(state_index(&object.need("nextState")?, names)?),
+        Some(names) => Some(state_index(&object.need(words.next)?, names)?),
         None => None,
     };
     Some(Event { name: name?, condition, actions, next })

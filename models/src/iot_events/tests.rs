@@ -10,7 +10,8 @@ fn findings(document: &str) -> String {
 
 fn model(document: &Value) -> DetectorModel {
     let read = read(&document.to_string(), "file");
-    assert_eq!(read.findings, [], "{document}");
+    let errors: Vec<_> = read.findings.iter().filter(|finding| finding.level == Level::Error).collect();
+    assert!(errors.is_empty(), "{errors:?} in {document}");
     read.models.into_iter().next().unwrap()
 }
 

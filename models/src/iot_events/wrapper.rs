@@ -2,17 +2,19 @@
 //! CloudFormation templates; inputs in the same ways.
 
 use super::{
+    analysis::{self, Spelling, Subject},
     cursor::{Cursor, Object},
     finding::{Finding, FindingKind, Findings},
     input::{Input, input},
     model::DetectorModel,
+    plant_form,
     read::{Around, model},
 };
 use crate::{
     cloudformation::{self, Parameters},
     document,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Everything of one document.
@@ -43,18 +45,68 @@ const CONFIGURATION: &[&str] = &[
 /// Reads a document: JSON, or a CloudFormation template in YAML. `fallback` names a model whose wrapper has no name, as a rule the
 /// file's name without its ending.
 pub fn read(text: &str, fallback: &str) -> Document {
-    let findings = Findings::default();
-    let mut document = Document::default();
     match document::read(text) {
-        Ok(value) if cloudformation::is_template(&value) => template(&value, &findings, &mut document),
-        Ok(value) => part(&Cursor::new(&value, "", &findings), fallback, &mut document),
-        Err(mistake) => findings.error(FindingKind::Structure, "(root)", mistake.to_string()),
+        Ok(value) => read_value(&value, fallback),
+        Err(mistake) => {
+            let findings = Findings::default();
+            findings.error(FindingKind::Structure, "(root)", mistake.to_string());
+            Document { findings: findings.into_vec(), ..Document::default() }
+        }
+    }
+}
+
+/// Reads a document that is JSON already.
+pub fn read_value(value: &Value, fallback: &str) -> Document {
+    let findings = Findings::default();
+    let mut document = Found::default();
+    if cloudformation::is_template(value) {
+        template(value, &findings, &mut document);
+    } else {
+        part(&Cursor::new(value, "", &findings), fallback, &mut document);
     }
     if document.models.is_empty() && document.inputs.is_empty() && findings.errors() == 0 {
         findings.error(FindingKind::Structure, "(root)", NOTHING);
     }
-    document.findings = findings.into_vec();
-    document
+    document.finish(findings)
+}
+
+/// Reads the `inputs` and `detectors` of a plant file, as JSON.
+pub(crate) fn read_section(inputs: &Map<String, Value>, detectors: &Map<String, Value>) -> Document {
+    let findings = Findings::default();
+    let mut document = Found::default();
+    for (name, value) in inputs {
+        let cursor = Cursor::new(value, format!("inputs.{name}"), &findings);
+        document.inputs.extend(plant_form::input(name, &cursor));
+    }
+    for (name, value) in detectors {
+        let before = findings.errors();
+        let cursor = Cursor::new(value, format!("detectors.{name}"), &findings);
+        let read = plant_form::model(name, &cursor).filter(|_| findings.errors() == before);
+        if let Some((model, states)) = read {
+            document.models.push(model);
+            document.places.push((cursor.path, Spelling::Plant(states)));
+        }
+    }
+    document.finish(findings)
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    models: Vec<DetectorModel>,
+    /// Path and spelling of each model's definition.
+    places: Vec<(String, Spelling)>,
+    inputs: Vec<Input>,
+}
+
+impl Found {
+    /// Adds what the analysis says.
+    fn finish(self, findings: Findings) -> Document {
+        let subject = |(model, (base, spelling))| Subject { model, base, spelling };
+        let subjects: Vec<Subject<'_>> = self.models.iter().zip(self.places).map(subject).collect();
+        analysis::analyse(&subjects, &self.inputs, &findings);
+        Document { models: self.models, inputs: self.inputs, findings: findings.into_vec() }
+    }
 }
 
 /// Whether a text is meant for [`read`]: JSON, or a template in YAML. A plant file is neither.
@@ -67,7 +119,7 @@ const NOTHING: &str = "this is no detector model: expected `detectorModelDefinit
                        answer), `states` (a bare definition), `inputName` (an input) or `Resources` (a CloudFormation template)";
 
 /// Reads whatever the document is.
-fn part(cursor: &Cursor<'_>, fallback: &str, document: &mut Document) {
+fn part(cursor: &Cursor<'_>, fallback: &str, document: &mut Found) {
     if let Value::Array(_) = cursor.value {
         // `aws … | jq -s` and the like: a list of any of the others.
         for item in cursor.list(MAX_DOCUMENTS) {
@@ -92,7 +144,7 @@ fn part(cursor: &Cursor<'_>, fallback: &str, document: &mut Document) {
 }
 
 /// Reads a template as it would be deployed with its default parameters.
-fn template(value: &Value, findings: &Findings, document: &mut Document) {
+fn template(value: &Value, findings: &Findings, document: &mut Found) {
     let template = match cloudformation::resolve(value, &Parameters::none()) {
         Ok(template) => template,
         Err(mistake) => return findings.error(FindingKind::Structure, "(root)", mistake.to_string()),
@@ -118,13 +170,13 @@ fn template(value: &Value, findings: &Findings, document: &mut Document) {
 /// Most items of a list of documents.
 const MAX_DOCUMENTS: usize = 1_000;
 
-fn create(object: &Object<'_>, fallback: &str, document: &mut Document) {
+fn create(object: &Object<'_>, fallback: &str, document: &mut Found) {
     object.only(&[CONFIGURATION, &["detectorModelDefinition"]].concat());
     let Some(definition) = object.need("detectorModelDefinition") else { return };
     add(&definition, around(Some(object.clone()), fallback), document);
 }
 
-fn describe(object: &Object<'_>, fallback: &str, document: &mut Document) {
+fn describe(object: &Object<'_>, fallback: &str, document: &mut Found) {
     object.only(&["detectorModelDefinition", "detectorModelConfiguration"]);
     let configuration = object.get("detectorModelConfiguration").and_then(|inner| inner.object());
     if let Some(configuration) = &configuration {
@@ -135,10 +187,12 @@ fn describe(object: &Object<'_>, fallback: &str, document: &mut Document) {
 }
 
 /// Reads a definition; a model with a mistake anywhere is of no use.
-fn add(definition: &Cursor<'_>, around: Around<'_>, document: &mut Document) {
+fn add(definition: &Cursor<'_>, around: Around<'_>, document: &mut Found) {
     let before = definition.report().errors();
-    let read = model(definition, around);
-    document.models.extend(read.filter(|_| definition.report().errors() == before));
+    let Some(read) = model(definition, around).filter(|_| definition.report().errors() == before) else { return };
+    document.models.push(read);
+    let capital = definition.value.get("States").is_some();
+    document.places.push((definition.path.clone(), if capital { Spelling::Capital } else { Spelling::Camel }));
 }
 
 fn around<'d>(configuration: Option<Object<'d>>, fallback: &str) -> Around<'d> {
@@ -147,7 +201,7 @@ fn around<'d>(configuration: Option<Object<'d>>, fallback: &str) -> Around<'d> {
 }
 
 /// A describe answer keeps the name and the definition apart.
-fn describe_input(object: &Object<'_>, document: &mut Document) {
+fn describe_input(object: &Object<'_>, document: &mut Found) {
     let name = object.get("inputConfiguration").and_then(|inner| inner.object()?.text("inputName"));
     let (Some(name), Some(definition)) = (name, object.get("inputDefinition")) else {
         object.error("expected `inputConfiguration.inputName` and `inputDefinition`");

@@ -49,6 +49,13 @@ pub(super) const FILE: &[Key] = &[
     key("notify", Form::MapOf("target"), "Where notifications go."),
     key("models", Form::MapOf("model"), "The kinds of machines."),
     key("assets", Form::MapOf("asset"), "The machines."),
+    key("inputs", Form::MapOf("input"), "Messages for `detectors`."),
+    key("targets", Form::MapOf("scalar"), "The `notify` target that stands for an ARN, a URL or a stream in `detectors`."),
+    key(
+        "detectors",
+        Form::MapOf("keyed_detector"),
+        "State machines over messages, an instance per key, in the terms of IoT Events.",
+    ),
 ];
 
 pub(super) const PLANT: &[Key] =
@@ -288,3 +295,46 @@ pub(super) const COMPOSITE: &[Key] = &[
 pub(super) fn is_of_assets(word: &str) -> bool {
     ASSET.iter().any(|key| key.name == word)
 }
+
+pub(super) const INPUT: &[Key] = &[
+    key("description", Form::Text, "What it is for."),
+    key("attributes", Form::Texts, "Places in its messages that expressions read: `sensor.pressure`."),
+];
+
+pub(super) const KEYED_DETECTOR: &[Key] = &[
+    key("description", Form::Text, "What it is for."),
+    key("key", Form::Text, "Where a message says which instance it is for: `motor.id`; without it there is one instance."),
+    key(
+        "evaluation",
+        Form::Choice(&["batch", "serial"]),
+        "Whether conditions see variables from before their group, or each assignment at once.",
+    ),
+    key("initial", Form::Text, "The state an instance starts in."),
+    key("states", Form::MapOf("keyed_state"), "Its states."),
+];
+
+pub(super) const KEYED_STATE: &[Key] = &[
+    key("initial", Form::Text, "For a group: the state entered with it."),
+    key("enter", Form::ListOf("keyed_event"), "Events when it is entered."),
+    key("input", Form::ListOf("keyed_event"), "Events at each message and timer."),
+    key("go", Form::ListOf("keyed_transition"), "Transitions, tried in order after the events."),
+    key("exit", Form::ListOf("keyed_event"), "Events when it is left."),
+    key("states", Form::MapOf("keyed_state"), "The states inside."),
+];
+
+pub(super) const KEYED_EVENT: &[Key] = &[
+    key("event", Form::Text, "Its name."),
+    key("when", Form::Formula, "The condition, an expression of IoT Events; without it the event acts always."),
+    key(
+        "do",
+        Form::ListOf("keyed_action"),
+        "Actions of IoT Events: `{ setVariable: { variableName: n, value: $variable.n + 1 } }`.",
+    ),
+];
+
+pub(super) const KEYED_TRANSITION: &[Key] = &[
+    key("event", Form::Text, "Its name."),
+    key("when", Form::Formula, "The condition, an expression of IoT Events."),
+    key("to", Form::Text, "The state to go to."),
+    key("do", Form::ListOf("keyed_action"), "Actions between leaving and entering."),
+];

@@ -31,6 +31,12 @@ pub fn schema() -> Value {
         "escalation": object(keys::ESCALATION, true),
         "state": { "anyOf": [{ "type": "null" }, object(keys::STATE, true)] },
         "rule": object(keys::RULE, true),
+        "input": { "anyOf": [{ "type": "null" }, object(keys::INPUT, true)] },
+        "keyed_detector": object(keys::KEYED_DETECTOR, true),
+        "keyed_state": { "anyOf": [{ "type": "null" }, object(keys::KEYED_STATE, true)] },
+        "keyed_event": object(keys::KEYED_EVENT, true),
+        "keyed_transition": object(keys::KEYED_TRANSITION, true),
+        "keyed_action": { "type": "object", "minProperties": 1, "maxProperties": 1 },
         // Slots and hierarchies have names of their own.
         "asset": object(keys::ASSET, false),
     });

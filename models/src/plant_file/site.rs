@@ -25,6 +25,9 @@ pub(super) struct Sections<'n> {
     pub notify: Vec<&'n Entry>,
     pub models: Vec<&'n Entry>,
     pub assets: Vec<&'n Entry>,
+    pub inputs: Vec<&'n Entry>,
+    pub targets: Vec<&'n Entry>,
+    pub detectors: Vec<&'n Entry>,
 }
 
 /// Puts the files together; a name given in two files is reported.
@@ -49,6 +52,9 @@ pub(super) fn merge<'n>(report: &Report<'_>, roots: &'n [Node]) -> Sections<'n> 
             ("notify", &mut sections.notify),
             ("models", &mut sections.models),
             ("assets", &mut sections.assets),
+            ("inputs", &mut sections.inputs),
+            ("targets", &mut sections.targets),
+            ("detectors", &mut sections.detectors),
         ];
         for (name, list) in lists {
             for entry in fields.names(name).iter().filter(|entry| !entry.key.is_empty()) {

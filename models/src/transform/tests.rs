@@ -107,6 +107,9 @@ impl Bench {
             notify: Vec::new(),
             models: vec![model("line", vec![measurement("speed")]), model("machine", properties)],
             assets: vec![asset("Line", 0, None), asset("Line/Machine", 1, Some(AssetIndex(0)))],
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            detectors: Vec::new(),
         };
         let catalog = Catalog::build(plant.into(), &mut SeriesDirectory::default());
         let transforms = Transforms::new(&catalog);

@@ -17,7 +17,7 @@ use super::columns::time_type;
 /// Text columns, between `nanos` and `body`. What does not apply to a kind is null.
 pub const TEXTS: [(&str, &str); 20] = [
     ("id", "identity of the event; the same decision has the same one"),
-    ("kind", "transition, alarm, command, notification, publication, deed or system"),
+    ("kind", "transition, alarm, command, notification, publication, row, deed or system"),
     ("asset_id", "asset it is about"),
     ("asset", "path of the asset"),
     ("detector", "detector it came from"),
@@ -147,6 +147,12 @@ impl Parts {
             EventBody::Publication(publication) => {
                 self.set("address", &publication.topic);
                 self.set("value", &publication.payload);
+            }
+            EventBody::Row(row) => {
+                self.set("trigger", &row.operation);
+                self.set("address", &row.table);
+                self.set("note", &row.key);
+                self.set("value", &row.payload);
             }
             EventBody::Deed(deed) => {
                 self.set("trigger", &deed.verb);
