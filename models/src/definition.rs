@@ -14,6 +14,8 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
+pub use crate::notice::{NotifyChannel, NotifyTarget};
+
 mod origin;
 
 pub use origin::{Composite, DeclaredFormula, Implementation, ModelKind, Origin};
@@ -152,34 +154,6 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(…)")
     }
-}
-
-/// Where a notification goes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NotifyTarget {
-    /// Its name.
-    pub name: Arc<str>,
-    /// How it gets there.
-    pub channel: NotifyChannel,
-    /// Whether it is told as well when an alarm it was told of is acknowledged and when it ends.
-    pub updates: bool,
-}
-
-/// How a notification gets to its target.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NotifyChannel {
-    /// Into the log only.
-    Log,
-    /// HTTP POST of JSON to a URL (`webhook:`, `teams:`, `slack:`).
-    Webhook {
-        /// The URL; often secret.
-        url: Secret,
-    },
-    /// E-mail; logged until a mail server is configured.
-    Email {
-        /// The address.
-        address: Arc<str>,
-    },
 }
 
 /// A kind of machine.

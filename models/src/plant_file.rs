@@ -20,6 +20,7 @@ mod fields;
 mod keyed;
 mod keys;
 mod model;
+mod notify;
 mod oee;
 mod origin;
 mod reasons;
@@ -74,7 +75,7 @@ fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: 
     let (name, time_zone) = site::plant(report, sections.plant);
     let calendar = site::calendar(report, time_zone, &sections.shifts, &sections.exceptions);
     let sources = sources::sources(report, variables, &sections.sources);
-    let notify = site::targets(report, variables, &sections.notify);
+    let notify = notify::targets(report, variables, &sections.notify, &sources);
     let drafts = declare::declare(report, &sections.models);
     let assets = assets::assets(report, &sections.assets, &drafts, &sources);
     origin::unique(report, "the asset", assets.iter().map(|draft| (draft.asset.id.0, draft.at, &*draft.asset.path)));

@@ -72,7 +72,7 @@ fn sources_and_targets_are_read() {
     let SourceProtocol::Mqtt { topic, password, time_path, .. } = &plant.sources[3].protocol else { panic!() };
     assert_eq!((topic.filter().as_str(), time_path.as_deref()), ("dairy/+/+/+/meter", Some("sent_at")));
     assert_eq!(password.as_ref().map(|secret| &*secret.0), Some("hunter2"));
-    let NotifyChannel::Webhook { url } = &plant.notify[1].channel else { panic!() };
+    let NotifyChannel::Teams { url } = &plant.notify[1].channel else { panic!() };
     assert_eq!(&*url.0, "https://teams.example.com/hook");
 }
 

@@ -76,12 +76,29 @@ pub(super) const SOURCE: &[Key] = &[
     key("writes", Form::Choice(&["allow", "refuse"]), "Whether anything may ever be written to it."),
 ];
 
+/// The kinds of notification targets; one of them is given.
+pub(super) const CHANNELS: &[&str] = &["log", "webhook", "teams", "slack", "email", "pagerduty", "mqtt"];
+
 pub(super) const TARGET: &[Key] = &[
     key("log", Form::Text, "Into the log only."),
-    key("webhook", Form::Text, "HTTP POST of JSON to a URL."),
-    key("teams", Form::Text, "Microsoft Teams webhook URL."),
-    key("slack", Form::Text, "Slack webhook URL."),
-    key("email", Form::Text, "E-mail address."),
+    key("webhook", Form::Text, "HTTP POST of a CloudEvent to a URL."),
+    key("secret", Form::Text, "What a webhook is signed with; `$NAME` reads the environment."),
+    key("teams", Form::Text, "URL of a Microsoft Teams workflow."),
+    key("slack", Form::Text, "URL of a Slack webhook."),
+    key("email", Form::Texts, "E-mail address, or a list of them."),
+    key("server", Form::Text, "Mail server: `smtps://mail.example.com`, or `smtp://…` for STARTTLS."),
+    key("user", Form::Text, "User name at the mail server."),
+    key("password", Form::Text, "Password at the mail server; `$NAME` reads the environment."),
+    key("from", Form::Text, "Sender of e-mails."),
+    key("security", Form::Choice(&["encrypted", "none"]), "`none` lets e-mail go to a server without encryption."),
+    key("pagerduty", Form::Text, "Integration key of a PagerDuty service; `$NAME` reads the environment."),
+    key("url", Form::Text, "Address of PagerDuty's Events API, where it is not the usual one."),
+    key("mqtt", Form::Text, "The MQTT source to publish through."),
+    key("topic", Form::Text, "Topic to publish to, with `{asset}` and others filled in."),
+    key("template", Form::Text, "The text, with `{message}`, `{asset}`, `{priority}`, `{link}` and others filled in."),
+    key("link", Form::Text, "Address of Andon's pages, for links in messages."),
+    key("updates", Form::Flag, "Whether it hears as well of acknowledgement and end."),
+    key("group", Form::Flag, "Whether many at once become one message."),
 ];
 
 pub(super) const MODEL: &[Key] = &[

@@ -4,13 +4,9 @@ use super::{
     diagnostic::Report,
     fields::{Fields, suggest, text_of},
     keys,
-    sources::Variables,
     tree::{At, Entry, Kind, Node},
 };
-use crate::{
-    calendar::{ShiftCalendar, ShiftException},
-    definition::{NotifyChannel, NotifyTarget, Secret},
-};
+use crate::calendar::{ShiftCalendar, ShiftException};
 use jiff::tz::TimeZone;
 use std::{collections::HashMap, sync::Arc};
 
@@ -159,47 +155,4 @@ fn exception(report: &Report<'_>, calendar: &ShiftCalendar, entry: &Entry) -> Op
         }
     }
     Some(ShiftException { closed: false, shifts })
-}
-
-/// The notification targets.
-pub(super) fn targets(report: &Report<'_>, variables: &Variables<'_>, entries: &[&Entry]) -> Vec<NotifyTarget> {
-    let targets = entries.iter().filter_map(|entry| {
-        let channel = channel(report, variables, entry)?;
-        Some(NotifyTarget { name: entry.key.as_str().into(), channel, updates: false })
-    });
-    targets.collect()
-}
-
-fn channel(report: &Report<'_>, variables: &Variables<'_>, entry: &Entry) -> Option<NotifyChannel> {
-    if entry.value.text() == Some("log") {
-        return Some(NotifyChannel::Log);
-    }
-    let what = format!("the target {}", entry.key);
-    let fields = Fields::of(report, &what, entry.at, &entry.value, keys::TARGET)?;
-    let given: Vec<&Entry> =
-        fields.entries().iter().filter(|field| keys::TARGET.iter().any(|key| key.name == field.key)).collect();
-    let [kind] = given[..] else {
-        let names = || keys::TARGET.iter().map(|key| key.name);
-        let hint = match given.is_empty() {
-            true => suggest("", names(), "possible"),
-            false => "make one target per channel".to_owned(),
-        };
-        report.error(entry.at, "form", format!("{what} needs exactly one channel"), hint);
-        return None;
-    };
-    if kind.key == "log" {
-        return Some(NotifyChannel::Log);
-    }
-    let (text, node) = fields.text(&kind.key)?;
-    let text = variables.expand(report, text, node)?;
-    if kind.key == "email" {
-        if !text.contains('@') {
-            report.error(node.at, "form", format!("the email of {what} is not an address"), "write name@example.com");
-        }
-        return Some(NotifyChannel::Email { address: text.into() });
-    }
-    if !text.starts_with("https://") && !text.starts_with("http://") {
-        report.error(node.at, "form", format!("the {} of {what} is not a URL", kind.key), "it starts with https://");
-    }
-    Some(NotifyChannel::Webhook { url: Secret(text.into()) })
 }
