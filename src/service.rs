@@ -21,9 +21,9 @@ pub mod unrecorded;
 
 use self::{
     clock::Now,
-    core::{Core, Effect, Notice},
+    core::{Core, Effect, kept_notices},
     effects::{Effects, World},
-    notify::Notifier,
+    notify::{Notifier, carrier::Carrier},
     pipeline::{Message, Pipeline},
     schedule::Schedule,
     sources::Sources,
@@ -36,6 +36,7 @@ use andon_models::{
     catalog::Catalog,
     definition::Plant,
     event::{Event, EventBody},
+    notice::Notice,
     operator::{OperatorRefusal, OperatorRequest},
 };
 use andon_query::{
@@ -131,7 +132,7 @@ pub async fn open(
     let schedule = Schedule::new(catalog.clone(), from, at, &recovered.kept);
     let mut core = Core::new(catalog.clone());
     core.restore(&recovered.kept, &|series| historian.latest(series));
-    Ok(Opened { catalog, historian, core, schedule, notices: Notice::kept(&recovered.kept), data })
+    Ok(Opened { catalog, historian, core, schedule, notices: kept_notices(&recovered.kept), data })
 }
 
 impl Opened {
@@ -171,12 +172,13 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
     let (writes, write_queue) = mpsc::channel(pipeline::MAX_WRITES);
     let (jobs, job_queue) = mpsc::channel(MAX_METRIC_BATCHES);
-    let notifier = Notifier::new(&catalog.plant.notify)?;
     let sources = Arc::new(Sources::start(&catalog, &data, &deliver, &now));
+    let carrier = Arc::new(Carrier::new(sources.clone(), now.clone())?);
     sources.watch(&live, &messages);
-    let world = World::new(sources.clone(), notifier, messages.clone(), now.clone());
+    let world = World::new(sources.clone(), Notifier::new(&catalog.plant.notify), messages.clone(), now.clone());
     core.unfinished_commands().into_iter().for_each(|command| world.resume(command));
     notices.into_iter().for_each(|notice| world.perform(Effect::Notify(notice)));
+    world.start_notifications(&carrier);
     tokio::spawn(retain(historian.clone(), now.clone()));
     let (effects, effects_task) = Effects::start(world.clone());
     let metrics = tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone()));

@@ -39,7 +39,7 @@ assets:
 ";
 
 /// What became of notifications, as SQL tells it; the first entry of each is that it was asked for.
-const TOLD: &str = "SELECT count(*) FROM events WHERE kind = 'notification' AND body LIKE '%\"delivered\"%'";
+const TOLD: &str = "SELECT count(*) FROM events WHERE kind = 'notification' AND body LIKE '%\"sent\"%'";
 
 /// The web server of the one who is told.
 struct Hook {
@@ -69,7 +69,7 @@ impl Hook {
     /// What it was told, and the ids.
     fn told(&self) -> (Vec<String>, Vec<Value>) {
         let bodies = self.bodies.lock().unwrap();
-        let text = |body: &Value| body["text"].as_str().unwrap().to_owned();
+        let text = |body: &Value| body["data"]["text"].as_str().unwrap().to_owned();
         (bodies.iter().map(text).collect(), bodies.iter().map(|body| body["id"].clone()).collect())
     }
 

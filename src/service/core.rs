@@ -11,17 +11,16 @@ pub use self::refused::Refused;
 
 use andon_detectors::{Action, Engine, Input};
 use andon_models::{
-    EventId, Point, Sample, SeriesId, TagId, Timestamp, Tqv,
+    Point, Sample, SeriesId, TagId, Timestamp, Tqv,
     catalog::Catalog,
     command::Command,
     definition::PropertyKind,
-    notice::NoticeAbout,
+    notice::Notice,
     operator::{OperatorRefusal, OperatorRequest},
     snapshot::{CommandSnapshot, DetectorSnapshot},
     transform::Transforms,
 };
 use andon_query::Batch;
-use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 
 /// Rounds in which values put by detectors may set off further detectors. A longer chain is a circle; it ends here.
@@ -89,46 +88,17 @@ pub enum Effect {
     },
 }
 
-/// One notification to deliver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// When it was decided.
-    pub time: Timestamp,
-    /// The target's name in the plant file.
-    pub target: Arc<str>,
-    /// The text.
-    pub message: Arc<str>,
-    /// The asset it is about.
-    pub asset_path: Arc<str>,
-    /// The detector it comes from.
-    pub detector: Arc<str>,
-    /// The event behind it: a receiver can recognise a repetition.
-    pub event: EventId,
-    /// What it is about.
-    #[serde(default)]
-    pub about: NoticeAbout,
-}
-
-impl Notice {
-    const PREFIX: &str = "notice/";
-
-    /// Key of the kept document that remembers it until it is known what became of it.
-    pub fn key(&self) -> String {
-        format!("{}{}/{}", Self::PREFIX, self.event, self.target)
-    }
-
-    /// The notices of an earlier run whose fate is not known, oldest first.
-    pub fn kept(kept: &HashMap<String, Vec<u8>>) -> Vec<Self> {
-        let documents = kept.iter().filter(|(key, _)| key.starts_with(Self::PREFIX));
-        let mut notices: Vec<Self> = documents
-            .filter_map(|(key, document)| {
-                let notice = serde_json::from_slice(document);
-                notice.inspect_err(|error| tracing::error!(key, %error, "a notification cannot be read; it is not told")).ok()
-            })
-            .collect();
-        notices.sort_by_cached_key(|notice| (notice.time, notice.key()));
-        notices
-    }
+/// The notices of an earlier run whose fate is not known, oldest first.
+pub fn kept_notices(kept: &HashMap<String, Vec<u8>>) -> Vec<Notice> {
+    let documents = kept.iter().filter(|(key, _)| key.starts_with(Notice::PREFIX));
+    let mut notices: Vec<Notice> = documents
+        .filter_map(|(key, document)| {
+            let notice = serde_json::from_slice(document);
+            notice.inspect_err(|error| tracing::error!(key, %error, "a notification cannot be read; it is not told")).ok()
+        })
+        .collect();
+    notices.sort_by_cached_key(|notice: &Notice| (notice.time, notice.key()));
+    notices
 }
 
 impl Core {

@@ -1,112 +1,122 @@
-//! Delivers notifications: into the log, or as JSON to a webhook.
+//! Delivers notifications: each target has an outbox and a task of its own, so that a slow or dead one delays nobody else.
+//!
+//! What goes when is decided by `andon_models::notice::outbox`; the ways to the receivers are in [`carrier`].
 
+pub mod carrier;
+mod mail;
+mod sign;
 #[cfg(test)]
 mod tests;
 
-use super::core::Notice;
-use andon_models::definition::{NotifyChannel, NotifyTarget};
-use anyhow::{Context, anyhow, bail};
-use reqwest::StatusCode;
-use std::{sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use super::clock::Now;
+use andon_models::{
+    definition::NotifyTarget,
+    notice::{
+        Notice,
+        outbox::{Next, Outbox, Told},
+    },
+};
+use carrier::Carrier;
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// A web server that takes longer is treated as down.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Attempts before a notification is given up, and recorded as failed.
-const ATTEMPTS: u32 = 4;
-/// Wait before the second attempt; doubles for each further one.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// A target looks at the clock again after this, whatever it waits for: the clock may have been set.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Knows the targets of the plant file.
 pub struct Notifier {
-    targets: Vec<Target>,
-    client: reqwest::Client,
-    first_wait: Duration,
+    targets: Vec<Arc<Target>>,
+    stop: CancellationToken,
 }
 
 struct Target {
     definition: NotifyTarget,
-    /// One notification at a time: they arrive in order, and a dead target keeps only its own waiting.
-    turn: Semaphore,
+    outbox: Mutex<Outbox>,
+    /// Woken when something is offered.
+    offered: Notify,
 }
 
-/// One attempt that failed.
-struct Refused {
-    error: anyhow::Error,
-    /// Whether the same may be taken a little later.
-    may_pass: bool,
+/// Where it is told what became of notices.
+pub trait Report: Send + Sync + 'static {
+    /// Records it. Whatever waits here delays this target only.
+    fn told(&self, told: Vec<Told>) -> impl Future<Output = ()> + Send;
 }
 
 impl Notifier {
-    /// A notifier for these targets.
-    ///
-    /// # Errors
-    /// When the system's TLS cannot be set up.
-    pub fn new(targets: &[NotifyTarget]) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).user_agent("andon").build();
-        let target = |definition: &NotifyTarget| Target { definition: definition.clone(), turn: Semaphore::new(1) };
-        Ok(Self {
-            targets: targets.iter().map(target).collect(),
-            client: client.context("cannot prepare notifications")?,
-            first_wait: FIRST_WAIT,
-        })
+    /// A notifier for these targets; nothing goes before [`Notifier::start`].
+    pub fn new(targets: &[NotifyTarget]) -> Self {
+        let target = |definition: &NotifyTarget| {
+            let outbox = Mutex::new(Outbox::new(definition.group));
+            Arc::new(Target { definition: definition.clone(), outbox, offered: Notify::new() })
+        };
+        Self { targets: targets.iter().map(target).collect(), stop: CancellationToken::new() }
     }
 
-    /// Delivers a notice when it is its turn, unless it is too `late` by then.
-    ///
-    /// # Errors
-    /// Why not, after several attempts.
-    pub async fn deliver(&self, notice: &Notice, late: &(impl Fn() -> bool + Sync)) -> anyhow::Result<()> {
-        let target = self.targets.iter().find(|target| target.definition.name == notice.target);
-        let target = target.with_context(|| format!("the plant file has no notify target {}", notice.target))?;
-        let _turn = target.turn.acquire().await;
-        if late() {
-            bail!("it could not be delivered in time");
-        }
-        let Notice { target: name, asset_path, detector, message, .. } = notice;
-        match &target.definition.channel {
-            NotifyChannel::Log => {
-                tracing::info!(target = %name, asset = %asset_path, detector = %detector, "notification: {message}");
-                Ok(())
-            }
-            NotifyChannel::Email { address } => {
-                bail!("no mail server is configured, so {address} got nothing; use a webhook")
-            }
-            NotifyChannel::Webhook { url } => self.post(&url.0, notice).await,
+    /// Puts a notice into the outbox of its target. False if the plant file has no such target.
+    pub fn offer(&self, notice: Notice) -> bool {
+        let Some(target) = self.targets.iter().find(|target| target.definition.name == notice.target) else { return false };
+        target.outbox().offer(notice);
+        target.offered.notify_one();
+        true
+    }
+
+    /// Starts a task per target.
+    pub fn start<R: Report>(&self, carrier: &Arc<Carrier>, report: &Arc<R>, now: &Now, tasks: &TaskTracker) {
+        for target in &self.targets {
+            let (target, carrier, report) = (target.clone(), carrier.clone(), report.clone());
+            tasks.spawn(target.serve(carrier, report, now.clone(), self.stop.clone()));
         }
     }
 
-    async fn post(&self, url: &Arc<str>, notice: &Notice) -> anyhow::Result<()> {
-        // `text` is what chat services show; `id` lets a receiver recognise a repetition.
-        let body = serde_json::json!({
-            "id": notice.event.to_string(),
-            "asset": notice.asset_path,
-            "detector": notice.detector,
-            "text": notice.message,
-        });
-        let mut wait = self.first_wait;
-        for attempt in 1.. {
-            match self.post_once(url, &body).await {
-                Ok(()) => return Ok(()),
-                Err(Refused { error, may_pass }) if !may_pass || attempt == ATTEMPTS => return Err(error),
-                Err(Refused { error, .. }) => tracing::debug!(target = %notice.target, attempt, "{error:#}"),
-            }
-            tokio::time::sleep(wait).await;
-            wait *= 2;
-        }
-        unreachable!("the last attempt returns")
+    /// Begins no delivery any more; those under way come to their end. What waits is told after the next start.
+    pub fn stop(&self) {
+        self.stop.cancel();
     }
 
-    async fn post_once(&self, url: &str, body: &serde_json::Value) -> Result<(), Refused> {
-        // The URL is a secret: errors are shown without it.
-        let sent = self.client.post(url).json(body).send().await;
-        let status =
-            sent.map_err(|error| Refused { may_pass: !error.is_builder(), error: error.without_url().into() })?.status();
-        if status.is_success() {
-            return Ok(());
+    /// How many notices wait or are under way at a target.
+    #[cfg(test)]
+    fn waiting(&self, name: &str) -> Option<usize> {
+        self.targets.iter().find(|target| &*target.definition.name == name).map(|target| target.outbox().len())
+    }
+}
+
+impl Target {
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve<R: Report>(self: Arc<Self>, carrier: Arc<Carrier>, report: Arc<R>, now: Now, stop: CancellationToken) {
+        loop {
+            let told = self.outbox().told();
+            if !told.is_empty() {
+                report.told(told).await;
+            }
+            if stop.is_cancelled() {
+                return;
+            }
+            let next = self.outbox().next(now());
+            match next {
+                Next::Deliver(delivery) => {
+                    let attempt = carrier.carry(&self.definition, &delivery.notices).await;
+                    self.outbox().done(now(), attempt);
+                }
+                Next::Wait(until) => {
+                    let patience = until.map_or(LOOK_AGAIN, |until| until.since(now()).min(LOOK_AGAIN));
+                    // What was given up while it waited is told at once.
+                    if !self.outbox().has_told() {
+                        tokio::select! {
+                            () = self.offered.notified() => {}
+                            () = stop.cancelled() => {}
+                            () = tokio::time::sleep(patience) => {}
+                        }
+                    }
+                }
+            }
         }
-        let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
-        let may_pass = !status.is_client_error() || passing.contains(&status);
-        Err(Refused { error: anyhow!("the target answered {status}"), may_pass })
     }
 }

@@ -103,8 +103,23 @@ impl Sources {
     pub async fn publish(&self, topic: &str, payload: &str) -> anyhow::Result<()> {
         let mqtt = self.catalog.plant.sources.iter().find(|source| matches!(source.protocol, SourceProtocol::Mqtt { .. }));
         let mqtt = mqtt.context("the plant file has no MQTT source to publish through")?;
-        let connection = self.connection(&mqtt.name)?;
+        self.publish_through(&mqtt.name, topic, payload).await
+    }
+
+    /// Publishes a message through an MQTT source.
+    pub async fn publish_through(&self, source: &str, topic: &str, payload: &str) -> anyhow::Result<()> {
+        let connection = self.connection(source)?;
         Ok(connection.handle.publish(topic, payload.to_owned().into(), false).await?)
+    }
+
+    /// Waits until a source is connected.
+    pub async fn connected(&self, source: &str) -> anyhow::Result<()> {
+        let mut status = self.connection(source)?.handle.status();
+        let connected = status.wait_for(|status| status.state == ConnectionState::Connected);
+        tokio::time::timeout(READ_BACK_PATIENCE, connected)
+            .await
+            .map_err(|_| anyhow!("{source} was not connected within {READ_BACK_PATIENCE:?}"))??;
+        Ok(())
     }
 
     /// Stops every collector: each hands over what it has and says goodbye to its device.

@@ -108,10 +108,10 @@ fn notices_are_kept_until_it_is_known_what_became_of_them() {
     let mut step = core.samples(at(1), &[temp(&catalog, 1, 91.0)]);
     step.keep_notices();
     let mut kept = kept(&[step]);
-    let notices = Notice::kept(&kept);
+    let notices = kept_notices(&kept);
     assert_eq!(notices.iter().map(|notice| (&*notice.target, &*notice.message)).collect::<Vec<_>>(), [("lead", "Hot")]);
     kept.remove(&notices[0].key());
-    assert_eq!(Notice::kept(&kept), []);
+    assert_eq!(kept_notices(&kept), []);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::service::{
     clock::Now,
-    core::{Effect, Notice},
-    notify::Notifier,
+    core::Effect,
+    notify::{Notifier, Report, carrier::Carrier},
     pipeline::{Leave, Message},
     sources::Sources,
     telemetry,
@@ -12,6 +12,7 @@ use andon_models::{
     EventId, Value,
     command::{Command, CommandOutcome, CommandState},
     event::{Event, EventBody, Notification},
+    notice::outbox::{Fate, Told},
 };
 use andon_query::Batch;
 use std::{future::Future, sync::Arc, time::Duration};
@@ -20,12 +21,8 @@ use tokio_util::task::TaskTracker;
 
 /// Commands under way or waiting for their device at once. A plant that needs more is not being controlled but stormed.
 const MAX_COMMANDS: usize = 256;
-/// Notifications under way or waiting for their target at once: more than anybody reads.
-const MAX_NOTICES: usize = 1_000;
 /// Messages being published at once.
 const MAX_PUBLICATIONS: usize = 64;
-/// A notification that could not be delivered for so long is history, and told to nobody any more.
-const MAX_NOTICE_AGE: Duration = Duration::from_secs(3_600);
 
 /// How long a command left open by an earlier run waits before it asks again for leave to be sent.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -42,16 +39,19 @@ pub struct World {
     /// Everything under way. Once it is closed, nothing begins any more.
     under_way: TaskTracker,
     commands: Arc<Semaphore>,
-    notices: Arc<Semaphore>,
     publications: Arc<Semaphore>,
 }
 
 impl World {
     /// A world in which nothing is under way yet.
     pub fn new(sources: Arc<Sources>, notifier: Notifier, messages: mpsc::Sender<Message>, now: Now) -> Arc<Self> {
-        let [commands, notices, publications] =
-            [MAX_COMMANDS, MAX_NOTICES, MAX_PUBLICATIONS].map(|limit| Arc::new(Semaphore::new(limit)));
-        Arc::new(Self { sources, notifier, messages, now, under_way: TaskTracker::new(), commands, notices, publications })
+        let [commands, publications] = [MAX_COMMANDS, MAX_PUBLICATIONS].map(|limit| Arc::new(Semaphore::new(limit)));
+        Arc::new(Self { sources, notifier, messages, now, under_way: TaskTracker::new(), commands, publications })
+    }
+
+    /// Begins to deliver notifications.
+    pub fn start_notifications(self: &Arc<Self>, carrier: &Arc<Carrier>) {
+        self.notifier.start(carrier, self, &self.now, &self.under_way);
     }
 
     /// Begins an effect whose record is on disk.
@@ -66,9 +66,9 @@ impl World {
             }
             Effect::Trouble { source, reason } => self.sources.trouble(&source, &reason),
             Effect::Notify(notice) => {
-                let copy = notice.clone();
-                if !self.begin(&self.notices, async move { world.send_notice(copy).await }) {
-                    self.report_at_once(self.told(&notice, Err("too many notifications are waiting".into())));
+                if !self.notifier.offer(notice.clone()) {
+                    let reason = format!("the plant file has no notify target {}", notice.target);
+                    self.report_at_once(self.record(vec![Told { notice, fate: Fate::Failed, reason }]));
                 }
             }
             Effect::Publish { topic, payload } => {
@@ -98,6 +98,7 @@ impl World {
     /// Begins nothing any more and waits for what is under way. What has not ended by then is looked after at the next start.
     pub async fn quiet(&self, patience: Duration) {
         self.under_way.close();
+        self.notifier.stop();
         if tokio::time::timeout(patience, self.under_way.wait()).await.is_err() {
             tracing::warn!("commands or notifications are still under way; they are looked after at the next start");
         }
@@ -176,34 +177,30 @@ impl World {
         }
     }
 
-    async fn send_notice(&self, notice: Notice) {
-        let late = || (self.now)().since(notice.time) > MAX_NOTICE_AGE;
-        let told = self.notifier.deliver(&notice, &late).await;
-        self.report(self.told(&notice, told.map_err(|error| format!("{error:#}")))).await;
-    }
-
-    /// What became of a notice: an event, and nothing left to be done for it.
-    fn told(&self, notice: &Notice, told: Result<(), String>) -> Message {
-        let (state, reason) = match told {
-            Ok(()) => ("delivered", String::new()),
-            Err(reason) => ("failed", reason),
-        };
-        telemetry::notification(&notice.target, state);
-        let body = EventBody::Notification(Notification {
-            target: notice.target.clone(),
-            message: notice.message.clone(),
-            state: state.into(),
-            reason: reason.into(),
-        });
-        let event = Event {
-            id: EventId::from_name(&format!("{}/{}/{state}", notice.event, notice.target)),
-            time: (self.now)(),
-            asset: None,
-            asset_path: notice.asset_path.clone(),
-            detector: notice.detector.clone(),
-            body,
-        };
-        Message::Record(Batch { events: vec![event], keep: vec![(notice.key(), Vec::new())], ..Batch::default() })
+    /// What became of notices: events, and nothing left to be done for those that are through.
+    fn record(&self, told: Vec<Told>) -> Message {
+        let mut batch = Batch::default();
+        for Told { notice, fate, reason } in told {
+            telemetry::notification(&notice.target, fate.name());
+            if fate != Fate::Retrying {
+                batch.keep.push((notice.key(), Vec::new()));
+            }
+            let body = EventBody::Notification(Notification {
+                target: notice.target.clone(),
+                message: notice.message.clone(),
+                state: fate.name().into(),
+                reason: reason.as_str().into(),
+            });
+            batch.events.push(Event {
+                id: EventId::from_name(&format!("{}/{}/{}/{reason}", notice.event, notice.target, fate.name())),
+                time: (self.now)(),
+                asset: notice.about.asset,
+                asset_path: notice.asset_path,
+                detector: notice.detector,
+                body,
+            });
+        }
+        Message::Record(batch)
     }
 
     async fn report(&self, message: Message) {
@@ -217,6 +214,12 @@ impl World {
         if self.messages.try_send(message).is_err() {
             tracing::error!("no room for a report; its command or notification stays open until the next start");
         }
+    }
+}
+
+impl Report for World {
+    async fn told(&self, told: Vec<Told>) {
+        self.report(self.record(told)).await;
     }
 }
 
