@@ -1,11 +1,13 @@
 //! The command line.
 
+mod alarms;
 mod backup;
 mod check;
 mod data;
 mod demo;
 mod export;
 mod import;
+mod notify;
 mod progress;
 mod query;
 mod run;
@@ -45,6 +47,10 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Asks SQL, of a running Andon or of a data folder.
     Query(query::Query),
+    /// Lists alarms, measures them, and acknowledges, shelves, suppresses, resets them.
+    Alarms(alarms::Alarms),
+    /// Tries whether a notification gets to its target.
+    Notify(notify::Notify),
     /// Imports values from CSV and Parquet files.
     Import(import::Import),
     /// Exports values, or the answer to a statement, to Parquet or CSV.
@@ -68,6 +74,8 @@ impl Cli {
             Command::Check(check) => check.run(),
             Command::Simulate(simulate) => simulate.run(),
             Command::Query(query) => query.run(),
+            Command::Alarms(alarms) => alarms.run(),
+            Command::Notify(notify) => notify.run(),
             Command::Import(import) => import.run(),
             Command::Export(export) => export.run(),
             Command::Backup(backup) => backup.run(),

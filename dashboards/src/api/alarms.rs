@@ -1,5 +1,8 @@
 //! Alarms: active, shelved and past ones, and what an operator does about them.
 
+pub(crate) mod measures;
+pub(crate) mod verbs;
+
 use super::{
     detectors::{find, inputs, model_of},
     request::{Body, Parameters, Place},
@@ -80,6 +83,10 @@ pub(crate) enum View {
     Active,
     /// Hidden by an operator for a while.
     Shelved,
+    /// Suppressed by design or by an engineer.
+    Suppressed,
+    /// Taken out of service.
+    OutOfService,
     /// All that were raised, newest first, with how they ended.
     History,
 }
@@ -132,6 +139,8 @@ pub(crate) async fn list(
     let mut alarms = match parameters.view {
         View::Active => active(&app),
         View::Shelved => present(&app, |alarm| alarm == AlarmState::Shelved),
+        View::Suppressed => present(&app, |alarm| alarm == AlarmState::Suppressed),
+        View::OutOfService => present(&app, |alarm| alarm == AlarmState::OutOfService),
         View::History => past(&app, limit).await?,
     };
     alarms.truncate(limit);
@@ -196,12 +205,12 @@ pub(crate) async fn unshelve(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn alarm_at(app: &App, (asset, detector): &(String, String)) -> Result<DetectorKey, ApiError> {
+pub(super) fn alarm_at(app: &App, (asset, detector): &(String, String)) -> Result<DetectorKey, ApiError> {
     let index = app.find(asset)?;
     Ok((app.asset(index).id, find(app, index, detector)?.name.clone()))
 }
 
-fn checked(note: &str) -> Result<Arc<str>, ApiError> {
+pub(super) fn checked(note: &str) -> Result<Arc<str>, ApiError> {
     let note = note.trim();
     if note.chars().count() > MAX_NOTE {
         return Err(ApiError::bad_request("the note is too long", format!("{MAX_NOTE} characters are the most")));

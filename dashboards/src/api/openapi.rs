@@ -31,6 +31,13 @@ use utoipa::{OpenApi, ToSchema};
         alarms::acknowledge,
         alarms::shelve,
         alarms::unshelve,
+        alarms::verbs::suppress,
+        alarms::verbs::unsuppress,
+        alarms::verbs::remove_from_service,
+        alarms::verbs::return_to_service,
+        alarms::verbs::reset,
+        alarms::verbs::comment,
+        alarms::measures::measures,
         sources::list,
         events::list,
         sql::run,
@@ -59,7 +66,7 @@ pub(crate) async fn document() -> impl IntoResponse {
 }
 
 /// One thing that happened. Beside what stands here it has the members of its kind: a transition `from`, `to`, `explanation`;
-/// an alarm `from`, `state`, `verb`, `priority`, `message`, `response`, `since`, `by`, `note`; a command `command`, `control`,
+/// an alarm `from`, `state`, `verb`, `priority`, `message`, `response`, `since`, `by`, `note`, `explanation`; a command `command`, `control`,
 /// `address`, `value`, `state`, `read_back`, `reason`, `decided_by`, `decided_at`; a notification `target`, `message`, `state`,
 /// `reason`; a publication `topic`, `payload`; a deed `by`, `verb`, `detail`; a notice of the system `subject`, `level`, `message`.
 #[derive(Serialize, ToSchema)]

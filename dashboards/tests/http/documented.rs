@@ -6,8 +6,23 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
 /// Operations that answer nothing, or no JSON; other tests look at them.
-const OTHERWISE: [&str; 9] =
-    ["/api/arm", "/acknowledge", "/shelve", "/unshelve", "/api/live", "/metrics", "/write", "/write/arrow", "/ping"];
+const OTHERWISE: [&str; 15] = [
+    "/api/arm",
+    "/acknowledge",
+    "/shelve",
+    "/unshelve",
+    "/suppress",
+    "/unsuppress",
+    "/out-of-service",
+    "/return-to-service",
+    "/reset",
+    "/comment",
+    "/api/live",
+    "/metrics",
+    "/write",
+    "/write/arrow",
+    "/ping",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_answers_its_documented_shape() {
@@ -43,7 +58,10 @@ fn addresses(service: &Service, path: &str) -> Vec<String> {
     let temp = series(&service.catalog, "Line 1/Filler 1", "fill_temp").0.to_string();
     let address = path.replace("{asset}", &asset).replace("{detector}", "overheat").replace("{series}", &temp);
     match path {
-        "/api/alarms" => ["active", "shelved", "history"].iter().map(|view| format!("{address}?view={view}")).collect(),
+        "/api/alarms" => ["active", "shelved", "suppressed", "out_of_service", "history"]
+            .iter()
+            .map(|view| format!("{address}?view={view}"))
+            .collect(),
         "/api/assets/{asset}" => vec![address, "/api/assets/Line%201%2FFiller%202".into(), "/api/assets/Line%201".into()],
         "/api/events" => vec![address.clone(), format!("{address}?kind=alarm,transition&asset={asset}&limit=2&from=0")],
         _ => vec![address],

@@ -4,7 +4,7 @@
 pub type View = (&'static str, &'static str, &'static str);
 
 /// All views, each after those it reads.
-pub const VIEWS: [View; 7] = [
+pub const VIEWS: [View; 8] = [
     (
         "events",
         "everything that happened, with its explanation in body",
@@ -28,6 +28,12 @@ pub const VIEWS: [View; 7] = [
         "writes to machines: requested, sent, verified, failed, unknown, refused or expired",
         "SELECT time, asset, detector, command, control, address, value, to_state AS state, read_back, reason, \
          actor AS decided_by, since AS decided_at, asset_id, id, body FROM stored_events WHERE kind = 'command'",
+    ),
+    (
+        "notifications",
+        "what people were told: requested, sent, retrying or failed",
+        "SELECT time, actor AS target, to_state AS state, message, reason, asset, detector, asset_id, id, body FROM stored_events \
+         WHERE kind = 'notification'",
     ),
     (
         "raw_time_series",
