@@ -4,6 +4,7 @@
 //! ([`Import::finish`]) the plant file is written and read back; a property that the reader refuses is left out and named. Nothing is
 //! dropped in silence: every finding has its file, its JSON path and the reason.
 
+mod alarms;
 mod check;
 mod finding;
 mod iot_events;
@@ -32,6 +33,7 @@ pub struct Import {
     findings: Findings,
     gathered: Gathered,
     keyed: iot_events::Keyed,
+    alarms: alarms::AlarmModels,
     name: Option<String>,
 }
 
@@ -102,12 +104,9 @@ impl Import {
                 let document = if capitals { document::camel_case(document) } else { document };
                 Reader::new(&mut self.findings, file, capitals).document(&document, path, &mut self.gathered);
             }
-            Kind::IotEvents
-                if ["alarmRule", "alarmModelName", "alarmModelConfiguration"]
-                    .iter()
-                    .any(|name| document.get(name).is_some()) =>
-            {
-                self.findings.not_carried(path, "alarm models of IoT Events are not imported yet");
+            Kind::IotEvents if alarms::is_alarm_model(&document::camel_case(document.clone())) => {
+                let document = document::camel_case(document);
+                self.alarms.add(&document, "", (file, path), &mut self.findings);
             }
             Kind::IotEvents => {
                 let name = self.files.last().map_or("", |file| file.rsplit(['/', '\\']).next().unwrap_or(file));
@@ -150,6 +149,10 @@ impl Import {
                     }
                     self.keyed.add(&properties, &path, &resource.logical_id, &mut self.findings);
                 }
+                "AWS::IoTEvents::AlarmModel" => {
+                    let properties = document::camel_case(resource.properties);
+                    self.alarms.add(&properties, &resource.logical_id, (file, &path), &mut self.findings);
+                }
                 events if events.starts_with("AWS::IoTEvents::") => {
                     let message = format!("the {events} {} is not imported yet", resource.logical_id);
                     self.findings.not_carried(&path, message);
@@ -166,7 +169,8 @@ impl Import {
     pub fn finish(mut self) -> Imported {
         self.gathered.finish(&mut self.findings);
         let name = self.name.as_deref().unwrap_or("Imported plant");
-        let (yaml, made) = check::write(&self.gathered, &self.keyed, &mut self.findings, name, &self.files);
+        let models = (&self.gathered, &self.alarms);
+        let (yaml, made) = check::write(models, &self.keyed, &mut self.findings, name, &self.files);
         Imported { yaml, made, findings: self.findings.finish() }
     }
 }

@@ -1,6 +1,6 @@
 //! Writes the plant file, reads it back, and leaves out what the reader refuses, by name.
 
-use super::{Findings, iot_events::Keyed, summary, yaml};
+use super::{Findings, alarms::AlarmModels, iot_events::Keyed, summary, yaml};
 use crate::{
     ValueType,
     definition::Plant,
@@ -14,15 +14,16 @@ const MAX_ROUNDS: usize = 20;
 
 /// Text of the plant file, and what it holds in words.
 pub(super) fn write(
-    gathered: &Gathered,
+    (gathered, alarms): (&Gathered, &AlarmModels),
     keyed: &Keyed,
     findings: &mut Findings,
     name: &str,
     files: &[String],
 ) -> (String, Vec<String>) {
     let mut skipped = Skipped::default();
-    for _ in 0..MAX_ROUNDS {
-        let lowered = lower(gathered, &skipped, findings);
+    for round in 0..MAX_ROUNDS {
+        let mut lowered = lower(gathered, &skipped, findings);
+        alarms.attach(&mut lowered.models, (round == 0).then_some(&mut *findings));
         let written = text(&lowered, keyed, name, files);
         let files = [("plant.yaml".to_owned(), written.text.clone())];
         let loaded = plant_file::load(&files, &|_| None);

@@ -10,7 +10,8 @@ const WIDEST: usize = 70;
 pub(super) fn alarms(alarms: &Value, view: &str) -> String {
     let alarms = alarms.as_array().map_or(&[][..], Vec::as_slice);
     if alarms.is_empty() {
-        return format!("no alarm is {}", if view == "history" { "known" } else { &view.replace('_', " ") as &str });
+        let which = if view == "history" { "known".to_owned() } else { view.replace('_', " ") };
+        return format!("no alarm is {which}");
     }
     let rows = alarms.iter().map(|alarm| {
         let until = word(alarm, "shelved_until");
