@@ -222,3 +222,68 @@ fn add(line: &mut Json, action: &str, fields: Json) {
         actions.push(json!({ "at": "transition", "event": "", "action": action, "fields": fields }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use andon_models::{catalog::SeriesDirectory, plant_file};
+
+    const PLANT: &str = "plant: { name: Test, timezone: UTC }
+models:
+  press:
+    measurements: { temp: { unit: °C } }
+    detectors:
+      hot:
+        message: Hot
+        response: Look.
+        initial: fine
+        states:
+          fine: { go: [ { when: temp > 80, to: warm } ] }
+          warm: { enter: [raise], go: [ { after: 30s, to: fine, do: [clear] } ] }
+assets:
+  Press 1: { model: press }
+";
+
+    #[test]
+    fn a_detector_of_an_asset_answers_in_the_same_lines() {
+        let loaded = plant_file::load(&[("plant.yaml".into(), PLANT.into())], &|_| None);
+        let plant = loaded.plant.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+        let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
+        let mut simulation = AssetSimulation::new(&catalog, "hot");
+        let mut shown = Vec::new();
+        for line in [
+            r#"{"time":"2026-01-01T00:00:00Z","input":"Press 1","payload":{"temp":20}}"#,
+            r#"{"time":"2026-01-01T00:00:10Z","input":"Press 1/temp","payload":85}"#,
+            r#"{"time":"2026-01-01T00:00:20Z","input":"Press 2","payload":{"temp":20}}"#,
+            r#"{"time":"2026-01-01T00:00:20Z","input":"Press 1","payload":{"tmp":20}}"#,
+            r#"{"time":"2026-01-01T00:01:00Z"}"#,
+        ] {
+            let flow = simulation.line(line, &mut |line| {
+                let actions: Vec<&str> =
+                    line["actions"].as_array().unwrap().iter().filter_map(|it| it["action"].as_str()).collect();
+                shown.push(format!(
+                    "{} {} -> {} {}",
+                    line["time"].as_str().unwrap(),
+                    line["from"],
+                    line["state"],
+                    actions.join(" ")
+                ));
+                ControlFlow::Continue(())
+            });
+            let ControlFlow::Continue(remarks) = flow else { panic!("nobody stopped it") };
+            shown.extend(remarks.iter().map(|remark| format!("{remark:?}")));
+        }
+        assert_eq!(
+            shown,
+            [
+                "2026-01-01T00:00:00Z null -> \"fine\" ",
+                "2026-01-01T00:00:00Z \"fine\" -> \"fine\" ",
+                "2026-01-01T00:00:10Z \"fine\" -> \"warm\" raise",
+                "Doubt(\"there is no asset `Press 2`, and no property of one; did you mean `Press 1`?\")",
+                "2026-01-01T00:00:20Z \"warm\" -> \"warm\" ",
+                "Doubt(\"Press 1 has no property `tmp`; did you mean `temp`?\")",
+                "2026-01-01T00:00:40Z \"warm\" -> \"fine\" clear",
+            ]
+        );
+    }
+}

@@ -1,9 +1,18 @@
 //! `andon simulate`: a detector model over a file of messages, in virtual time, without a service.
 
 use super::{check, counted};
-use andon_detectors::iot_events::{Evaluation, MAX_LINE_BYTES, Remark, Simulation};
-use andon_models::iot_events::{self, DetectorModel, Level};
+use andon_detectors::{
+    AssetSimulation,
+    iot_events::{MAX_LINE_BYTES, Remark, Simulation},
+};
+use andon_models::{
+    catalog::{Catalog, SeriesDirectory},
+    definition::Plant,
+    expression::nearest,
+    iot_events::{self, DetectorModel, Level},
+};
 use anyhow::{Context, bail, ensure};
+use serde_json::Value;
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
@@ -24,9 +33,11 @@ const MAX_REMARKS: usize = 100;
     tail -f messages.jsonl | andon simulate motor.json --messages -\n\n\
     A line in: {\"time\":\"2026-01-01T00:00:00Z\",\"input\":\"Name\",\"payload\":{…}}; a line with only a time moves the clock.\n\
     A line out per evaluation: time, key, trigger, from, state, variables, timers, actions, failures.\n\
-    An empty file of messages only loads and checks the model. Exit code 1 if a line could not be read.")]
+    An empty file of messages only loads and checks the model. Exit code 1 if a line could not be read.\n\n\
+    For a detector of an asset model the input is an asset's path and the payload its values, or the input is a property and the payload\n\
+    its value: {\"time\":…,\"input\":\"Line 2/Filler 2\",\"payload\":{\"fill_temp\":85}}")]
 pub struct Simulate {
-    /// A detector model of IoT Events: JSON, or a CloudFormation template.
+    /// A detector model of IoT Events (JSON, or a CloudFormation template), or a plant file.
     model: PathBuf,
     /// The messages, one JSON object a line; - is standard input.
     #[arg(long)]
@@ -39,22 +50,36 @@ pub struct Simulate {
     trace: bool,
 }
 
+/// What is simulated.
+enum Running {
+    Messages(Simulation),
+    Asset(AssetSimulation),
+}
+
+impl Running {
+    /// Takes one line, and hands over every answer.
+    fn line(&mut self, text: &str, out: &mut dyn FnMut(&Value) -> ControlFlow<()>) -> ControlFlow<(), Vec<Remark>> {
+        match self {
+            Self::Messages(simulation) => simulation.line(text, &mut |evaluation| out(&evaluation.to_json())),
+            Self::Asset(simulation) => simulation.line(text, out),
+        }
+    }
+}
+
 impl Simulate {
     /// Loads the model and runs it over the messages.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let text = check::read_one(&self.model)?;
-        let Some(model) = self.model_of(&text)? else { return Ok(ExitCode::FAILURE) };
-        let mut simulation = Simulation::new(&Arc::new(model), self.trace);
+        let Some(mut running) = self.load()? else { return Ok(ExitCode::FAILURE) };
         let mut told = Told::default();
         let mut out = io::BufWriter::new(io::stdout().lock());
         let mut written = Ok(());
-        let broken = each_line(&self.messages, &mut |number, line| {
-            let mut write = |evaluation: &Evaluation<'_>| {
-                written = writeln!(out, "{}", evaluation.to_json());
+        let read = each_line(&self.messages, &mut |number, line| {
+            let mut write = |answer: &Value| {
+                written = writeln!(out, "{answer}");
                 if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };
             let flow = match line {
-                Ok(line) => simulation.line(line, &mut write),
+                Ok(line) => running.line(line, &mut write),
                 Err(mistake) => ControlFlow::Continue(vec![Remark::Wrong(mistake)]),
             };
             let ControlFlow::Continue(remarks) = flow else { return ControlFlow::Break(()) };
@@ -64,37 +89,84 @@ impl Simulate {
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         told.finish();
-        // Whoever reads the lines may have seen enough, as in `andon simulate … | head`: that is no error.
         match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error).context("cannot write the lines"),
-            _ => broken?,
+            // Whoever reads the lines may have seen enough, as in `andon simulate … | head`: that is no error.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            written => written.context("cannot write the lines")?,
         }
+        read?;
         Ok(if told.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// The model to run, its findings told; none if it cannot run.
-    fn model_of(&self, text: &str) -> anyhow::Result<Option<DetectorModel>> {
-        ensure!(
-            iot_events::recognises(text),
-            "{} is no detector model of IoT Events: expected JSON or a CloudFormation template",
-            self.model.display()
-        );
+    /// What to run, findings told; none if it cannot run.
+    fn load(&self) -> anyhow::Result<Option<Running>> {
+        if self.model.is_file() {
+            let text = check::read_one(&self.model)?;
+            if iot_events::recognises(&text) {
+                return self.iot_events(&text);
+            }
+        }
+        let checked = check::load(&self.model)?;
+        checked.print();
+        match checked.loaded.plant {
+            Some(plant) => self.of_plant(plant).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn iot_events(&self, text: &str) -> anyhow::Result<Option<Running>> {
         let name = self.model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let document = iot_events::read(text, &name);
         document.findings.iter().for_each(|finding| eprintln!("{finding}"));
         if document.findings.iter().any(|finding| finding.level == Level::Error) {
             return Ok(None);
         }
-        let names = || document.models.iter().map(|model| &*model.name).collect::<Vec<_>>().join(", ");
-        match (&self.detector, document.models.len()) {
-            (_, 0) => bail!("{} holds no detector model", self.model.display()),
-            (None, 1) => Ok(document.models.into_iter().next()),
-            (None, _) => bail!("{} holds several detectors; choose with --detector: {}", self.model.display(), names()),
-            (Some(wanted), _) => {
-                let found = document.models.iter().find(|model| *model.name == **wanted);
-                let found = found.with_context(|| format!("there is no detector `{wanted}`; there are {}", names()))?;
-                Ok(Some(found.clone()))
+        let names: Vec<&str> = document.models.iter().map(|model| &*model.name).collect();
+        let chosen = self.choose(&names)?;
+        Ok(Some(self.messages_of(&Arc::new(document.models[chosen].clone()))))
+    }
+
+    fn messages_of(&self, model: &Arc<DetectorModel>) -> Running {
+        Running::Messages(Simulation::new(model, self.trace))
+    }
+
+    /// A detector of a plant file: one over messages by its name, one of an asset model also as `model.detector`.
+    fn of_plant(&self, plant: Plant) -> anyhow::Result<Running> {
+        let over_messages = plant.detectors.iter().map(|model| model.name.to_string());
+        let of_assets = plant
+            .models
+            .iter()
+            .flat_map(|model| model.detectors.iter().map(|detector| format!("{}.{}", model.name, detector.name)));
+        let names: Vec<String> = over_messages.chain(of_assets).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let chosen = self.choose(&names)?;
+        if let Some(model) = plant.detectors.get(chosen) {
+            return Ok(self.messages_of(model));
+        }
+        ensure!(!self.trace, "--trace is for detectors over messages; `{}` belongs to an asset model", names[chosen]);
+        let detector = names[chosen].rsplit_once('.').map_or(names[chosen], |(_, detector)| detector).to_owned();
+        let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
+        Ok(Running::Asset(AssetSimulation::new(&catalog, &detector)))
+    }
+
+    /// The position of the detector to run.
+    fn choose(&self, names: &[&str]) -> anyhow::Result<usize> {
+        let list = || names.join(", ");
+        let Some(wanted) = &self.detector else {
+            ensure!(!names.is_empty(), "{} holds no detector", self.model.display());
+            ensure!(names.len() == 1, "{} holds several detectors; choose with --detector: {}", self.model.display(), list());
+            return Ok(0);
+        };
+        let alike = |name: &&str| *name == wanted || name.rsplit_once('.').is_some_and(|(_, detector)| detector == wanted);
+        let found: Vec<usize> = (0..names.len()).filter(|position| alike(&names[*position])).collect();
+        match (found[..].first(), found.len()) {
+            (Some(only), 1) => Ok(*only),
+            (None, _) => {
+                let near =
+                    nearest(wanted, names.iter().copied()).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                bail!("there is no detector `{wanted}`; {near}there are {}", list())
             }
+            (Some(_), _) => bail!("several detectors are called `{wanted}`; choose one of {}", list()),
         }
     }
 }
