@@ -95,7 +95,7 @@ fn source(body: &Body, catalog: &Catalog, line: usize, place: usize) -> Arc<str>
     match body.program.table[line].reference {
         Reference::Variable(_) => return "variable".into(),
         Reference::Alarm(_) => return "alarm".into(),
-        Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => {}
+        Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } | Reference::Before(_) | Reference::Time => {}
     }
     let Some(series) = body.series[place] else { return "".into() };
     match catalog.property(series).map(|property| &property.kind) {

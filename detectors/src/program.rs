@@ -374,5 +374,7 @@ fn name_of(reference: &Reference) -> Arc<str> {
         Reference::Alarm(AlarmFlag::Acknowledged) => "acknowledged".into(),
         Reference::Alarm(AlarmFlag::Shelved) => "shelved".into(),
         Reference::Alarm(AlarmFlag::Suppressed) => "suppressed".into(),
+        // Of transforms and metrics only.
+        Reference::Before(_) | Reference::Time => reference.to_string().into(),
     }
 }

@@ -243,13 +243,13 @@ impl Catalog {
     pub fn resolve(&self, asset: AssetIndex, reference: &Reference) -> Vec<SeriesId> {
         let entry = &self.plant.assets[asset.0];
         match reference {
-            Reference::Own(name) => self.series_named(asset, name).into_iter().collect(),
+            Reference::Own(name) | Reference::Before(name) => self.series_named(asset, name).into_iter().collect(),
             Reference::Parent(name) => entry.parent.and_then(|parent| self.series_named(parent, name)).into_iter().collect(),
             Reference::Children { hierarchy, property } => {
                 let children = entry.children.iter().filter(|(name, _)| name == hierarchy).flat_map(|(_, children)| children);
                 children.filter_map(|child| self.series_named(*child, property)).collect()
             }
-            Reference::Variable(_) | Reference::Alarm(_) => Vec::new(),
+            Reference::Variable(_) | Reference::Alarm(_) | Reference::Time => Vec::new(),
         }
     }
 }

@@ -1,26 +1,37 @@
 //! The expression language: one lexer, parser and typed tree; a row evaluator here, a DataFusion compiler in `andon-query`.
 
-use crate::{Quality, Timestamp, Value};
+use crate::{Quality, Timestamp, Value, unit::Conversion};
 use std::sync::Arc;
 
 mod aggregate;
+mod cell;
 mod check;
 mod children;
+mod dates;
 mod evaluate;
 pub mod event;
 mod explain;
 mod follow;
 mod form;
+mod format;
+pub mod formula;
 mod functions;
+mod json_path;
 mod lexer;
 mod names;
 mod parser;
 mod scope;
+mod tree;
 
 pub use aggregate::{AggregateInput, aggregate};
 pub use children::Children;
+pub use dates::{DatePart, Zone};
+pub use evaluate::MAX_CHARACTERS;
 use evaluate::bits;
 pub use follow::{Holding, Rising};
+pub use form::Form;
+pub use format::FormatText;
+pub use json_path::JsonPath;
 pub use names::nearest;
 pub use parser::{MAX_DEPTH, MAX_TEXT};
 pub use scope::{Resolved, Scope};
@@ -30,6 +41,8 @@ pub use scope::{Resolved, Scope};
 pub struct Expression {
     /// As written.
     pub text: Arc<str>,
+    /// The form it is written in: a formula is all or nothing, see [`formula`].
+    pub form: Form,
     /// The typed tree.
     pub root: Node,
     /// What the slots read, in slot order.
@@ -56,6 +69,8 @@ pub enum Type {
     String,
     /// Only null.
     Null,
+    /// Known when it is evaluated: what `jp` finds, and most of a formula of SiteWise.
+    Any,
 }
 
 /// What a slot reads.
@@ -76,6 +91,10 @@ pub enum Reference {
     Variable(Arc<str>),
     /// A flag of the detector's alarm.
     Alarm(AlarmFlag),
+    /// The Good value that a property of the asset had before the update that set off the computation; only in transforms.
+    Before(Arc<str>),
+    /// Seconds since 1970: of the sample that set off a transform, of the end of a metric's window.
+    Time,
 }
 
 /// What a guard may ask of its detector's alarm.
@@ -132,6 +151,16 @@ pub enum NodeKind {
     /// An aggregate over the samples of a window; only in metrics. The argument reads exactly one slot. If that is a property of
     /// all children, their samples are pooled; what is carried in or held is followed child by child.
     Aggregate(Aggregate, Box<Node>),
+    /// A number in another unit.
+    Convert(Box<Conversion>, Box<Node>),
+    /// A text with values in it.
+    Format(FormatText, Vec<Node>),
+    /// What a path finds in a JSON document.
+    JsonPath(JsonPath, Box<Node>),
+    /// What calendar and clock of a zone show at a time, given in seconds since 1970.
+    DatePart(DatePart, Zone, Box<Node>),
+    /// Seconds since 1970 of year, month, day, hour, minute, second in a zone.
+    MakeTime(Zone, Vec<Node>),
 }
 
 /// An operator before its operand.
@@ -193,8 +222,74 @@ pub enum Function {
     Greatest,
     /// First argument that is not null.
     Coalesce,
-    /// Whether two numbers are equal to a relative 1e-9.
+    /// Whether two numbers are equal to a relative 1e-9, two texts exactly.
     Approx,
+    /// Arc cosine, in radians.
+    Acos,
+    /// Arc sine, in radians.
+    Asin,
+    /// Arc tangent, in radians.
+    Atan,
+    /// Cube root.
+    Cbrt,
+    /// Cosine of radians.
+    Cos,
+    /// Hyperbolic cosine.
+    Cosh,
+    /// Cotangent of radians.
+    Cot,
+    /// e to the power, less 1: exact near 0.
+    ExpMinusOne,
+    /// Natural logarithm of 1 + x: exact near 0.
+    LnOnePlus,
+    /// Logarithm to the base 2.
+    Log2,
+    /// -1, 0 or 1.
+    Sign,
+    /// Sine of radians.
+    Sin,
+    /// Hyperbolic sine.
+    Sinh,
+    /// Tangent of radians.
+    Tan,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// Characters of a text, items of a list.
+    Length,
+    /// Where a text stands in another, from 0; -1 if it does not.
+    Find,
+    /// Whether a text stands in another.
+    Contains,
+    /// Whether a text begins with another.
+    StartsWith,
+    /// Whether a text ends with another.
+    EndsWith,
+    /// In capital letters.
+    Upper,
+    /// In small letters.
+    Lower,
+    /// All but the first argument, with the first between them.
+    Join,
+    /// A character of a text, an item of a list.
+    Index,
+    /// A stretch of a text or a list: from, to, step.
+    Slice,
+    /// Adds numbers, or puts texts together if one of the two is a text.
+    Plus,
+    /// What a formula takes for true.
+    Truth,
+    /// True and false as 1 and 0; anything else stays.
+    FromTruth,
+    /// Whether the first is greater or `approx` equal.
+    AtLeast,
+    /// Whether the first is less or `approx` equal.
+    AtMost,
+    /// Whether a calculation has no number as its result.
+    IsNan,
+    /// Seconds since 1970 of the time of a value.
+    TimeOf,
+    /// An aggregate over several arguments: triples of count, value and deviation, of which so many are of samples.
+    Pooled(Aggregate, u8),
 }
 
 /// Aggregates over the samples of a window.
@@ -226,6 +321,12 @@ pub enum Aggregate {
     StandardDeviation,
     /// Mean weighted by how long each value held, carried in.
     TimeWeightedAverage,
+    /// Mean of a line drawn from sample to sample, carried in; after the last one its value holds.
+    TimeWeightedLinear,
+    /// Standard deviation weighted by how long each value held, carried in.
+    TimeWeightedDeviation,
+    /// Value carried in only: the last one before the window.
+    Before,
 }
 
 /// One slot's value for the row evaluator.
@@ -251,5 +352,7 @@ pub struct ExpressionError {
     pub hint: String,
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,7 @@ pub mod snapshot;
 pub mod time;
 pub mod topic;
 pub mod transform;
+pub mod unit;
 pub mod value;
 pub mod window;
 

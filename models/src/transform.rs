@@ -6,6 +6,8 @@
 //!   even while other inputs go on. An input that never had a value gives no result at all.
 //! - A late sample (older than its input's newest) gives a result at its own time and moves nothing else. When sources deliver at
 //!   different speeds, a sample that is new for its input but older than what others delivered also corrects the newest result.
+//! - A formula of SiteWise joins the latest Good value of each input instead, is set off by Good samples only, and gives a Good
+//!   result or none. See [`crate::expression::formula`].
 //! - Attributes join but set nothing off. Chains work; a transform that reads itself, directly or not, is never computed.
 
 use crate::{
@@ -20,6 +22,7 @@ use std::{
 };
 
 mod build;
+mod formula;
 
 /// All transforms of a plant, with the newest values of their inputs.
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ struct Input {
     previous: Option<Tqv>,
     /// A late sample of the instant being computed.
     late: Option<Tqv>,
+    /// What formulas read of it; kept only if one does.
+    good: Option<formula::GoodValues>,
     /// An attribute: without time, and setting nothing off.
     constant: bool,
     /// Transforms that read it, in their order.
@@ -54,6 +59,8 @@ struct Derived {
     value_type: ValueType,
     /// The input behind each slot.
     slots: Vec<Option<usize>>,
+    /// What each slot of a formula asks of it; empty for expressions of the plant file.
+    asks: Vec<formula::Asks>,
     /// Its own series.
     output: usize,
 }
@@ -79,6 +86,7 @@ impl Transforms {
         for input in self.inputs.iter_mut().filter(|input| !input.constant) {
             input.newest = latest(input.series);
             input.previous = None;
+            input.good = input.good.take().map(|_| formula::GoodValues::since(input.newest.as_ref()));
         }
     }
 
@@ -105,6 +113,10 @@ impl Transforms {
     /// Takes a value of an input; its readers are due.
     fn take(&mut self, position: usize, tqv: Tqv) {
         let input = &mut self.inputs[position];
+        let good = tqv.quality == Quality::Good && tqv.value != Value::Null;
+        if let Some(values) = input.good.as_mut().filter(|_| good) {
+            values.take(&tqv);
+        }
         match &input.newest {
             Some(newest) if tqv.time < newest.time && !input.constant => {
                 input.late = Some(tqv);
@@ -115,8 +127,8 @@ impl Transforms {
         }
         if !input.constant {
             for reader in &input.readers {
-                if !std::mem::replace(&mut self.work.is_due[*reader], true) {
-                    self.work.due.push(Reverse(*reader));
+                if self.derived[*reader].asks.is_empty() || good {
+                    self.work.mark(*reader);
                 }
             }
         }
@@ -128,16 +140,24 @@ impl Transforms {
         while let Some(Reverse(index)) = self.work.due.pop() {
             self.work.is_due[index] = false;
             self.work.computed.push(index);
-            let result = self.evaluate(index, |input| input.as_of(time));
+            let result = match self.derived[index].asks.is_empty() {
+                true => self.evaluate(index, |input| input.as_of(time)),
+                false => self.evaluate_formula(index, time),
+            };
             self.put(index, time, result, points);
         }
         for position in self.work.late.drain(..) {
-            self.inputs[position].late = None;
+            let input = &mut self.inputs[position];
+            input.late = None;
+            input.good.iter_mut().for_each(formula::GoodValues::settle);
         }
         let computed = std::mem::take(&mut self.work.computed);
         for index in computed.iter().copied() {
             let Some(newest) = self.newest_time(index).filter(|newest| *newest > time) else { continue };
-            let result = self.evaluate(index, |input| input.newest.as_ref());
+            let result = match self.derived[index].asks.is_empty() {
+                true => self.evaluate(index, |input| input.newest.as_ref()),
+                false => self.evaluate_formula(index, newest),
+            };
             let current = self.inputs[self.derived[index].output].newest.as_ref();
             let same = |result: &Computed| {
                 current.is_some_and(|current| (&current.value, current.quality) == (&result.value, result.quality))
@@ -194,6 +214,14 @@ struct Computed {
     value: Value,
     quality: Quality,
     status: StatusCode,
+}
+
+impl Work {
+    fn mark(&mut self, index: usize) {
+        if !std::mem::replace(&mut self.is_due[index], true) {
+            self.due.push(Reverse(index));
+        }
+    }
 }
 
 impl Input {

@@ -183,6 +183,7 @@ impl Value {
             (Self::Boolean(truth), ValueType::Integer) => Some(Self::Integer(i64::from(truth))),
             (Self::Boolean(truth), ValueType::Double) => Some(Self::Double(f64::from(u8::from(truth)))),
             (Self::Integer(number @ (0 | 1)), ValueType::Boolean) => Some(Self::Boolean(number == 1)),
+            (Self::Double(number), ValueType::Boolean) if number == 0.0 || number == 1.0 => Some(Self::Boolean(number == 1.0)),
             (value, to) => (value.value_type() == Some(to)).then_some(value),
         }
     }

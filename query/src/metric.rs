@@ -12,8 +12,11 @@
 mod carry;
 mod collect;
 mod compiler;
+#[cfg(test)]
+mod differential;
 mod inputs;
 mod oee;
+mod row_rule;
 mod rows;
 #[cfg(test)]
 mod tests;

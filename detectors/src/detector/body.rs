@@ -332,7 +332,7 @@ fn first_value(program: &Program, catalog: &Catalog, reference: &Reference, seri
             Some(variable.map_or(Value::Null, |(_, value)| value.clone()))
         }
         Reference::Alarm(_) => Some(Value::Boolean(false)),
-        Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => {
+        Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } | Reference::Before(_) | Reference::Time => {
             series.and_then(|series| attribute(catalog, series))
         }
     };

@@ -147,7 +147,9 @@ impl Scene<'_> {
         let Some(line) = line else { return "".into() };
         let line = &self.body.program.table[line];
         match line.reference {
-            Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } => format!("input {}", line.name).into(),
+            Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } | Reference::Before(_) | Reference::Time => {
+                format!("input {}", line.name).into()
+            }
             Reference::Variable(_) => format!("variable {}", line.name).into(),
             Reference::Alarm(_) => line.name.clone(),
         }

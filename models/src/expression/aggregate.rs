@@ -6,9 +6,12 @@
 
 use super::{
     Aggregate,
+    cell::Cell,
     follow::{Holding, Rising},
 };
 use crate::{Timestamp, Value, definition::CounterRule, window::Window};
+
+mod weighted;
 
 /// What an aggregate looks at.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,9 @@ pub fn aggregate(aggregate: Aggregate, input: AggregateInput<'_>) -> Value {
         Aggregate::First => values().next().cloned().unwrap_or(Value::Null),
         Aggregate::Last => values().next_back().cloned().unwrap_or(Value::Null),
         Aggregate::Latest => last_value(&samples[..end]),
+        Aggregate::Before => last_value(&samples[..begin.min(end)]),
+        Aggregate::TimeWeightedLinear => weighted::linear(&input).map_or(Value::Null, Value::from),
+        Aggregate::TimeWeightedDeviation => weighted::deviation(&input).map_or(Value::Null, Value::from),
         Aggregate::Earliest => match last_value(&samples[..begin]) {
             Value::Null => values().next().cloned().unwrap_or(Value::Null),
             carried => carried,
@@ -69,6 +75,39 @@ fn deviation(numbers: impl Iterator<Item = f64>) -> Option<f64> {
         squares += before * (number - mean);
     }
     (count > 1.0).then(|| (squares / (count - 1.0)).sqrt())
+}
+
+/// One aggregate over several arguments, each given by count, value (mean, sum, least, greatest) and deviation. The first `samples`
+/// of them are of samples: while none of these has one, there is no result.
+pub(super) fn pooled(aggregate: Aggregate, samples: u8, cells: &[Cell]) -> Cell {
+    let arguments = || cells.as_chunks::<3>().0.iter();
+    if samples > 0
+        && aggregate != Aggregate::Count
+        && arguments().take(samples.into()).all(|[_, value, _]| *value == Cell::Null)
+    {
+        return Cell::Null;
+    }
+    let known =
+        || arguments().filter_map(|[count, value, deviation]| Some((count.as_f64()?, value.as_f64()?, deviation.as_f64())));
+    let values = || known().map(|(_, value, _)| value);
+    let total: f64 = known().map(|(count, ..)| count).sum();
+    let mean = || known().map(|(count, value, _)| count * value).sum::<f64>() / total;
+    let result = match aggregate {
+        Aggregate::Count => Some(arguments().filter_map(|[count, ..]| count.as_f64()).sum()),
+        Aggregate::Sum => values().reduce(|sum, value| sum + value),
+        Aggregate::Minimum => values().reduce(f64::min),
+        Aggregate::Maximum => values().reduce(f64::max),
+        Aggregate::Average => (total > 0.0).then(mean),
+        Aggregate::StandardDeviation if total > 1.0 => {
+            let mean = mean();
+            let squares = known().map(|(count, value, deviation)| {
+                (count - 1.0) * deviation.unwrap_or(0.0).powi(2) + count * (value - mean).powi(2)
+            });
+            Some((squares.sum::<f64>() / (total - 1.0)).sqrt())
+        }
+        _ => None,
+    };
+    result.map_or(Cell::Null, Cell::number)
 }
 
 fn rising(input: AggregateInput<'_>) -> Option<f64> {

@@ -1,13 +1,14 @@
 //! Names to slots and every node to its type. What passes here evaluates without surprises.
 
 use super::{
-    Aggregate, BinaryOperator, ExpressionError, Function, Node, NodeKind, Reference, Scope, Span, Type, UnaryOperator,
+    Aggregate, BinaryOperator, ExpressionError, FormatText, Function, Node, NodeKind, Reference, Scope, Span, Type,
+    UnaryOperator, Zone,
     children::{check_children, over_children},
     functions::{self, Callable},
     names::nearest,
     parser::{Raw, RawKind},
 };
-use crate::Value;
+use crate::{Value, unit::Conversion};
 use std::sync::Arc;
 
 /// Checks a tree; gives it back typed, with what its slots read.
@@ -208,10 +209,96 @@ impl Checker<'_> {
                     self.function(name, function, arguments)
                 }
             },
+            Callable::Texts(function, texts, node_type) => {
+                self.count(span, name, given, texts, texts, "")?;
+                let arguments = self.nodes(arguments)?;
+                for argument in &arguments {
+                    self.want(argument, Type::String, &format!("`{name}`"))?;
+                }
+                Ok((NodeKind::Call(function, arguments), node_type))
+            }
+            Callable::Join => {
+                self.count(span, name, given, 2, 64, "write `join(', ', a, b)`")?;
+                Ok((NodeKind::Call(Function::Join, self.nodes(arguments)?), Type::String))
+            }
+            Callable::Format => self.format(span, arguments),
+            Callable::Convert => self.convert(span, arguments),
+            Callable::TimeOf => {
+                self.count(span, name, given, 1, 1, "")?;
+                let arguments = self.nodes(arguments)?;
+                match (&arguments[0].kind, self.scope.aggregates()) {
+                    (NodeKind::Slot(_), false) => Ok((NodeKind::Call(Function::TimeOf, arguments), Type::Number)),
+                    (_, true) => error(span, "`timestamp` is not for metrics", "make it a transform and aggregate that"),
+                    (_, false) => error(arguments[0].span, "`timestamp` takes a property", "write `timestamp(temp)`"),
+                }
+            }
+            Callable::Part(part) => {
+                self.count(span, name, given, 1, 2, &format!("write `{name}(timestamp(x), 'Europe/Berlin')`"))?;
+                let (zone, time) = self.zone(arguments, 1)?;
+                let time = Box::new(self.nodes(time)?.remove(0));
+                self.want(&time, Type::Number, &format!("`{name}`"))?;
+                Ok((NodeKind::DatePart(part, zone, time), Type::Number))
+            }
+            Callable::MakeTime => {
+                self.count(span, name, given, 6, 7, "write `mktime(2026, 12, 31, 22, 0, 0, 'Europe/Berlin')`")?;
+                let (zone, parts) = self.zone(arguments, 6)?;
+                let parts = self.nodes(parts)?;
+                for part in &parts {
+                    self.want(part, Type::Number, "`mktime`")?;
+                }
+                Ok((NodeKind::MakeTime(zone, parts), Type::Number))
+            }
             Callable::Aggregate(aggregate) => {
                 self.count(span, name, given, 1, 1, "")?;
                 self.aggregate(span, name, aggregate, Type::Number, arguments)
             }
+        }
+    }
+
+    /// The zone after so many arguments, UTC if none is given, and the arguments before it.
+    fn zone(&self, mut arguments: Vec<Raw>, before: usize) -> Result<(Zone, Vec<Raw>), ExpressionError> {
+        let Some(last) = (arguments.len() > before).then(|| arguments.pop()).flatten() else {
+            return Ok((self.scope.zone(), arguments));
+        };
+        let RawKind::Literal(Value::String(name)) = &last.kind else {
+            return error(last.span, "a time zone stands in quotes", "write `'Europe/Berlin'` or `'+2'`");
+        };
+        match Zone::parse(name) {
+            Ok(zone) => Ok((zone, arguments)),
+            Err(hint) => error(last.span, format!("there is no time zone `{name}`"), hint),
+        }
+    }
+
+    fn convert(&mut self, span: Span, mut arguments: Vec<Raw>) -> Result<(NodeKind, Type), ExpressionError> {
+        const USAGE: &str = "write `convert(pressure, 'kPa', 'bar')`: from kPa to bar";
+        self.count(span, "convert", arguments.len(), 3, 3, USAGE)?;
+        let (to, from) = (arguments.remove(2), arguments.remove(1));
+        let text = |raw: &Raw| match &raw.kind {
+            RawKind::Literal(Value::String(text)) => Ok(text.clone()),
+            _ => error(raw.span, "a unit stands in quotes", USAGE),
+        };
+        let conversion = match Conversion::new(&text(&from)?, &text(&to)?) {
+            Ok(conversion) => conversion,
+            Err((message, hint)) => return error(Span { start: from.span.start, end: to.span.end }, message, hint),
+        };
+        let operand = Box::new(self.node(arguments.remove(0))?);
+        self.want(&operand, Type::Number, "`convert`")?;
+        Ok((NodeKind::Convert(Box::new(conversion), operand), Type::Number))
+    }
+
+    fn format(&mut self, span: Span, mut arguments: Vec<Raw>) -> Result<(NodeKind, Type), ExpressionError> {
+        const USAGE: &str = "write `format('%.1f bar', pressure)`";
+        self.count(span, "format", arguments.len(), 2, 64, USAGE)?;
+        let first = arguments.remove(0);
+        let RawKind::Literal(Value::String(text)) = &first.kind else {
+            return error(first.span, "`format` takes its format first, in quotes", USAGE);
+        };
+        match FormatText::parse(text) {
+            Ok((_, wanted)) if wanted > arguments.len() => {
+                error(span, format!("the format takes {wanted} values, here are {}", arguments.len()), USAGE)
+            }
+            Ok((format, _)) => Ok((NodeKind::Format(format, self.nodes(arguments)?), Type::String)),
+            Err(message) => error(first.span, message, "codes are those of Java's Formatter"),
         }
     }
 
@@ -276,7 +363,7 @@ impl Checker<'_> {
         }
         let node_type = match aggregate {
             Aggregate::Count => Type::Number,
-            Aggregate::First | Aggregate::Last | Aggregate::Latest | Aggregate::Earliest => argument.node_type,
+            _ if aggregate.keeps_type() => argument.node_type,
             Aggregate::StateTime => {
                 if argument.node_type == Type::String {
                     return error(
@@ -322,7 +409,7 @@ impl Checker<'_> {
     }
 
     fn want(&self, node: &Node, wanted: Type, by: &str) -> Result<(), ExpressionError> {
-        if node.node_type == wanted || node.node_type == Type::Null {
+        if node.node_type == wanted || matches!(node.node_type, Type::Null | Type::Any) {
             return Ok(());
         }
         let text = self.written(node.span);
@@ -394,76 +481,4 @@ fn some_of(candidates: &[String]) -> String {
         text.push_str(", …");
     }
     text
-}
-
-impl Node {
-    /// Adds the slots read here and below, each once.
-    pub fn collect_slots(&self, slots: &mut Vec<usize>) {
-        self.visit(&mut |node| {
-            if let NodeKind::Slot(slot) = node.kind
-                && !slots.contains(&slot)
-            {
-                slots.push(slot);
-            }
-        });
-    }
-
-    /// Visits every node, operands before what uses them.
-    pub fn visit<'n>(&'n self, visitor: &mut dyn FnMut(&'n Node)) {
-        match &self.kind {
-            NodeKind::Literal(_) | NodeKind::Slot(_) => {}
-            NodeKind::Unary(_, operand) | NodeKind::Aggregate(_, operand) => operand.visit(visitor),
-            NodeKind::Binary(_, left, right) => {
-                left.visit(visitor);
-                right.visit(visitor);
-            }
-            NodeKind::In { needle, list } => {
-                needle.visit(visitor);
-                list.iter().for_each(|item| item.visit(visitor));
-            }
-            NodeKind::If { condition, then, otherwise } => {
-                condition.visit(visitor);
-                then.visit(visitor);
-                otherwise.visit(visitor);
-            }
-            NodeKind::Call(_, arguments) => arguments.iter().for_each(|argument| argument.visit(visitor)),
-        }
-        visitor(self);
-    }
-}
-
-impl UnaryOperator {
-    /// As it is written.
-    pub fn sign(self) -> &'static str {
-        match self {
-            Self::Negate => "`-`",
-            Self::Not => "`not`",
-            Self::BitNot => "`bitnot`",
-        }
-    }
-}
-
-impl BinaryOperator {
-    /// As it is written.
-    pub fn sign(self) -> &'static str {
-        match self {
-            Self::Add => "`+`",
-            Self::Subtract => "`-`",
-            Self::Multiply => "`*`",
-            Self::Divide => "`/`",
-            Self::Remainder => "`%`",
-            Self::Power => "`^`",
-            Self::Equal => "`==`",
-            Self::NotEqual => "`!=`",
-            Self::Less => "`<`",
-            Self::LessOrEqual => "`<=`",
-            Self::Greater => "`>`",
-            Self::GreaterOrEqual => "`>=`",
-            Self::And => "`and`",
-            Self::Or => "`or`",
-            Self::BitAnd => "`bitand`",
-            Self::BitOr => "`bitor`",
-            Self::BitXor => "`bitxor`",
-        }
-    }
 }

@@ -6,10 +6,19 @@
 //! - Whole numbers stay whole under `+ - * %` while they fit, and are decimals otherwise. Division is always decimal.
 //! - Division by zero, overflow and what is not finite have no value.
 //! - The quality of a result is the worst of what decided it, its time the newest: `false and x` does not depend on `x`.
+//! - A formula of SiteWise has no value at all while one of its variables has none, whatever would decide it.
 
-use super::{BinaryOperator, Expression, Function, Node, NodeKind, SlotValue, UnaryOperator};
+use super::{BinaryOperator, Expression, Form, Function, Node, NodeKind, SlotValue, cell::Cell};
 use crate::{Quality, Timestamp, Value};
-use std::{cmp::Ordering, sync::Arc};
+use numbers::{Decimals, approximately, round};
+use std::cmp::Ordering;
+
+mod numbers;
+mod texts;
+
+pub(super) use numbers::bits;
+pub use texts::MAX_CHARACTERS;
+pub(super) use texts::{positions, written};
 
 impl SlotValue {
     /// A good value.
@@ -20,6 +29,10 @@ impl SlotValue {
     /// No value at all: nothing was ever read.
     pub fn missing() -> Self {
         Self { value: Value::Null, quality: Quality::Bad, time: None }
+    }
+
+    fn is_known(&self) -> bool {
+        self.quality == Quality::Good && self.value != Value::Null
     }
 }
 
@@ -33,180 +46,205 @@ impl Expression {
     /// Evaluates for one value per slot, in slot order. A slot that is not given has no value.
     /// Aggregates have no value here; see [`Expression::evaluate_metric`].
     pub fn evaluate(&self, slots: &[SlotValue]) -> SlotValue {
-        Row { slots, aggregates: &[] }.node(&self.root).into()
+        self.outcome(slots).into()
     }
 
     /// Evaluates a metric whose aggregates were computed already, one result per node of [`Expression::aggregates`].
     pub fn evaluate_metric(&self, slots: &[SlotValue], results: &[SlotValue]) -> SlotValue {
-        let aggregates: Vec<(&Node, &SlotValue)> = self.aggregates().into_iter().zip(results).collect();
-        Row { slots, aggregates: &aggregates }.node(&self.root).into()
+        let aggregates = self.aggregates();
+        self.evaluate_leaves(&|leaf| match leaf.kind {
+            NodeKind::Slot(slot) => slots.get(slot).cloned(),
+            _ => results.get(aggregates.iter().position(|known| std::ptr::eq(*known, leaf))?).cloned(),
+        })
+    }
+
+    /// Evaluates with what stands behind each leaf: a slot outside aggregates, or an aggregate.
+    pub fn evaluate_leaves(&self, leaf: &dyn Fn(&Node) -> Option<SlotValue>) -> SlotValue {
+        let row = self.row_of(leaf);
+        if let Some(unknown) = self.unknown(&|node| leaf(node).unwrap_or_else(SlotValue::missing)) {
+            return SlotValue { value: Value::Null, ..unknown };
+        }
+        row.node(&self.root).into()
+    }
+
+    /// Evaluates a part of the tree, such as the argument of an aggregate, with what its slots read.
+    pub fn evaluate_part(&self, part: &Node, slots: &dyn Fn(&Node) -> Option<SlotValue>) -> SlotValue {
+        self.row_of(slots).node(part).into()
     }
 
     /// Whether the result is exactly true, decided by Good data only.
     pub fn holds(&self, slots: &[SlotValue]) -> bool {
-        let outcome = Row { slots, aggregates: &[] }.node(&self.root);
+        let outcome = self.outcome(slots);
         matches!(outcome.cell, Cell::Boolean(true)) && outcome.quality == Quality::Good
+    }
+
+    fn outcome(&self, slots: &[SlotValue]) -> Outcome {
+        let slot = |node: &Node| match node.kind {
+            NodeKind::Slot(slot) => slots.get(slot).cloned().unwrap_or_else(SlotValue::missing),
+            _ => SlotValue::missing(),
+        };
+        if let Some(unknown) = self.unknown(&slot) {
+            return read(&unknown).replace(Cell::Null);
+        }
+        Row { slots, leaf: None, decimals: self.decimals() }.node(&self.root)
+    }
+
+    /// The first slot of a formula, outside aggregates, that has no value: then the formula has none.
+    fn unknown(&self, read: &dyn Fn(&Node) -> SlotValue) -> Option<SlotValue> {
+        let mut unknown = None;
+        if self.form == Form::Formula {
+            self.root.visit_leaves(&mut |leaf| {
+                if unknown.is_none() && matches!(leaf.kind, NodeKind::Slot(_)) {
+                    unknown = Some(read(leaf)).filter(|slot| !slot.is_known());
+                }
+            });
+        }
+        unknown
+    }
+
+    pub(super) fn row_of<'r>(&self, leaf: Leaf<'r>) -> Row<'r> {
+        Row { slots: &[], leaf: Some(leaf), decimals: self.decimals() }
+    }
+
+    fn decimals(&self) -> Decimals {
+        Decimals { keep_nan: self.form == Form::Formula }
     }
 
     /// The aggregates of a metric, in the order of their results for [`Expression::evaluate_metric`].
     pub fn aggregates(&self) -> Vec<&Node> {
+        self.leaves().into_iter().filter(|leaf| matches!(leaf.kind, NodeKind::Aggregate(..))).collect()
+    }
+
+    /// Where the tree gets its values from: slots outside aggregates, and aggregates.
+    pub fn leaves(&self) -> Vec<&Node> {
+        self.root.leaves()
+    }
+}
+
+impl Node {
+    /// Where this part of a tree gets its values from: slots outside aggregates, and aggregates.
+    pub fn leaves(&self) -> Vec<&Self> {
         let mut found = Vec::new();
-        self.root.visit(&mut |node| {
-            if matches!(node.kind, NodeKind::Aggregate(..)) {
-                found.push(node);
-            }
-        });
+        self.visit_leaves(&mut |leaf| found.push(leaf));
         found
     }
 }
 
+/// What stands behind a slot or an aggregate.
+pub(super) type Leaf<'a> = &'a dyn Fn(&Node) -> Option<SlotValue>;
+
 /// What a row of values is evaluated with.
 pub(super) struct Row<'a> {
-    pub slots: &'a [SlotValue],
-    pub aggregates: &'a [(&'a Node, &'a SlotValue)],
-}
-
-/// A value without its own memory.
-#[derive(Clone, Copy, Debug)]
-enum Cell<'a> {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Double(f64),
-    Text(&'a Arc<str>),
+    slots: &'a [SlotValue],
+    /// What stands behind a slot or an aggregate, asked first.
+    leaf: Option<Leaf<'a>>,
+    decimals: Decimals,
 }
 
 /// A value with the quality and time of what decided it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Outcome<'a> {
-    cell: Cell<'a>,
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    cell: Cell,
     quality: Quality,
     time: Option<Timestamp>,
 }
 
-impl From<Outcome<'_>> for SlotValue {
-    fn from(outcome: Outcome<'_>) -> Self {
+impl From<Outcome> for SlotValue {
+    fn from(outcome: Outcome) -> Self {
         Self { value: outcome.cell.into(), quality: outcome.quality, time: outcome.time }
     }
 }
 
-impl From<Cell<'_>> for Value {
-    fn from(cell: Cell<'_>) -> Self {
-        match cell {
-            Cell::Null => Self::Null,
-            Cell::Boolean(truth) => Self::Boolean(truth),
-            Cell::Integer(number) => Self::Integer(number),
-            Cell::Double(number) => Self::Double(number),
-            Cell::Text(text) => Self::String(text.clone()),
-        }
-    }
-}
-
-impl<'a> From<&'a Value> for Cell<'a> {
-    fn from(value: &'a Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Boolean(truth) => Self::Boolean(*truth),
-            Value::Integer(number) => Self::Integer(*number),
-            Value::Double(number) => Self::number(*number),
-            Value::String(text) => Self::Text(text),
-        }
-    }
-}
-
-impl Cell<'_> {
-    /// A decimal; what is not finite is no value.
-    fn number(number: f64) -> Self {
-        if number.is_finite() { Self::Double(number) } else { Self::Null }
-    }
-
-    fn as_f64(self) -> Option<f64> {
-        match self {
-            Self::Integer(number) => Some(number as f64),
-            Self::Double(number) => Some(number),
-            Self::Null | Self::Boolean(_) | Self::Text(_) => None,
-        }
-    }
-
-    /// A number without a fraction, exactly.
-    fn as_whole(self) -> Option<i64> {
-        match Value::from(self).coerce(crate::ValueType::Integer) {
-            Some(Value::Integer(number)) if !matches!(self, Self::Boolean(_)) => Some(number),
-            _ => None,
-        }
-    }
-
-    fn as_bool(self) -> Option<bool> {
-        match self {
-            Self::Boolean(truth) => Some(truth),
-            _ => None,
-        }
-    }
-
-    fn truth(truth: Option<bool>) -> Self {
-        truth.map_or(Self::Null, Self::Boolean)
-    }
-
-    /// The order of two values of one type; none if there is none.
-    fn order(self, other: Self) -> Option<Ordering> {
-        match (self, other) {
-            (Self::Boolean(a), Self::Boolean(b)) => Some(a.cmp(&b)),
-            (Self::Text(a), Self::Text(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
-            (Self::Integer(a), Self::Integer(b)) => Some(a.cmp(&b)),
-            _ => self.as_f64()?.partial_cmp(&other.as_f64()?),
-        }
-    }
-}
-
-impl<'a> Outcome<'a> {
-    fn constant(cell: Cell<'a>) -> Self {
+impl Outcome {
+    fn constant(cell: Cell) -> Self {
         Self { cell, quality: Quality::Good, time: None }
     }
 
     /// The same value, decided by `other` as well.
-    fn with(self, other: Self) -> Self {
+    fn with(self, other: &Self) -> Self {
         Self { cell: self.cell, quality: self.quality.max(other.quality), time: self.time.max(other.time) }
     }
 
-    fn replace(self, cell: Cell<'a>) -> Self {
+    fn replace(self, cell: Cell) -> Self {
         Self { cell, ..self }
     }
 }
 
-impl<'a> Row<'a> {
+impl Row<'_> {
     /// Evaluates a node and all below it.
-    pub(super) fn node(&self, node: &'a Node) -> Outcome<'a> {
+    pub(super) fn node(&self, node: &Node) -> Outcome {
         match &node.kind {
             NodeKind::Literal(value) => Outcome::constant(value.into()),
-            NodeKind::Slot(slot) => self.slots.get(*slot).map_or(MISSING, read),
+            NodeKind::Slot(slot) => match self.leaf {
+                Some(leaf) => leaf(node).as_ref().map_or(MISSING, read),
+                None => self.slots.get(*slot).map_or(MISSING, read),
+            },
             NodeKind::Unary(operator, operand) => {
                 let operand = self.node(operand);
-                operand.replace(unary(*operator, operand.cell))
+                let cell = self.decimals.unary(*operator, &operand.cell);
+                operand.replace(cell)
             }
             NodeKind::Binary(operator @ (BinaryOperator::And | BinaryOperator::Or), left, right) => {
                 self.logic(*operator == BinaryOperator::Or, left, right)
             }
             NodeKind::Binary(operator, left, right) => {
                 let (left, right) = (self.node(left), self.node(right));
-                left.with(right).replace(binary(*operator, left.cell, right.cell))
+                let cell = self.decimals.binary(*operator, &left.cell, &right.cell);
+                left.with(&right).replace(cell)
             }
             NodeKind::In { needle, list } => self.membership(needle, list),
             NodeKind::If { condition, then, otherwise } => {
                 let condition = self.node(condition);
                 let branch = if matches!(condition.cell, Cell::Boolean(true)) { then } else { otherwise };
-                self.node(branch).with(condition)
+                self.node(branch).with(&condition)
             }
             NodeKind::Call(Function::Coalesce, arguments) => self.coalesce(arguments),
             NodeKind::Call(function, arguments) => self.call(*function, arguments),
-            NodeKind::Aggregate(..) => {
-                let result = self.aggregates.iter().find(|(known, _)| std::ptr::eq(*known, node));
-                result.map_or(MISSING, |(_, result)| read(result))
+            NodeKind::Aggregate(..) => self.leaf.and_then(|leaf| leaf(node)).as_ref().map_or(MISSING, read),
+            NodeKind::Convert(conversion, operand) => {
+                let operand = self.node(operand);
+                let number = operand.cell.as_f64().map(|number| self.decimals.cell(conversion.apply(number)));
+                operand.replace(number.unwrap_or(Cell::Null))
             }
+            NodeKind::Format(format, values) => self.all(values, |cells| match format.write(cells) {
+                Some(text) => texts::made(text),
+                None => Cell::Null,
+            }),
+            NodeKind::JsonPath(path, document) => {
+                let document = self.node(document);
+                let cell = match &document.cell {
+                    Cell::Json(json) => path.find(json),
+                    Cell::Text(text) => serde_json::from_str(text).map_or(Cell::Null, |json| path.find(&json)),
+                    _ => Cell::Null,
+                };
+                document.replace(cell)
+            }
+            NodeKind::DatePart(part, zone, time) => {
+                let time = self.node(time);
+                let cell = time.cell.as_f64().map_or(Cell::Null, |seconds| zone.part(*part, seconds));
+                time.replace(cell)
+            }
+            NodeKind::MakeTime(zone, parts) => self.all(parts, |cells| match cells {
+                [a, b, c, d, e, f] => zone.make([a, b, c, d, e, f]),
+                _ => Cell::Null,
+            }),
         }
     }
 
+    /// What all values together make.
+    fn all(&self, nodes: &[Node], make: impl FnOnce(&[Cell]) -> Cell) -> Outcome {
+        let mut outcome = Outcome::constant(Cell::Null);
+        let mut cells = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let one = self.node(node);
+            outcome = outcome.with(&one);
+            cells.push(one.cell);
+        }
+        outcome.replace(make(&cells))
+    }
+
     /// `and` is decided by a false, `or` by a true; whoever decides alone gives quality and time alone.
-    fn logic(&self, decisive: bool, left: &'a Node, right: &'a Node) -> Outcome<'a> {
+    fn logic(&self, decisive: bool, left: &Node, right: &Node) -> Outcome {
         let left = self.node(left);
         if left.cell.as_bool() == Some(decisive) {
             return left;
@@ -216,178 +254,126 @@ impl<'a> Row<'a> {
             return right;
         }
         let both_known = left.cell.as_bool().is_some() && right.cell.as_bool().is_some();
-        left.with(right).replace(if both_known { Cell::Boolean(!decisive) } else { Cell::Null })
+        left.with(&right).replace(if both_known { Cell::Boolean(!decisive) } else { Cell::Null })
     }
 
-    fn membership(&self, needle: &'a Node, list: &'a [Node]) -> Outcome<'a> {
+    fn membership(&self, needle: &Node, list: &[Node]) -> Outcome {
         let needle = self.node(needle);
-        let mut outcome = needle.replace(if matches!(needle.cell, Cell::Null) { Cell::Null } else { Cell::Boolean(false) });
+        let first = if needle.cell == Cell::Null { Cell::Null } else { Cell::Boolean(false) };
+        let mut outcome = needle.clone().replace(first);
         for item in list {
             let item = self.node(item);
-            match needle.cell.order(item.cell) {
-                Some(Ordering::Equal) => return item.with(needle).replace(Cell::Boolean(true)),
-                Some(_) => outcome = outcome.with(item),
-                None => outcome = outcome.with(item).replace(Cell::Null),
+            match needle.cell.order(&item.cell) {
+                Some(Ordering::Equal) => return item.with(&needle).replace(Cell::Boolean(true)),
+                Some(_) => outcome = outcome.with(&item),
+                None => outcome = outcome.with(&item).replace(Cell::Null),
             }
         }
         outcome
     }
 
-    fn coalesce(&self, arguments: &'a [Node]) -> Outcome<'a> {
-        let mut missing: Option<Outcome<'a>> = None;
+    fn coalesce(&self, arguments: &[Node]) -> Outcome {
+        let mut missing: Option<Outcome> = None;
         for argument in arguments {
             let outcome = self.node(argument);
-            if !matches!(outcome.cell, Cell::Null) {
+            if outcome.cell != Cell::Null {
                 return outcome;
             }
-            missing = Some(missing.map_or(outcome, |before| before.with(outcome)));
+            missing = Some(match missing {
+                Some(before) => before.with(&outcome),
+                None => outcome,
+            });
         }
         missing.unwrap_or(MISSING)
     }
 
-    fn call(&self, function: Function, arguments: &'a [Node]) -> Outcome<'a> {
-        let Some((first, rest)) = arguments.split_first() else { return MISSING };
-        let first = self.node(first);
-        match function {
-            Function::Least | Function::Greatest => {
-                let wanted = if function == Function::Least { Ordering::Less } else { Ordering::Greater };
-                rest.iter().fold(first, |best, argument| {
+    fn call(&self, function: Function, arguments: &[Node]) -> Outcome {
+        use Function as F;
+        match (function, arguments) {
+            (F::Least | F::Greatest, [first, rest @ ..]) => {
+                let wanted = if function == F::Least { Ordering::Less } else { Ordering::Greater };
+                rest.iter().fold(self.node(first), |best, argument| {
                     let other = self.node(argument);
-                    let cell = match other.cell.order(best.cell) {
-                        Some(order) if order == wanted => other.cell,
-                        Some(_) => best.cell,
+                    let cell = match other.cell.order(&best.cell) {
+                        Some(order) if order == wanted => other.cell.clone(),
+                        Some(_) => best.cell.clone(),
                         None => Cell::Null,
                     };
-                    best.with(other).replace(cell)
+                    best.with(&other).replace(cell)
                 })
             }
-            Function::Approx => {
-                let Some(second) = rest.first().map(|second| self.node(second)) else { return MISSING };
-                let near = first.cell.as_f64().zip(second.cell.as_f64()).map(|(a, b)| approximately(a, b));
-                first.with(second).replace(Cell::truth(near))
+            (F::Join | F::Slice | F::Pooled(..), arguments) => self.all(arguments, |cells| match function {
+                F::Join => texts::join(cells),
+                F::Pooled(aggregate, samples) => super::aggregate::pooled(aggregate, samples, cells),
+                _ => match cells {
+                    [text, from, to, step] => texts::slice(text, [from, to, step]),
+                    _ => Cell::Null,
+                },
+            }),
+            (F::Round, [one]) => {
+                let one = self.node(one);
+                let cell = round(&one.cell, 0.0);
+                one.replace(cell)
             }
-            Function::Round => match rest.first().map(|places| self.node(places)) {
-                None => first.replace(round(first.cell, 0.0)),
-                Some(places) => {
-                    let cell = places.cell.as_f64().map_or(Cell::Null, |places| round(first.cell, places));
-                    first.with(places).replace(cell)
-                }
+            (_, [one]) => {
+                let one = self.node(one);
+                let cell = self.of_one(function, &one);
+                one.replace(cell)
+            }
+            (_, [one, two]) => {
+                let (one, two) = (self.node(one), self.node(two));
+                let cell = self.of_two(function, &one.cell, &two.cell);
+                one.with(&two).replace(cell)
+            }
+            _ => MISSING,
+        }
+    }
+
+    fn of_one(&self, function: Function, one: &Outcome) -> Cell {
+        use Function as F;
+        match (function, &one.cell) {
+            (F::Truth, cell) => Cell::Boolean(cell.is_truthy()),
+            (F::FromTruth, Cell::Boolean(truth)) => Cell::Integer(i64::from(*truth)),
+            (F::FromTruth, Cell::Null) => Cell::Null,
+            (F::FromTruth, cell) => cell.clone(),
+            (F::IsNan, Cell::Integer(_)) => Cell::Boolean(false),
+            (F::IsNan, Cell::Double(number)) => Cell::Boolean(number.is_nan()),
+            (F::TimeOf, _) => one.time.map_or(Cell::Null, |time| seconds(time).map_or(Cell::Null, Cell::number)),
+            (F::Length | F::Upper | F::Lower, cell) => texts::one(function, cell),
+            (_, cell) => self.decimals.function(function, cell),
+        }
+    }
+
+    fn of_two(&self, function: Function, one: &Cell, two: &Cell) -> Cell {
+        use Function as F;
+        let beyond = |wanted: Ordering| match approximately(one, two) {
+            Some(near) => Cell::Boolean(near || one.order(two) == Some(wanted)),
+            None => Cell::Null,
+        };
+        match function {
+            F::Round => two.as_f64().map_or(Cell::Null, |places| round(one, places)),
+            F::Approx => Cell::truth(approximately(one, two)),
+            F::AtLeast => beyond(Ordering::Greater),
+            F::AtMost => beyond(Ordering::Less),
+            F::Plus => match (one, two) {
+                (Cell::Text(_), _) | (_, Cell::Text(_)) => texts::concatenate(one, two),
+                _ => self.decimals.binary(BinaryOperator::Add, one, two),
             },
-            _ => first.replace(numeric(function, first.cell)),
+            F::Index => texts::index(one, two),
+            _ => texts::two(function, one, two),
         }
     }
 }
 
-const MISSING: Outcome<'static> = Outcome { cell: Cell::Null, quality: Quality::Bad, time: None };
+/// Seconds since 1970; none for the end of time that constants have.
+pub(super) fn seconds(time: Timestamp) -> Option<f64> {
+    (time != Timestamp::MIN).then(|| time.as_nanos() as f64 / 1e9)
+}
+
+const MISSING: Outcome = Outcome { cell: Cell::Null, quality: Quality::Bad, time: None };
 
 /// Formulas see Good data only.
-fn read(slot: &SlotValue) -> Outcome<'_> {
+fn read(slot: &SlotValue) -> Outcome {
     let cell = if slot.quality == Quality::Good { Cell::from(&slot.value) } else { Cell::Null };
     Outcome { cell, quality: slot.quality, time: slot.time }
-}
-
-fn unary<'a>(operator: UnaryOperator, cell: Cell<'a>) -> Cell<'a> {
-    match (operator, cell) {
-        (UnaryOperator::Not, Cell::Boolean(truth)) => Cell::Boolean(!truth),
-        (UnaryOperator::Negate, Cell::Integer(number)) => match number.checked_neg() {
-            Some(negative) => Cell::Integer(negative),
-            None => Cell::Double(-(number as f64)),
-        },
-        (UnaryOperator::Negate, Cell::Double(number)) => Cell::Double(-number),
-        (UnaryOperator::BitNot, cell) => cell.as_whole().map_or(Cell::Null, |number| Cell::Integer(!number)),
-        _ => Cell::Null,
-    }
-}
-
-fn binary<'a>(operator: BinaryOperator, left: Cell<'a>, right: Cell<'a>) -> Cell<'a> {
-    use BinaryOperator as B;
-    match operator {
-        B::Equal => Cell::truth(left.order(right).map(Ordering::is_eq)),
-        B::NotEqual => Cell::truth(left.order(right).map(Ordering::is_ne)),
-        B::Less => Cell::truth(left.order(right).map(Ordering::is_lt)),
-        B::LessOrEqual => Cell::truth(left.order(right).map(Ordering::is_le)),
-        B::Greater => Cell::truth(left.order(right).map(Ordering::is_gt)),
-        B::GreaterOrEqual => Cell::truth(left.order(right).map(Ordering::is_ge)),
-        B::BitAnd | B::BitOr | B::BitXor => {
-            let whole = left.as_whole().zip(right.as_whole());
-            whole.map_or(Cell::Null, |(a, b)| Cell::Integer(bits(operator, a, b)))
-        }
-        _ => arithmetic(operator, left, right),
-    }
-}
-
-/// The bits of two whole numbers, in two's complement.
-pub(super) fn bits(operator: BinaryOperator, a: i64, b: i64) -> i64 {
-    match operator {
-        BinaryOperator::BitAnd => a & b,
-        BinaryOperator::BitOr => a | b,
-        _ => a ^ b,
-    }
-}
-
-fn arithmetic<'a>(operator: BinaryOperator, left: Cell<'a>, right: Cell<'a>) -> Cell<'a> {
-    use BinaryOperator as B;
-    if let (Cell::Integer(a), Cell::Integer(b)) = (left, right) {
-        let whole = match operator {
-            B::Add => a.checked_add(b),
-            B::Subtract => a.checked_sub(b),
-            B::Multiply => a.checked_mul(b),
-            B::Remainder => a.checked_rem(b),
-            _ => None,
-        };
-        if let Some(whole) = whole {
-            return Cell::Integer(whole);
-        }
-    }
-    let Some((a, b)) = left.as_f64().zip(right.as_f64()) else { return Cell::Null };
-    Cell::number(match operator {
-        B::Add => a + b,
-        B::Subtract => a - b,
-        B::Multiply => a * b,
-        B::Divide => a / b,
-        B::Remainder => a % b,
-        B::Power => a.powf(b),
-        _ => f64::NAN,
-    })
-}
-
-fn numeric<'a>(function: Function, cell: Cell<'a>) -> Cell<'a> {
-    if let (Function::Abs, Cell::Integer(number)) = (function, cell)
-        && let Some(number) = number.checked_abs()
-    {
-        return Cell::Integer(number);
-    }
-    if let (Function::Ceil | Function::Floor, Cell::Integer(_)) = (function, cell) {
-        return cell;
-    }
-    let Some(number) = cell.as_f64() else { return Cell::Null };
-    Cell::number(match function {
-        Function::Abs => number.abs(),
-        Function::Ceil => number.ceil(),
-        Function::Floor => number.floor(),
-        Function::Sqrt => number.sqrt(),
-        Function::Exp => number.exp(),
-        Function::Ln => number.ln(),
-        Function::Log10 => number.log10(),
-        _ => f64::NAN,
-    })
-}
-
-/// Half away from zero. More than 15 decimals change nothing in a double, fewer than -308 leave nothing of it.
-fn round<'a>(cell: Cell<'a>, places: f64) -> Cell<'a> {
-    match cell {
-        Cell::Integer(_) if places >= 0.0 => cell,
-        _ => {
-            let factor = 10_f64.powi(places.clamp(-308.0, 15.0) as i32);
-            let Some(number) = cell.as_f64() else { return Cell::Null };
-            let scaled = number * factor;
-            // Beyond 2^53 a double has no decimals to round.
-            if scaled.abs() >= 9_007_199_254_740_992.0 { Cell::number(number) } else { Cell::number(scaled.round() / factor) }
-        }
-    }
-}
-
-/// Equal to a relative 1e-9.
-fn approximately(a: f64, b: f64) -> bool {
-    a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }

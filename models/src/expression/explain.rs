@@ -1,6 +1,6 @@
 //! Why an expression gave what it gave: every sub-expression with its result, operands before what uses them.
 
-use super::{Children, Expression, Node, NodeKind, SlotValue, evaluate::Row};
+use super::{Children, Expression, Node, NodeKind, SlotValue};
 use crate::event::ExplainedStep;
 
 impl Expression {
@@ -13,11 +13,15 @@ impl Expression {
     /// The same for a formula that may read children.
     pub fn explain_children(&self, slots: &[SlotValue], children: &Children<'_>) -> (SlotValue, Vec<ExplainedStep>) {
         let pooled = self.pooled(children);
-        let aggregates: Vec<(&Node, &SlotValue)> = self.aggregates().into_iter().zip(&pooled).collect();
-        let row = Row { slots, aggregates: &aggregates };
+        let aggregates = self.aggregates();
+        let leaf = |leaf: &Node| match leaf.kind {
+            NodeKind::Slot(slot) => slots.get(slot).cloned(),
+            _ => pooled.get(aggregates.iter().position(|known| std::ptr::eq(*known, leaf))?).cloned(),
+        };
+        let row = self.row_of(&leaf);
         // What is computed child by child has no single result.
         let mut within: Vec<*const Node> = Vec::new();
-        for (node, _) in &aggregates {
+        for node in &aggregates {
             node.visit(&mut |inner| within.push(std::ptr::from_ref(inner)));
             within.pop();
         }
@@ -31,6 +35,6 @@ impl Expression {
             let written = self.text.get(node.span.start..node.span.end).unwrap_or(&self.text);
             steps.push(ExplainedStep { expression: written.trim().into(), result: SlotValue::from(row.node(node)).value });
         });
-        (row.node(&self.root).into(), steps)
+        (self.evaluate_leaves(&leaf), steps)
     }
 }

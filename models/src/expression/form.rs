@@ -5,7 +5,7 @@ use super::{BinaryOperator, lexer::Sign};
 
 /// The surface of an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// The plant file's own.
     Plant,
     /// A formula of an asset model of AWS IoT SiteWise.

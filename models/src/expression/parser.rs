@@ -15,8 +15,8 @@ mod atoms;
 /// Longest text of an expression, in bytes: far beyond what a person reads, small enough for every tree to fit in a stack.
 pub const MAX_TEXT: usize = 8 * 1024;
 
-/// Deepest tree of an expression: evaluation recurses so deep, on any thread's stack.
-pub const MAX_DEPTH: usize = 100;
+/// Deepest tree of an expression: parser, checks and evaluation recurse so deep, on any thread's stack (2 MiB), optimised or not.
+pub const MAX_DEPTH: usize = 50;
 
 /// A node before names and types are known.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! What names mean: the one thing an expression does not know by itself.
 
-use super::{Expression, ExpressionError, Reference, Type, check, parser};
+use super::{Expression, ExpressionError, Form, Reference, Type, Zone, check, parser};
 use crate::ValueType;
 use std::{fmt, sync::Arc};
 
@@ -30,6 +30,11 @@ pub trait Scope {
     fn reads_children(&self) -> bool {
         false
     }
+
+    /// The zone of `hour(t)` and its like where none is given: that of the plant.
+    fn zone(&self) -> Zone {
+        Zone::UTC
+    }
 }
 
 impl Expression {
@@ -38,9 +43,9 @@ impl Expression {
     /// # Errors
     /// The first mistake, with its place in bytes of `text` and a way out.
     pub fn parse(text: &str, scope: &dyn Scope) -> Result<Self, ExpressionError> {
-        let raw = parser::parse(text, super::form::Form::Plant)?;
+        let raw = parser::parse(text, Form::Plant)?;
         let (root, references) = check::check(raw, text, scope)?;
-        Ok(Self { text: text.into(), root, references })
+        Ok(Self { text: text.into(), form: Form::Plant, root, references })
     }
 
     /// The type of its result.
@@ -66,6 +71,7 @@ impl fmt::Display for Type {
             Self::Number => "a number",
             Self::String => "a text",
             Self::Null => "null",
+            Self::Any => "a value",
         })
     }
 }
@@ -80,6 +86,8 @@ impl fmt::Display for Reference {
             Self::Alarm(AlarmFlag::Acknowledged) => f.write_str("acknowledged"),
             Self::Alarm(AlarmFlag::Shelved) => f.write_str("shelved"),
             Self::Alarm(AlarmFlag::Suppressed) => f.write_str("suppressed"),
+            Self::Before(name) => write!(f, "pretrigger({name})"),
+            Self::Time => f.write_str("timestamp()"),
         }
     }
 }

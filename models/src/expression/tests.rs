@@ -53,6 +53,11 @@ fn tree(expression: &Expression, node: &Node) -> String {
         }
         NodeKind::Call(function, arguments) => format!("{function:?}({})", list(arguments)),
         NodeKind::Aggregate(aggregate, argument) => format!("{aggregate}[{}]", show(argument)),
+        NodeKind::Convert(conversion, operand) => format!("convert({}, {}, {})", show(operand), conversion.from, conversion.to),
+        NodeKind::Format(_, values) => format!("format({})", list(values)),
+        NodeKind::JsonPath(path, document) => format!("jp({}, '{path}')", show(document)),
+        NodeKind::DatePart(part, zone, time) => format!("{part:?}({}, {zone})", show(time)),
+        NodeKind::MakeTime(zone, parts) => format!("mktime({}, {zone})", list(parts)),
     }
 }
 

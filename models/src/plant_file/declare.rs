@@ -284,6 +284,7 @@ impl<'r> Declaration<'r> {
             let message = format!("{what} has both `value` and `formula`");
             self.report.error(entry.at, "form", message, "keep one: `formula:` is for formulas of AWS IoT SiteWise");
         }
+        draft.value_type = value_type(&fields);
         Some(Formula { text, node, declared: Some(fields.names("variables")) })
     }
 

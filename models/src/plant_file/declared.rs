@@ -1,7 +1,16 @@
 //! Formulas of AWS IoT SiteWise: `{ formula: "avg(speed)", variables: { speed: machines.speed } }`.
 
-use super::{diagnostic::Report, fields::suggest, model::Formula, scope::Names, tree::Entry};
-use crate::expression::{Expression, ExpressionError, Resolved, Scope};
+use super::{
+    diagnostic::Report,
+    fields::suggest,
+    model::{Formula, KindDraft},
+    scope::Names,
+    tree::Entry,
+};
+use crate::expression::{
+    Expression, ExpressionError, Scope,
+    formula::{self, FormulaKind, FormulaScope, FormulaVariable, Role},
+};
 
 /// The variables of one formula: each stands for a name of the model.
 struct Declared<'d, 'w, 'n> {
@@ -9,19 +18,25 @@ struct Declared<'d, 'w, 'n> {
     variables: &'d [Entry],
 }
 
-impl Scope for Declared<'_, '_, '_> {
-    fn resolve(&self, path: &[&str]) -> Option<Resolved> {
-        let [name] = path else { return None };
+impl FormulaScope for Declared<'_, '_, '_> {
+    fn variable(&self, name: &str) -> Option<FormulaVariable> {
         let stands_for = self.variables.iter().find(|entry| entry.key == *name)?.value.text()?;
-        self.names.resolve(&stands_for.split('.').map(str::trim).collect::<Vec<_>>())
+        let path: Vec<&str> = stands_for.split('.').map(str::trim).collect();
+        let resolved = self.names.resolve(&path)?;
+        let role = match self.names.last_used().map(|draft| &draft.kind) {
+            Some(KindDraft::Attribute { .. }) => Role::Attribute,
+            Some(KindDraft::Metric { .. }) => Role::Metric,
+            _ => Role::Samples,
+        };
+        Some(FormulaVariable { reference: resolved.reference, value_type: resolved.node_type, role })
     }
 
-    fn candidates(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         self.variables.iter().map(|entry| entry.key.clone()).collect()
     }
 
-    fn aggregates(&self) -> bool {
-        self.names.aggregates()
+    fn kind(&self) -> FormulaKind {
+        if self.names.aggregates() { FormulaKind::Metric } else { FormulaKind::Transform }
     }
 }
 
@@ -29,7 +44,7 @@ impl Scope for Declared<'_, '_, '_> {
 pub(super) fn parse(report: &Report<'_>, formula: Formula<'_>, names: &Names<'_, '_>) -> Result<Expression, ExpressionError> {
     let Some(variables) = formula.declared else { return Expression::parse(formula.text, names) };
     check(report, variables, names);
-    Expression::parse(formula.text, &Declared { names, variables })
+    formula::parse(formula.text, &Declared { names, variables })
 }
 
 /// A variable that stands for nothing is a mistake, used or not.

@@ -180,6 +180,7 @@ pub(super) const COMPUTED: &[Key] = &[
     key("target", Form::Number, "Target drawn with it."),
     key("was", Form::Text, "Its first name, after a renaming."),
     key("formula", Form::Text, "The formula as AWS IoT SiteWise writes it, instead of `value`."),
+    key("type", Form::Choice(TYPES), "Of `formula`: what the property keeps of its result."),
     key("variables", Form::MapOf("scalar"), "What the variables of `formula` stand for: `{ x: good_count, y: machines.oee }`."),
     key("name", Form::Text, "Its name in AWS IoT SiteWise, where that cannot be a name here."),
     key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),

@@ -25,8 +25,8 @@ pub(super) struct Formulas {
 /// Reads the formulas of all transforms and metrics.
 pub(super) fn formulas(report: &Report<'_>, models: &[ModelDraft<'_>]) -> Formulas {
     let known = |property: &PropertyDraft<'_>| match (&property.kind, property.value_type) {
+        (KindDraft::Transform { formula: Some(_) } | KindDraft::Metric { formula: Some(_), .. }, _) => Known::Not,
         (_, Some(value_type)) => Known::Type(value_type),
-        (KindDraft::Transform { formula: Some(_) } | KindDraft::Metric { formula: Some(_), .. }, None) => Known::Not,
         _ => Known::Failed,
     };
     let known = models.iter().map(|model| model.properties.iter().map(known).collect()).collect();
@@ -117,7 +117,7 @@ fn finish(
         }
     }
     if let Some(window) = draft.window() {
-        let bare = bare_slots(&expression.root);
+        let bare = bare_slots(&expression);
         let wrong = bare.into_iter().find(|(_, slot)| !stands_alone(models, notes, &expression.references[*slot], window));
         if let Some((span, slot)) = wrong {
             let name = expression.references[slot].to_string();
@@ -133,8 +133,10 @@ fn finish(
         }
     }
     let value_type = match expression.result_type() {
+        // A formula tells its type at run time; the property says what it keeps of it.
+        _ if formula.declared.is_some() && draft.value_type.is_some() => draft.value_type.unwrap_or(ValueType::Double),
         Type::Boolean => ValueType::Boolean,
-        Type::Number => ValueType::Double,
+        Type::Number | Type::Any => ValueType::Double,
         Type::String => ValueType::String,
         Type::Null => {
             report.error(formula.node.at, "type", format!("`{}` never has a value", formula.text), "");
@@ -148,6 +150,7 @@ fn finish(
 fn stands_alone(models: &[ModelDraft<'_>], notes: &Notes, reference: &Reference, window: &WindowSpec) -> bool {
     let key = match reference {
         Reference::Own(key) | Reference::Parent(key) => key,
+        Reference::Time => return true,
         _ => return false,
     };
     let mut used = notes.used.iter().map(|place| &models[place.0].properties[place.1]).filter(|used| used.key == *key);
@@ -155,23 +158,9 @@ fn stands_alone(models: &[ModelDraft<'_>], notes: &Notes, reference: &Reference,
 }
 
 /// The slots outside of aggregates.
-fn bare_slots(node: &Tree) -> Vec<(crate::expression::Span, usize)> {
-    let mut found = Vec::new();
-    let mut open = vec![node];
-    while let Some(node) = open.pop() {
-        match &node.kind {
-            NodeKind::Slot(slot) => found.push((node.span, *slot)),
-            NodeKind::Literal(_) | NodeKind::Aggregate(..) => {}
-            NodeKind::Unary(_, operand) => open.push(operand),
-            NodeKind::Binary(_, left, right) => open.extend([&**left, &**right]),
-            NodeKind::In { needle, list } => {
-                open.push(needle);
-                open.extend(list);
-            }
-            NodeKind::If { condition, then, otherwise } => open.extend([&**condition, &**then, &**otherwise]),
-            NodeKind::Call(_, arguments) => open.extend(arguments),
-        }
-    }
+fn bare_slots(expression: &Expression) -> Vec<(crate::expression::Span, usize)> {
+    let slot = |leaf: &Tree| if let NodeKind::Slot(slot) = leaf.kind { Some((leaf.span, slot)) } else { None };
+    let mut found: Vec<_> = expression.leaves().into_iter().filter_map(slot).collect();
     found.sort_by_key(|(span, _)| span.start);
     found
 }

@@ -136,6 +136,12 @@ impl Names<'_, '_> {
         self.notes.borrow_mut().complaint = Some((message, hint));
     }
 
+    /// The property that was looked up last.
+    pub fn last_used(&self) -> Option<&super::model::PropertyDraft<'_>> {
+        let (model, property) = *self.notes.borrow().used.last()?;
+        self.world.models.get(model)?.properties.get(property)
+    }
+
     /// Notes that a property is used, and gives its type.
     fn take(&self, place: Place) -> Type {
         let mut notes = self.notes.borrow_mut();

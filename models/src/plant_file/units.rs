@@ -1,12 +1,26 @@
-//! Units: adding or comparing grams and degrees is a slip. Checked where both sides have a unit, and never guessed beyond that.
+//! Units: adding or comparing bar and degrees is a mistake, and so is comparing bar with kPa without converting.
 //!
-//! Products and quotients have units of their own, which are not worked out; only what must be equal is compared.
+//! Units of products and quotients are worked out where both are known. A number in the formula may carry any unit (`* 12` makes an
+//! hour of five minutes), so what is multiplied or divided by one has none that could be told. Words of the plant's own are equal to
+//! themselves only, and compared with a warning: nothing is guessed about them.
 
 use super::{diagnostic::Report, tree};
-use crate::expression::{Aggregate, BinaryOperator, Expression, Function, Node, NodeKind, Span, UnaryOperator};
+use crate::{
+    expression::{Aggregate, BinaryOperator, Expression, Form, Function, Node, NodeKind, Span, UnaryOperator},
+    unit::{Relation, Unit},
+};
 use std::sync::Arc;
 
-/// Warns of sums and comparisons of different units, and of a result that is not in the unit it is declared in.
+/// Two units that do not go together.
+struct Clash {
+    span: Span,
+    left: Unit,
+    right: Unit,
+    /// What stands on the right, as written: it is what the hint converts.
+    right_span: Span,
+}
+
+/// Reports sums and comparisons of different units, and a result that is not in the unit it is declared in.
 /// `units` are those of the slots; `shift` is where the expression starts in the value.
 pub(super) fn check(
     report: &Report<'_>,
@@ -16,94 +30,150 @@ pub(super) fn check(
     units: &[Arc<str>],
     declared: &str,
 ) {
+    // What comes from elsewhere ran with its units as they are; a formula written here has to be right.
+    let ours = expression.form == Form::Plant;
+    let complain = |at, message: String, hint: String| match ours {
+        true => report.error(at, "unit", message, hint),
+        false => report.warning(at, "unit", message, hint),
+    };
+    let slots: Vec<Option<Unit>> = units.iter().map(|text| (!text.is_empty()).then(|| Unit::new(text))).collect();
     let mut found = Vec::new();
-    let unit = Walk { units, found: &mut found }.unit(&expression.root);
-    for (span, left, right) in found {
-        let at = tree::inside(report, node, shift + span.start, shift + span.end);
-        let text = expression.text.get(span.start..span.end).unwrap_or_default();
-        let message = format!("`{text}` puts {left} and {right} together");
-        report.warning(at, "unit", message, "convert one of them, or correct its unit");
+    let unit = Walk { units: &slots, found: &mut found }.unit(&expression.root);
+    let written = |span: Span| expression.text.get(span.start..span.end).unwrap_or_default().trim();
+    for clash in found {
+        let at = tree::inside(report, node, shift + clash.span.start, shift + clash.span.end);
+        let message = format!("`{}` puts {} and {} together", written(clash.span), clash.left, clash.right);
+        match clash.left.relation(&clash.right) {
+            Relation::Convertible => {
+                let hint = format!("write `convert({}, '{}', '{}')`", written(clash.right_span), clash.right, clash.left);
+                complain(at, message, hint);
+            }
+            Relation::Different => {
+                complain(at, message, "they measure different things: correct the formula or a unit".into());
+            }
+            Relation::Same | Relation::Unknown => {
+                report.warning(at, "unit", message, "convert one of them, or correct its unit")
+            }
+        }
     }
-    if let Some(unit) = unit.filter(|unit| !alike(unit, declared) && !declared.is_empty()) {
+    let wanted = Unit::new(declared);
+    if let Some(unit) = unit.filter(|_| !declared.is_empty()) {
         let message = format!("the result is in {unit}, and its unit is said to be {declared}");
-        report.warning(node.at, "unit", message, "convert it, or correct the unit");
+        match unit.relation(&wanted) {
+            Relation::Same => {}
+            Relation::Convertible => {
+                let hint = format!("write `convert({}, '{unit}', '{wanted}')`, or correct the unit", expression.text.trim());
+                complain(node.at, message, hint);
+            }
+            Relation::Different => complain(node.at, message, "correct the formula or the unit".into()),
+            Relation::Unknown => report.warning(node.at, "unit", message, "convert it, or correct the unit"),
+        }
     }
-}
-
-/// Differences of temperatures are told in K as often as in °C.
-fn alike(one: &str, other: &str) -> bool {
-    let temperature = |unit: &str| matches!(unit, "°C" | "K");
-    one == other || (temperature(one) && temperature(other))
 }
 
 struct Walk<'w> {
-    units: &'w [Arc<str>],
-    found: &'w mut Vec<(Span, Arc<str>, Arc<str>)>,
+    units: &'w [Option<Unit>],
+    found: &'w mut Vec<Clash>,
 }
 
 impl Walk<'_> {
     /// The unit of a node's value; none if it has none or it is not known. The depth of trees is bounded by the parser.
-    fn unit(&mut self, node: &Node) -> Option<Arc<str>> {
+    fn unit(&mut self, node: &Node) -> Option<Unit> {
         match &node.kind {
             NodeKind::Literal(_) => None,
-            NodeKind::Slot(slot) => self.units.get(*slot).filter(|unit| !unit.is_empty()).cloned(),
+            NodeKind::Slot(slot) => self.units.get(*slot).cloned().flatten(),
             NodeKind::Unary(operator, operand) => self.unit(operand).filter(|_| *operator == UnaryOperator::Negate),
             NodeKind::Binary(operator, left, right) => self.binary(node.span, *operator, left, right),
             NodeKind::In { needle, list } => {
-                let mut unit = self.unit(needle);
+                let mut unit = self.unit(needle).map(|unit| (unit, needle.span));
                 for item in list {
-                    let other = self.unit(item);
+                    let other = self.unit(item).map(|unit| (unit, item.span));
                     unit = self.same(node.span, unit, other);
                 }
                 None
             }
             NodeKind::If { condition, then, otherwise } => {
                 self.unit(condition);
-                let (then, otherwise) = (self.unit(then), self.unit(otherwise));
-                self.same(node.span, then, otherwise)
+                self.alike(node.span, [&**then, &**otherwise])
+            }
+            NodeKind::Convert(conversion, operand) => {
+                let own = self.unit(operand).map(|unit| (unit, operand.span));
+                self.same(node.span, Some((conversion.from.clone(), operand.span)), own);
+                Some(conversion.to.clone())
             }
             NodeKind::Call(function, arguments) => self.call(node.span, *function, arguments),
             NodeKind::Aggregate(aggregate, argument) => {
                 let unit = self.unit(argument);
-                unit.filter(|_| !matches!(aggregate, Aggregate::Count | Aggregate::StateTime))
+                match aggregate {
+                    Aggregate::Count => None,
+                    Aggregate::StateTime => Some(Unit::new("s")),
+                    Aggregate::StandardDeviation | Aggregate::TimeWeightedDeviation => unit.map(|unit| unit.minus(&unit)),
+                    _ => unit,
+                }
+            }
+            NodeKind::Format(_, nodes) | NodeKind::MakeTime(_, nodes) => {
+                nodes.iter().for_each(|node| drop(self.unit(node)));
+                None
+            }
+            NodeKind::JsonPath(_, operand) | NodeKind::DatePart(_, _, operand) => {
+                self.unit(operand);
+                None
             }
         }
     }
 
-    fn binary(&mut self, span: Span, operator: BinaryOperator, left: &Node, right: &Node) -> Option<Arc<str>> {
+    fn binary(&mut self, span: Span, operator: BinaryOperator, left: &Node, right: &Node) -> Option<Unit> {
         use BinaryOperator as B;
-        let (left, right) = (self.unit(left), self.unit(right));
-        match operator {
-            B::Add | B::Subtract | B::Remainder => self.same(span, left, right),
-            B::Equal | B::NotEqual | B::Less | B::LessOrEqual | B::Greater | B::GreaterOrEqual => {
-                self.same(span, left, right);
+        let (one, two) = (self.unit(left), self.unit(right));
+        let pair = one.clone().map(|unit| (unit, left.span)).zip(two.clone().map(|unit| (unit, right.span)));
+        match (operator, pair) {
+            (B::Add, Some(((one, _), (two, _)))) if one.shifts(&two) => Some(one.plus(&two)),
+            (B::Subtract, Some(((one, _), (two, _)))) if one.shifts(&two) => Some(one.minus(&two)),
+            (B::Add | B::Subtract | B::Remainder, Some((one, two))) => {
+                self.same(span, Some(one), Some(two)).map(|(unit, _)| unit)
+            }
+            (B::Add | B::Subtract | B::Remainder, None) => one.or(two),
+            (B::Equal | B::NotEqual | B::Less | B::LessOrEqual | B::Greater | B::GreaterOrEqual, Some((one, two))) => {
+                self.same(span, Some(one), Some(two));
                 None
             }
-            B::Multiply | B::Divide | B::Power | B::And | B::Or | B::BitAnd | B::BitOr | B::BitXor => None,
+            (B::Multiply, Some(((one, _), (two, _)))) => one.times(&two),
+            (B::Divide, Some(((one, _), (two, _)))) => one.over(&two),
+            _ => None,
         }
     }
 
-    fn call(&mut self, span: Span, function: Function, arguments: &[Node]) -> Option<Arc<str>> {
-        let units: Vec<Option<Arc<str>>> = arguments.iter().map(|argument| self.unit(argument)).collect();
+    fn call(&mut self, span: Span, function: Function, arguments: &[Node]) -> Option<Unit> {
         match function {
-            Function::Least | Function::Greatest | Function::Coalesce => {
-                units.into_iter().fold(None, |unit, other| self.same(span, unit, other))
-            }
-            Function::Approx => {
-                units.into_iter().fold(None, |unit, other| self.same(span, unit, other));
+            Function::Least | Function::Greatest | Function::Coalesce | Function::Plus => self.alike(span, arguments),
+            Function::Approx | Function::AtLeast | Function::AtMost => {
+                self.alike(span, arguments);
                 None
             }
-            Function::Abs | Function::Ceil | Function::Floor | Function::Round => units.into_iter().next().flatten(),
-            Function::Sqrt | Function::Exp | Function::Ln | Function::Log10 => None,
+            _ => {
+                let units: Vec<Option<Unit>> = arguments.iter().map(|argument| self.unit(argument)).collect();
+                let keeps = matches!(function, Function::Abs | Function::Ceil | Function::Floor | Function::Round);
+                units.into_iter().next().flatten().filter(|_| keeps)
+            }
         }
+    }
+
+    /// The unit of several values that must have the same.
+    fn alike<'n>(&mut self, span: Span, nodes: impl IntoIterator<Item = &'n Node>) -> Option<Unit> {
+        let mut unit = None;
+        for node in nodes {
+            let other = self.unit(node).map(|unit| (unit, node.span));
+            unit = self.same(span, unit, other);
+        }
+        unit.map(|(unit, _)| unit)
     }
 
     /// The unit of two that must be the same.
-    fn same(&mut self, span: Span, left: Option<Arc<str>>, right: Option<Arc<str>>) -> Option<Arc<str>> {
-        if let (Some(left), Some(right)) = (&left, &right)
-            && !alike(left, right)
+    fn same(&mut self, span: Span, left: Option<(Unit, Span)>, right: Option<(Unit, Span)>) -> Option<(Unit, Span)> {
+        if let (Some((left, _)), Some((right, right_span))) = (&left, &right)
+            && left.relation(right) != Relation::Same
         {
-            self.found.push((span, left.clone(), right.clone()));
+            self.found.push(Clash { span, left: left.clone(), right: right.clone(), right_span: *right_span });
         }
         left.or(right)
     }

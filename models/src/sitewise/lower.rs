@@ -288,6 +288,7 @@ impl Lower<'_, '_> {
                 tree.insert("formula".into(), json!(formula.text));
                 let variables = variables.into_iter().flatten().map(|(name, stands_for)| (name.clone(), json!(stands_for)));
                 insert(&mut tree, "variables", variables.collect());
+                scalars::declare_type(&mut tree, body.data_type);
             }
         }
         if !body.unit.is_empty() {

@@ -1,6 +1,6 @@
 //! From a catalog to transforms in the order of their dependencies.
 
-use super::{Derived, Input, Transforms, Work};
+use super::{Derived, Input, Transforms, Work, formula};
 use crate::{
     SeriesId, Timestamp, Tqv, Value,
     catalog::{Catalog, SeriesEntry},
@@ -21,7 +21,14 @@ pub(super) fn build(catalog: &Catalog) -> Transforms {
         });
         let slots: Vec<Option<usize>> = slots.collect();
         let output = transforms.input(entry.id, catalog);
-        transforms.derived.push(Derived { expression: expression.clone(), value_type: property.value_type, slots, output });
+        let asks = formula::asks(expression);
+        if !asks.is_empty() {
+            for position in slots.iter().flatten() {
+                transforms.inputs[*position].good.get_or_insert_default();
+            }
+        }
+        let derived = Derived { expression: expression.clone(), value_type: property.value_type, slots, asks, output };
+        transforms.derived.push(derived);
     }
     transforms.sort();
     transforms.work.is_due = vec![false; transforms.derived.len()];
@@ -36,7 +43,7 @@ impl Transforms {
         let attribute = catalog.entry(series).and_then(|entry| attribute(entry, catalog));
         let constant = attribute.is_some();
         let newest = attribute.map(|value| Tqv::good(Timestamp::MIN, value));
-        self.inputs.push(Input { series, newest, previous: None, late: None, constant, readers: Vec::new() });
+        self.inputs.push(Input { series, newest, previous: None, late: None, good: None, constant, readers: Vec::new() });
         self.positions.insert(series, self.inputs.len() - 1);
         self.inputs.len() - 1
     }

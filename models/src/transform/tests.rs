@@ -6,7 +6,10 @@ use crate::{
     calendar::ShiftCalendar,
     catalog::SeriesDirectory,
     definition::{Asset, AssetIndex, AssetModel, ModelIndex, Plant, Property, PropertyKind, Scaling},
-    expression::{Reference, Resolved, Scope, Type},
+    expression::{
+        Reference, Resolved, Scope, Type,
+        formula::{self, FormulaKind, FormulaScope, FormulaVariable, Role},
+    },
 };
 
 /// Every name is an own number, but `line.x` is the parent's.
@@ -28,6 +31,21 @@ impl Scope for Names {
 
     fn aggregates(&self) -> bool {
         false
+    }
+}
+
+impl FormulaScope for Names {
+    fn variable(&self, name: &str) -> Option<FormulaVariable> {
+        let role = if name == "offset" { Role::Attribute } else { Role::Samples };
+        Some(FormulaVariable { reference: Reference::Own(name.into()), value_type: Type::Number, role })
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn kind(&self) -> FormulaKind {
+        FormulaKind::Transform
     }
 }
 
@@ -89,6 +107,15 @@ struct Bench {
 
 impl Bench {
     fn new(formulas: &[(&str, &str)]) -> Self {
+        Self::with(formulas, |text| Expression::parse(text, &Names).expect("a formula"))
+    }
+
+    /// The same with formulas of SiteWise.
+    fn sitewise(formulas: &[(&str, &str)]) -> Self {
+        Self::with(formulas, |text| formula::parse(text, &Names).expect("a formula"))
+    }
+
+    fn with(formulas: &[(&str, &str)], parse: impl Fn(&str) -> Expression) -> Self {
         let measurement = |name: &str| {
             let kind = PropertyKind::Measurement { binding: None, counter: None, scaling: Scaling::default() };
             property(name, ValueType::Double, kind)
@@ -96,7 +123,7 @@ impl Bench {
         let mut properties = vec![measurement("a"), measurement("b"), measurement("c")];
         properties.push(property("offset", ValueType::Double, PropertyKind::Attribute { default: Value::Null }));
         for (name, formula) in formulas {
-            let expression = Expression::parse(formula, &Names).expect("a formula");
+            let expression = parse(formula);
             let value_type = if expression.result_type() == Type::Boolean { ValueType::Boolean } else { ValueType::Double };
             properties.push(property(name, value_type, PropertyKind::Transform { expression: expression.into() }));
         }
@@ -225,4 +252,49 @@ fn seeding_takes_up_where_an_earlier_run_ended() {
     let a = bench.series("a");
     bench.transforms.seed(|series| (series == a).then(|| Tqv::good(Timestamp::from_seconds(5), 7.0.into())));
     assert_eq!(bench.apply("b@6=1"), "sum@6=8");
+}
+
+/// The worked example of `pretrigger` (compatibility with AWS IoT SiteWise): a = 10, 20, -, 30 and b = 1, 2, 3, - at 0, 5, 10, 15 minutes.
+#[test]
+fn pretrigger_in_every_order_of_arrival() {
+    let bench = || Bench::sitewise(&[("r", "a + b + pretrigger(b)")]);
+    let mut in_order = bench();
+    assert_eq!(in_order.apply("a@0=10 b@0=1"), "");
+    assert_eq!(in_order.apply("a@300=20 b@300=2"), "r@300=23");
+    assert_eq!(in_order.apply("b@600=3"), "r@600=25");
+    assert_eq!(in_order.apply("a@900=30"), "r@900=36");
+    // One sample at a time.
+    let mut single = bench();
+    assert_eq!(single.apply("a@0=10"), "");
+    assert_eq!(single.apply("b@0=1"), "");
+    assert_eq!(single.apply("a@300=20"), "r@300=22");
+    assert_eq!(single.apply("b@300=2"), "r@300=23");
+    // The second value of a comes before its first.
+    let mut swapped = bench();
+    assert_eq!(swapped.apply("b@0=1"), "");
+    assert_eq!(swapped.apply("a@300=20"), "r@300=22");
+    // Both second values come first: there is no earlier b yet.
+    let mut late = bench();
+    assert_eq!(late.apply("a@300=20"), "");
+    assert_eq!(late.apply("b@300=2"), "");
+}
+
+#[test]
+fn formulas_join_the_latest_good_values_and_drop_what_has_no_result() {
+    let mut bench = Bench::sitewise(&[("sum", "a + b + offset"), ("ratio", "a / b")]);
+    assert_eq!(bench.apply("a@1=1"), "");
+    assert_eq!(bench.apply("b@2=10"), "sum@2=111 ratio@2=0.1");
+    // A Bad value sets nothing off, and the good one before it is used.
+    assert_eq!(bench.apply("a@3=!"), "");
+    assert_eq!(bench.apply("b@4=0"), "sum@4=101");
+    assert_eq!(bench.apply("a@5=7 b@5=7"), "sum@5=114 ratio@5=1");
+    // A late sample joins what was known then.
+    assert_eq!(bench.apply("a@4=3"), "sum@4=103");
+}
+
+#[test]
+fn formulas_know_the_time_of_their_sample() {
+    let mut bench = Bench::sitewise(&[("t", "timestamp() - timestamp(b)"), ("h", "hour(localtime(now() * 1 + a * 0, '+2'))")]);
+    assert_eq!(bench.apply("b@3600=1"), "t@3600=0");
+    assert_eq!(bench.apply("b@3700=1 a@7200=0"), "t@3700=0 h@7200=4");
 }

@@ -43,7 +43,7 @@ pub struct Rule {
 pub fn rule(name: String, rule: Rule) -> AggregateUDF {
     let value = match rule.value_type {
         Type::String => DataType::Utf8,
-        Type::Boolean if keeps_type(rule.aggregate) => DataType::Boolean,
+        Type::Boolean if rule.aggregate.keeps_type() => DataType::Boolean,
         _ => DataType::Float64,
     };
     let arguments = vec![DataType::Int32, DataType::Int64, DataType::Int64, DataType::Int64, value.clone()];
@@ -81,10 +81,6 @@ pub const RECORD: &str = "record";
 fn figures() -> Fields {
     let figures = FIGURES.iter().map(|figure| Field::new(figure_name(*figure), DataType::Float64, true));
     figures.chain([Field::new(RECORD, DataType::Utf8, true)]).collect()
-}
-
-fn keeps_type(aggregate: Aggregate) -> bool {
-    matches!(aggregate, Aggregate::First | Aggregate::Last | Aggregate::Latest | Aggregate::Earliest)
 }
 
 /// Takes rows and says what they make.
@@ -207,13 +203,16 @@ impl Collector for RuleCollector {
             samples.sort_by_key(|(at, _)| *at);
             aggregate(kind, AggregateInput { window, samples, counter })
         };
-        let value = if keeps_type(kind) {
+        let value = if kind.keeps_type() {
             run(&mut self.samples.values_mut().flat_map(std::mem::take).collect())
         } else {
             // Each counter and each state is followed by itself; a group of machines adds up, or has the mean of its means.
             let each: Vec<f64> = self.samples.values_mut().filter_map(|samples| run(samples).as_f64()).collect();
             let sum: f64 = each.iter().sum();
-            let mean = kind == Aggregate::TimeWeightedAverage;
+            let mean = matches!(
+                kind,
+                Aggregate::TimeWeightedAverage | Aggregate::TimeWeightedLinear | Aggregate::TimeWeightedDeviation
+            );
             if each.is_empty() { Value::Null } else { Value::from(if mean { sum / each.len() as f64 } else { sum }) }
         };
         Ok(match value {
@@ -233,7 +232,7 @@ impl Collector for RuleCollector {
 fn null(rule: Rule) -> ScalarValue {
     match rule.value_type {
         Type::String => ScalarValue::Utf8(None),
-        Type::Boolean if keeps_type(rule.aggregate) => ScalarValue::Boolean(None),
+        Type::Boolean if rule.aggregate.keeps_type() => ScalarValue::Boolean(None),
         _ => ScalarValue::Float64(None),
     }
 }

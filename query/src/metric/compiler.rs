@@ -2,13 +2,16 @@
 //!
 //! Division by zero, overflow and what is not finite have no value, as in the row evaluator.
 
-use super::collect::{self, Rule};
+use super::{
+    collect::{self, Rule},
+    row_rule,
+};
 use crate::error::QueryError;
 use andon_models::{
     Value,
     catalog::Catalog,
     definition::{AssetModel, CounterRule, MetricFormula, ModelIndex, PropertyKind},
-    expression::{Aggregate, BinaryOperator, Expression, Function, Node, NodeKind, Reference, Type, UnaryOperator},
+    expression::{Aggregate, BinaryOperator, Expression, Form, Function, Node, NodeKind, Reference, Type, UnaryOperator},
     window::WindowSpec,
 };
 use arrow::datatypes::DataType;
@@ -77,7 +80,10 @@ impl Compiler<'_> {
             return Err(QueryError::Internal(format!("{key} is no metric")));
         };
         let expression = match formula {
-            MetricFormula::Expression(expression) => self.node(expression, &expression.root)?,
+            MetricFormula::Expression(expression) => {
+                let wanted = row_rule::stored_type(self.model.properties[index.0].value_type);
+                self.expression(expression, wanted)?
+            }
             MetricFormula::Oee(figure) => core::get_field(self.oee(), collect::figure_name(*figure)),
             MetricFormula::OeeRecord => core::get_field(self.oee(), collect::RECORD),
         };
@@ -106,15 +112,33 @@ impl Compiler<'_> {
         i32::try_from(position).unwrap_or(i32::MAX)
     }
 
+    /// What a whole expression makes of the aggregates.
+    fn expression(&mut self, expression: &Arc<Expression>, wanted: DataType) -> Result<Expr, QueryError> {
+        if expression.form != Form::Formula {
+            return self.node(expression, &expression.root);
+        }
+        let leaves = expression.leaves().into_iter().map(|leaf| self.node(expression, leaf)).collect::<Result<_, _>>()?;
+        let returns = row_rule::column_type(expression.result_type(), wanted);
+        Ok(row_rule::whole(expression, returns).call(leaves))
+    }
+
+    /// The end of the window, in seconds since 1970.
+    fn window_end(&mut self) -> Expr {
+        let name = format!("a{}", self.aggregates.len());
+        self.aggregates.push(aggregates::max(col("end")).alias(&name));
+        cast(col(name), DataType::Float64) / lit(1e9)
+    }
+
     /// What a node makes of the aggregates.
-    fn node(&mut self, expression: &Expression, node: &Node) -> Result<Expr, QueryError> {
+    fn node(&mut self, expression: &Arc<Expression>, node: &Node) -> Result<Expr, QueryError> {
         match &node.kind {
+            NodeKind::Slot(slot) if expression.references[*slot] == Reference::Time => Ok(self.window_end()),
             NodeKind::Slot(slot) => match self.same_window(&expression.references[*slot]) {
                 Some(key) => self.metric(&key),
                 None => self.aggregate(expression, Aggregate::Latest, node),
             },
             NodeKind::Aggregate(aggregate, argument) => self.aggregate(expression, *aggregate, argument),
-            _ => combine(node, &mut |operand| self.node(expression, operand)),
+            _ => combine(expression, node, &mut |operand| self.node(expression, operand)),
         }
     }
 
@@ -125,7 +149,7 @@ impl Compiler<'_> {
         matches!(&property.kind, PropertyKind::Metric { window, .. } if window == self.spec).then(|| property.key.clone())
     }
 
-    fn aggregate(&mut self, expression: &Expression, aggregate: Aggregate, argument: &Node) -> Result<Expr, QueryError> {
+    fn aggregate(&mut self, expression: &Arc<Expression>, aggregate: Aggregate, argument: &Node) -> Result<Expr, QueryError> {
         let mut read = Vec::new();
         argument.collect_slots(&mut read);
         let reference = read.first().map(|slot| expression.references[*slot].clone());
@@ -135,7 +159,7 @@ impl Compiler<'_> {
             return self.node(expression, argument);
         }
         let slot = self.slot(&reference);
-        let value = row_value(argument)?;
+        let value = argument_value(expression, aggregate, argument)?;
         let here = col("slot").eq(lit(slot));
         let inside = here.clone().and(not(col("carried")));
         let number = || as_number(value.clone(), argument.node_type);
@@ -153,9 +177,7 @@ impl Compiler<'_> {
             Some(native) => native.filter(inside).build()?,
             None => {
                 let rule = Rule { aggregate, counter: self.counter(&reference), value_type: argument.node_type };
-                let keeps_type =
-                    matches!(aggregate, Aggregate::First | Aggregate::Last | Aggregate::Latest | Aggregate::Earliest);
-                let value = if keeps_type { value } else { number() };
+                let value = if aggregate.keeps_type() { value } else { number() };
                 let arguments = vec![col("series"), col("at"), col("start"), col("end"), value];
                 collect::rule(name.clone(), rule).call(arguments).filter(here).build()?
             }
@@ -183,16 +205,41 @@ impl Compiler<'_> {
     }
 }
 
+/// A whole expression over columns, one for each slot; what is not Good is null in them.
+#[cfg(test)]
+pub fn over_columns(expression: &Arc<Expression>, columns: &[Expr]) -> Result<Expr, QueryError> {
+    row_value(expression, &expression.root, &|node| match node.kind {
+        NodeKind::Slot(slot) => columns.get(slot).cloned(),
+        _ => None,
+    })
+}
+
 /// The argument of an aggregate, over one windowed row.
-fn row_value(node: &Node) -> Result<Expr, QueryError> {
-    match &node.kind {
-        NodeKind::Slot(_) => Ok(match node.node_type {
-            Type::String => col("text"),
-            Type::Boolean => col("number").not_eq(lit(0.0)),
-            Type::Number | Type::Null => col("number"),
-        }),
-        NodeKind::Aggregate(..) => Err(QueryError::Internal("an aggregate within an aggregate".into())),
-        _ => combine(node, &mut row_value),
+fn argument_value(expression: &Arc<Expression>, aggregate: Aggregate, argument: &Node) -> Result<Expr, QueryError> {
+    let column = |node: &Node| match (&node.kind, node.node_type) {
+        (NodeKind::Slot(_), Type::String) => Some(col("text")),
+        (NodeKind::Slot(_), Type::Boolean) => Some(col("number").not_eq(lit(0.0))),
+        (NodeKind::Slot(_), _) => Some(col("number")),
+        _ => None,
+    };
+    let simple = matches!(argument.kind, NodeKind::Slot(_));
+    if simple || (expression.form != Form::Formula && argument.node_type != Type::Any) {
+        return row_value(expression, argument, &column);
+    }
+    // Whether it is a text or a number is known at run time only; what is calculated with must be a number.
+    let leaves = argument.leaves();
+    let text = aggregate.keeps_type() && leaves.iter().any(|leaf| leaf.node_type == Type::String);
+    let wanted = if text { DataType::Utf8 } else { DataType::Float64 };
+    let returns = row_rule::column_type(argument.node_type, wanted);
+    Ok(row_rule::part(expression, argument, returns).call(leaves.into_iter().filter_map(column).collect()))
+}
+
+/// A part of an expression over columns.
+fn row_value(expression: &Arc<Expression>, node: &Node, column: &dyn Fn(&Node) -> Option<Expr>) -> Result<Expr, QueryError> {
+    match (&node.kind, column(node)) {
+        (_, Some(column)) => Ok(column),
+        (NodeKind::Aggregate(..), None) => Err(QueryError::Internal("an aggregate within an aggregate".into())),
+        _ => combine(expression, node, &mut |operand| row_value(expression, operand, column)),
     }
 }
 
@@ -204,7 +251,16 @@ fn as_number(expression: Expr, node_type: Type) -> Expr {
 }
 
 /// Everything but slots and aggregates: constants, operators and functions over compiled operands.
-fn combine(node: &Node, operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryError>) -> Result<Expr, QueryError> {
+fn combine(
+    expression: &Arc<Expression>,
+    node: &Node,
+    operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryError>,
+) -> Result<Expr, QueryError> {
+    if !row_rule::is_native(node) {
+        let leaves = node.leaves().into_iter().map(operand).collect::<Result<_, _>>()?;
+        let returns = row_rule::column_type(node.node_type, DataType::Float64);
+        return Ok(row_rule::part(expression, node, returns).call(leaves));
+    }
     Ok(match &node.kind {
         NodeKind::Literal(value) => literal(value, node.node_type),
         NodeKind::Unary(UnaryOperator::Negate, inner) => -operand(inner)?,
@@ -219,8 +275,13 @@ fn combine(node: &Node, operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryErro
         NodeKind::If { condition, then, otherwise } => {
             when(operand(condition)?, operand(then)?).otherwise(operand(otherwise)?)?
         }
+        NodeKind::Convert(conversion, inner) => {
+            let (factor, offset) = conversion.line();
+            finite(operand(inner)? * lit(factor) + lit(offset))?
+        }
         NodeKind::Call(function, arguments) => call(*function, arguments.iter().map(operand).collect::<Result<_, _>>()?)?,
         NodeKind::Slot(_) | NodeKind::Aggregate(..) => return Err(QueryError::Internal("a leaf has no operands".into())),
+        _ => return Err(QueryError::Internal("not an operator of DataFusion".into())),
     })
 }
 
@@ -233,7 +294,7 @@ fn literal(value: &Value, node_type: Type) -> Expr {
         Value::Null => lit(match node_type {
             Type::Boolean => ScalarValue::Boolean(None),
             Type::String => ScalarValue::Utf8(None),
-            Type::Number | Type::Null => ScalarValue::Float64(None),
+            Type::Number | Type::Null | Type::Any => ScalarValue::Float64(None),
         }),
     }
 }
@@ -277,8 +338,6 @@ fn call(function: Function, arguments: Vec<Expr>) -> Result<Expr, QueryError> {
         Function::Abs => math::abs(first()),
         Function::Ceil => math::ceil(first()),
         Function::Floor => math::floor(first()),
-        Function::Round if arguments.len() > 1 => math::round(vec![first(), cast(arguments[1].clone(), DataType::Int32)]),
-        Function::Round => math::round(vec![first()]),
         Function::Sqrt => finite(math::sqrt(first()))?,
         Function::Exp => finite(math::exp(first()))?,
         Function::Ln => finite(math::ln(first()))?,
@@ -291,6 +350,7 @@ fn call(function: Function, arguments: Vec<Expr>) -> Result<Expr, QueryError> {
             let larger = core::greatest(vec![math::abs(left.clone()), math::abs(right.clone())]);
             math::abs(left - right).lt_eq(larger * lit(RELATIVE_TOLERANCE))
         }
+        _ => return Err(QueryError::Internal("not a function of DataFusion".into())),
     })
 }
 

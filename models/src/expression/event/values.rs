@@ -258,7 +258,7 @@ pub(super) fn convert(to: Type, cell: Cell) -> Outcome {
     let name = match to {
         Type::String => "String",
         Type::Boolean => "Boolean",
-        Type::Number | Type::Null => "Decimal",
+        Type::Number | Type::Null | Type::Any => "Decimal",
     };
     converted.ok_or_else(|| format!("`{cell}`, {}, cannot be converted to {name}", cell.what()).into())
 }
