@@ -112,7 +112,7 @@ fn written_as_text(constant: Option<&Value>, wanted: Type) -> bool {
     match wanted {
         Type::Number => text.trim().parse::<f64>().is_ok(),
         Type::Boolean => matches!(&**text, "true" | "false"),
-        Type::String | Type::Null => false,
+        Type::String | Type::Null | Type::Any => false,
     }
 }
 
