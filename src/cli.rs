@@ -1,6 +1,8 @@
 //! The command line.
 
 mod alarms;
+mod arm;
+mod backtest;
 mod backup;
 mod check;
 mod data;
@@ -16,6 +18,7 @@ mod sql_listen;
 mod sql_user;
 mod stop;
 mod storage;
+mod write;
 
 use clap::{Parser, Subcommand};
 use std::{io::Write, process::ExitCode};
@@ -55,10 +58,20 @@ enum Command {
     Import(import::Import),
     /// Exports values, or the answer to a statement, to Parquet or CSV.
     Export(export::Export),
+    /// Plays recorded history through a detector: what it would have raised and written, compared with another definition of it.
+    Backtest(backtest::Backtest),
     /// Copies a data folder, also while Andon runs on it; `andon backup verify` checks a copy.
     Backup(backup::Backup),
     /// Makes a data folder out of a backup.
     Restore(backup::Restore),
+    /// Allows writes to machines, for a while or until somebody forbids them.
+    Arm(arm::Arm),
+    /// Forbids all writes to machines.
+    Disarm(arm::Disarm),
+    /// Writes a control by hand: shown first, sent when it is confirmed.
+    Write(write::Write),
+    /// Ends the dry run of a detector: from now on it writes.
+    Release(arm::Release),
     /// Adds, lists and removes users of PostgreSQL's protocol.
     SqlUser(sql_user::SqlUsers),
     /// Prints the JSON Schema of the plant file, for editors.
@@ -78,8 +91,13 @@ impl Cli {
             Command::Notify(notify) => notify.run(),
             Command::Import(import) => import.run(),
             Command::Export(export) => export.run(),
+            Command::Backtest(backtest) => backtest.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
+            Command::Arm(arm) => arm.run(),
+            Command::Disarm(disarm) => disarm.run(),
+            Command::Write(write) => write.run(),
+            Command::Release(release) => release.run(),
             Command::SqlUser(users) => users.run(),
             Command::Schema => print_schema(),
         };

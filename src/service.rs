@@ -1,9 +1,12 @@
 //! The running service: composes collectors, pipeline, historian and web server, and takes them down in the right order.
 
+pub mod backtest;
 pub mod clock;
 pub mod core;
 pub mod effects;
+pub mod hand;
 pub mod history;
+pub mod lease;
 pub mod metrics_worker;
 pub mod notify;
 pub mod pipeline;
@@ -23,6 +26,7 @@ use self::{
     clock::Now,
     core::{Core, Effect, kept_notices},
     effects::{Effects, World},
+    lease::Leases,
     notify::{Notifier, carrier::Carrier},
     pipeline::{Message, Pipeline},
     schedule::Schedule,
@@ -37,7 +41,7 @@ use andon_models::{
     definition::Plant,
     event::{Event, EventBody},
     notice::Notice,
-    operator::{OperatorRefusal, OperatorRequest},
+    operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
 };
 use andon_query::{
     Batch, Historian, HistorianOptions, QueryError, Recovered,
@@ -74,6 +78,7 @@ pub struct Opened {
     pub schedule: Schedule,
     /// Notices of an earlier run whose fate is not known.
     notices: Vec<Notice>,
+    leases: Leases,
     data: PathBuf,
 }
 
@@ -132,7 +137,11 @@ pub async fn open(
     let schedule = Schedule::new(catalog.clone(), from, at, &recovered.kept);
     let mut core = Core::new(catalog.clone());
     core.restore(&recovered.kept, &|series| historian.latest(series));
-    Ok(Opened { catalog, historian, core, schedule, notices: kept_notices(&recovered.kept), data })
+    // Only now: the folder is locked, so nobody else takes it at this moment.
+    let leases = Leases::of(&data);
+    let lease = leases.clone();
+    core.set_foreign(tokio::task::spawn_blocking(move || lease.check()).await??);
+    Ok(Opened { catalog, historian, core, schedule, notices: kept_notices(&recovered.kept), leases, data })
 }
 
 impl Opened {
@@ -166,7 +175,7 @@ async fn record_notices(historian: &Historian, recovered: &Recovered, now: Times
 
 /// Starts everything. `listener` is already bound, so its address can be told before.
 pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: Now) -> anyhow::Result<Running> {
-    let Opened { catalog, historian, core, schedule, notices, data } = opened;
+    let Opened { catalog, historian, core, schedule, notices, leases, data } = opened;
     let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
@@ -212,7 +221,8 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
         catalog,
         historian: historian.clone(),
         live,
-        requests: requests(messages),
+        prepares: hand::start(sources.clone(), messages.clone()),
+        requests: requests(messages, leases),
         writes,
         now,
         info,
@@ -318,10 +328,22 @@ async fn retain(historian: Historian, now: Now) {
 }
 
 /// The way operators' requests take from the web server to the pipeline.
-fn requests(messages: mpsc::Sender<Message>) -> mpsc::Sender<(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>)> {
+fn requests(
+    messages: mpsc::Sender<Message>,
+    leases: Leases,
+) -> mpsc::Sender<(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>)> {
     let (requests, mut queue) = mpsc::channel(MAX_REQUESTS);
     tokio::spawn(async move {
         while let Some((request, reply)) = queue.recv().await {
+            if matches!(request.deed, OperatorDeed::Arm { armed: true, take_over: true, .. }) {
+                let leases = leases.clone();
+                let taken = tokio::task::spawn_blocking(move || leases.take()).await;
+                if let Err(error) = taken.map_err(anyhow::Error::from).and_then(|taken| taken) {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(Err(OperatorRefusal::NotRecorded(format!("{error:#}").into())));
+                    continue;
+                }
+            }
             if messages.send(Message::Operator(request, reply)).await.is_err() {
                 return;
             }

@@ -39,15 +39,28 @@ impl Site {
         self.folder.path().join("data")
     }
 
-    /// Runs it, until it is ready.
+    /// Runs it, until it is ready. The first time somebody arms it.
     pub async fn run(&self) -> Andon {
-        self.run_on(&self.data()).await
+        let first = !self.data().exists();
+        let andon = self.run_on(&self.data()).await;
+        if first {
+            andon.arm().await;
+        }
+        andon
     }
 
     /// Runs it on another data folder, until it is ready.
     pub async fn run_on(&self, data: &Path) -> Andon {
         let plant = self.folder.path().join("plant.yaml");
-        Andon::start(&["run", text(&plant), "--data", text(data), "--listen", "127.0.0.1:0"]).await
+        Andon::start(&["run", text(&plant), "--data", text(data), "--listen", "127.0.0.1:0"], "").await
+    }
+
+    /// Runs it for the first time, so that it stands still at a moment in the life of a command; armed.
+    pub async fn run_until(&self, moment: &str) -> Andon {
+        let (plant, data) = (self.folder.path().join("plant.yaml"), self.data());
+        let andon = Andon::start(&["run", text(&plant), "--data", text(&data), "--listen", "127.0.0.1:0"], moment).await;
+        andon.arm().await;
+        andon
     }
 }
 
@@ -56,9 +69,10 @@ fn text(path: &Path) -> &str {
 }
 
 impl Andon {
-    async fn start(arguments: &[&str]) -> Self {
+    async fn start(arguments: &[&str], moment: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_andon"))
             .args(arguments)
+            .env("ANDON_STAND_STILL", moment)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -90,6 +104,13 @@ impl Andon {
     /// What it has printed, for a message.
     pub fn output(&self) -> String {
         self.output.lock().unwrap().join("\n")
+    }
+
+    /// Allows writes to machines.
+    pub async fn arm(&self) {
+        let request = self.client.post(format!("{}/api/arm", self.url)).json(&serde_json::json!({ "armed": true }));
+        let status = request.send().await.unwrap().status();
+        assert!(status.is_success(), "{status}");
     }
 
     /// A page as text.

@@ -7,9 +7,9 @@ use crate::{
 };
 use andon_models::Value;
 
-const STOP_REQUEST: &str = "Filler.StopRequest";
+pub const STOP_REQUEST: &str = "Filler.StopRequest";
 
-fn site(controller: &Controller, warming: &str, alarm: &str) -> Site {
+pub fn site(controller: &Controller, warming: &str, alarm: &str) -> Site {
     Site::new(&PLANT.replace("$URL", &controller.url()).replace("$WARMING", warming).replace("$ALARM", alarm))
 }
 

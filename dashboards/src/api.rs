@@ -2,6 +2,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod assets;
+pub(crate) mod commands;
 pub(crate) mod detectors;
 pub(crate) mod events;
 pub(crate) mod live;
@@ -34,6 +35,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/series/{series}/history", get(series::history))
         .route("/detectors", get(detectors::list))
         .route("/detectors/{asset}/{detector}", get(detectors::one))
+        .route("/detectors/{asset}/{detector}/release", post(commands::release))
+        .route("/commands/prepare", post(commands::prepare))
+        .route("/commands/confirm", post(commands::confirm))
         .route("/alarms", get(alarms::list))
         .route("/alarms/{asset}/{detector}/acknowledge", post(alarms::acknowledge))
         .route("/alarms/{asset}/{detector}/shelve", post(alarms::shelve))

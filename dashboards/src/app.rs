@@ -19,7 +19,7 @@ use andon_models::{
 };
 use andon_query::EventFilter;
 use serde::Serialize;
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -216,8 +216,13 @@ impl App {
 
     /// Hands an operator's request to the loop that owns the plant and waits for its answer.
     pub(crate) async fn request(&self, principal: &Principal, deed: OperatorDeed) -> Result<(), ApiError> {
+        self.request_as(principal.name.clone(), deed).await
+    }
+
+    /// The same for somebody who has a name beside the log-in.
+    pub(crate) async fn request_as(&self, by: Arc<str>, deed: OperatorDeed) -> Result<(), ApiError> {
         let (answer, answered) = oneshot::channel();
-        let request = OperatorRequest { by: principal.name.clone(), deed };
+        let request = OperatorRequest { by, deed };
         let asked = async {
             self.state.requests.send((request, answer)).await.ok()?;
             answered.await.ok()

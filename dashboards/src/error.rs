@@ -79,7 +79,7 @@ impl From<OperatorRefusal> for ApiError {
         match refusal {
             OperatorRefusal::UnknownDetector(_) => Self::not_found(message, "GET /api/detectors lists them all"),
             OperatorRefusal::NotNow(_) => {
-                Self::new(StatusCode::CONFLICT, message, "load the alarm again and look at its state")
+                Self::new(StatusCode::CONFLICT, message, "look at it again; what stands in the way may have changed")
             }
             OperatorRefusal::NotRecorded(_) => Self::unavailable(message, "see /readyz; try again when the log can be written"),
         }

@@ -20,6 +20,7 @@ mod view;
 mod web;
 mod write;
 
+pub use api::commands::{Prepare, Prepares};
 pub use error::ApiError;
 pub use live::LiveHub;
 pub use security::{Principal, Role};
@@ -62,6 +63,8 @@ pub struct AppState {
     pub live: LiveHub,
     /// Where operators' requests go.
     pub requests: Requests,
+    /// Where writes by hand are prepared.
+    pub prepares: Prepares,
     /// Where written values go.
     pub writes: Writes,
     /// The clock.

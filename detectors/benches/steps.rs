@@ -8,11 +8,15 @@ use andon_models::{
     catalog::{Catalog, SeriesDirectory},
     definition::AssetIndex,
     plant_file,
+    snapshot::DetectorSnapshot,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
 
 const MACHINES: usize = 10_000;
+
+/// Instances of the largest plant that must be back within two seconds.
+const RESTORED: usize = 100_000;
 
 const MODELS: &str = "
 plant: { name: Bench, timezone: UTC }
@@ -51,9 +55,9 @@ models:
 assets:
 ";
 
-fn catalog() -> Arc<Catalog> {
+fn catalog(machines: usize) -> Arc<Catalog> {
     let mut text = MODELS.to_owned();
-    for number in 0..MACHINES {
+    for number in 0..machines {
         writeln!(text, "  Filler {number}: {{ model: filler, plc: plc }}").expect("a text takes any line");
     }
     let loaded = plant_file::load(&[("bench.yaml".into(), text)], &|_| None);
@@ -83,7 +87,7 @@ fn samples(series: &[SeriesId], step: usize, hot: usize) -> (Timestamp, Vec<Poin
 }
 
 fn steps(criterion: &mut Criterion) {
-    let catalog = catalog();
+    let catalog = catalog(MACHINES);
     let mut group = criterion.benchmark_group("engine");
     group.throughput(Throughput::Elements(MACHINES as u64));
     for (name, hot) in [("no moves", usize::MAX), ("1 % moves", 100), ("all move", 1)] {
@@ -100,5 +104,36 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, steps);
+/// A start with many instances in the middle of things: their snapshots are read, and each goes on where it stood.
+fn restore(criterion: &mut Criterion) {
+    let catalog = catalog(RESTORED);
+    let mut engine = Engine::new(catalog.clone());
+    engine.start(Timestamp::EPOCH);
+    let series: Vec<_> = (0..RESTORED).filter_map(|asset| catalog.series_named(AssetIndex(asset), "fill_temp")).collect();
+    let running: Vec<_> = (0..RESTORED).filter_map(|asset| catalog.series_named(AssetIndex(asset), "running")).collect();
+    let good = |series: &SeriesId, value: Value| Point { series: *series, tqv: Tqv::good(Timestamp::from_seconds(1), value) };
+    let points: Vec<_> = running.iter().map(|series| good(series, Value::Boolean(true))).collect();
+    engine.step(Timestamp::from_seconds(1), Input::Samples(&points));
+    engine.step(Timestamp::from_seconds(2), Input::Samples(&samples(&series, 0, 2).1));
+    let documents: Vec<Vec<u8>> =
+        engine.snapshots().map(|snapshot| serde_json::to_vec(&snapshot).expect("a snapshot is plain data")).collect();
+    let latest: HashMap<SeriesId, Tqv> = points.into_iter().map(|point| (point.series, point.tqv)).collect();
+    let mut group = criterion.benchmark_group("start");
+    group.sample_size(10).throughput(Throughput::Elements(RESTORED as u64));
+    group.bench_function("prepare 100k", |bencher| bencher.iter_with_large_drop(|| Engine::new(catalog.clone())));
+    group.bench_function("restore 100k", |bencher| {
+        let fresh = || Engine::new(catalog.clone());
+        let start = |mut engine: Engine| {
+            let snapshots: Vec<DetectorSnapshot> =
+                documents.iter().map(|document| serde_json::from_slice(document).expect("it was written just now")).collect();
+            engine.restore(snapshots, &|series| latest.get(&series).cloned());
+            engine.start(Timestamp::from_seconds(3));
+            engine
+        };
+        bencher.iter_batched(fresh, start, BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, steps, restore);
 criterion_main!(benches);

@@ -103,6 +103,11 @@ impl Cycle {
         Super
     }
 
+    #[state(superstate = "any")]
+    fn dry_run() -> Outcome<State> {
+        Super
+    }
+
     #[superstate]
     fn any(event: &Told) -> Outcome<State> {
         match event {
@@ -122,6 +127,7 @@ impl State {
             CommandState::Unknown => Self::unknown(),
             CommandState::Refused => Self::refused(),
             CommandState::Expired => Self::expired(),
+            CommandState::DryRun => Self::dry_run(),
         }
     }
 }
@@ -132,9 +138,9 @@ impl CommandLife {
         Self { command, machine: Cycle.state_machine(), reason: "".into() }
     }
 
-    /// A command that policy forbade.
-    pub fn refused(command: Command, reason: Arc<str>) -> Self {
-        Self::restore(CommandSnapshot { command, state: CommandState::Refused, reason })
+    /// A command that is not sent: a rule forbade it, or it is only pretended.
+    pub fn unsent(command: Command, state: CommandState, reason: Arc<str>) -> Self {
+        Self::restore(CommandSnapshot { command, state, reason })
     }
 
     /// A command as it stood.
@@ -160,6 +166,7 @@ impl CommandLife {
             State::Unknown {} => CommandState::Unknown,
             State::Refused {} => CommandState::Refused,
             State::Expired {} => CommandState::Expired,
+            State::DryRun {} => CommandState::DryRun,
         }
     }
 
@@ -207,7 +214,7 @@ mod tests {
     fn every_command_ends_in_a_word() {
         assert_eq!(after(&[]), Requested);
         assert_eq!(after(&[Told::Sent]), Sent);
-        for end in [Verified, Failed, Unknown, Refused, Expired] {
+        for end in [Verified, Failed, Unknown, Refused, Expired, DryRun] {
             assert_eq!(after(&[Told::Sent, Told::Outcome(end)]), end);
             assert_eq!(after(&[Told::Outcome(end)]), end, "an outcome may overtake the note that it was sent");
         }

@@ -8,6 +8,7 @@ mod actions;
 mod alarm;
 mod body;
 mod edited;
+mod pretend;
 mod scene;
 mod snapshot;
 mod timers;
@@ -22,11 +23,11 @@ use crate::{
     alarm::Hand,
     command::{CommandLife, Told},
     hierarchy::Tree,
-    policy::Desk,
+    policy::{Desk, Writer},
     program::Program,
 };
 use andon_models::{
-    Point, Timestamp, Tqv, Value,
+    CommandId, Point, Timestamp, Tqv, Value,
     alarm::AlarmVerb,
     catalog::Catalog,
     command::{CommandOutcome, CommandState},
@@ -43,7 +44,7 @@ use std::{sync::Arc, time::Duration};
 pub const SILENCE: Duration = Duration::from_secs(2);
 
 /// A sample further ahead of the caller's time than this has a wrong clock and counts as of now.
-const MOST_AHEAD: Duration = Duration::from_secs(300);
+pub(crate) const MOST_AHEAD: Duration = Duration::from_secs(300);
 
 /// Clocks that differ by less agree.
 const CLOCKS_AGREE: Duration = Duration::from_secs(5);
@@ -79,6 +80,7 @@ impl Detector {
     pub fn start(&mut self, desk: &mut Desk) {
         self.body.be_at(desk.now);
         self.body.out.dirty = true;
+        self.body.begin_dry_run(desk.now);
         self.body.follow_design(desk, true);
         self.body.refresh_flags();
         let from = std::mem::take(&mut self.body.lost_state);
@@ -96,9 +98,29 @@ impl Detector {
         self.dispatch(desk, Dispatch::Enter(initial));
     }
 
+    /// Writes what a person confirmed.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn write_by_hand(
+        &mut self,
+        desk: &mut Desk,
+        id: CommandId,
+        control: &Arc<str>,
+        value: &Value,
+        writer: &Writer,
+    ) -> Result<(), OperatorRefusal> {
+        let instant = self.body.event_now(desk.now);
+        self.run_timers(desk, instant);
+        self.body.be_at(instant);
+        let decided = self.body.decide(desk, id, control, value.clone(), writer);
+        decided.map_err(|reason| OperatorRefusal::NotNow(reason.into()))
+    }
+
     /// Tells what an edited definition did not keep.
     pub fn tell_notes(&mut self, desk: &Desk) {
         self.body.be_at(desk.now);
+        self.body.begin_dry_run(desk.now);
         let body = &mut self.body;
         let notes = std::mem::take(&mut body.notes);
         let message = format!("the definition changed: {}", notes.join("; "));
@@ -177,6 +199,25 @@ impl Detector {
         self.dispatch(desk, Dispatch::Input(Trigger::Message(name.clone())));
     }
 
+    /// Goes back with the caller's time.
+    pub fn clock_went_back(&mut self, desk: &mut Desk, back: Duration) {
+        // What waits to be put in order could not be compared with what comes from now on.
+        self.release(desk, Timestamp::MAX);
+        // What it has seen may be older than the jump: then it is nothing of the future.
+        if self.body.seen > desk.now {
+            self.body.go_back(back);
+        }
+        for position in 0..self.body.commands.len() {
+            // An end may set off rules that forget old commands.
+            let Some(life) = self.body.commands.get_mut(position) else { break };
+            life.command.deadline = life.command.deadline.min(desk.now);
+            if life.state() == CommandState::Requested && life.tell(Told::Late) {
+                life.reason = "the clock went back before it was sent".into();
+                self.command_ended(desk, position, Value::Null);
+            }
+        }
+    }
+
     /// Lets the caller's time move it, when no samples do.
     pub fn tick(&mut self, desk: &mut Desk) {
         let event_now = shift(desk.now, -self.body.behind);
@@ -191,7 +232,7 @@ impl Detector {
             debug_assert!(ended.is_ok(), "only a shelved alarm has an end of shelving");
         }
         for position in 0..self.body.commands.len() {
-            let life = &mut self.body.commands[position];
+            let Some(life) = self.body.commands.get_mut(position) else { break };
             if life.due().is_some_and(|due| due <= desk.now) && life.tell(Told::Late) {
                 let sent = life.state() == CommandState::Unknown;
                 life.reason = if sent { "no outcome came in time" } else { "its deadline passed before it was sent" }.into();
@@ -266,7 +307,7 @@ impl Detector {
                 body.out.deferred.push(Action::Put(point));
             }
             CommandState::Failed | CommandState::Unknown | CommandState::Expired => body.escalate(desk, position),
-            CommandState::Requested | CommandState::Sent | CommandState::Refused => {}
+            CommandState::Requested | CommandState::Sent | CommandState::Refused | CommandState::DryRun => {}
         }
         self.follow_changes(desk);
     }

@@ -5,19 +5,23 @@
 use crate::{
     action::{Action, Input},
     alarm::Hand,
-    detector::{Detector, Outbox, left_behind},
+    arming::{Arming, CLOCK_TOLERANCE},
+    command::SEND_WITHIN,
+    detector::{Detector, MOST_AHEAD, Outbox, left_behind},
+    hand::{self, Waiting},
     policy::{self, Desk},
     program::Program,
 };
 use andon_models::{
-    AssetId, CommandId, EventId, Point, SeriesId, Timestamp, Tqv,
+    AssetId, CommandId, EventId, Point, SeriesId, Timestamp, Tqv, Value,
     alarm::AlarmVerb,
     catalog::Catalog,
-    command::{Command, CommandOutcome},
+    command::{Command, CommandOutcome, controls_fingerprint},
     definition::ModelIndex,
     event::{Deed, Event, EventBody, SystemNotice},
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
     snapshot::DetectorSnapshot,
+    time::format_duration,
 };
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -30,18 +34,29 @@ use std::{
 /// Longest shelving. A longer one is a decision to take the alarm out of service.
 pub const LONGEST_SHELVING: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// Longest arming that ends by itself. A longer one is a decision to arm until somebody disarms.
+const LONGEST_ARMING: Duration = Duration::from_secs(31 * 24 * 3600);
+
 /// Most inputs that detectors send one another in one step. More is detectors calling each other in circles.
 const MOST_SENDS: usize = 256;
 
 /// All detector instances of one catalog.
 pub struct Engine {
-    desk: Desk,
-    instances: Vec<Instance>,
+    pub(crate) desk: Desk,
+    pub(crate) instances: Vec<Instance>,
     /// Instances and their table lines by series number.
     routes: Vec<Vec<(u32, u32)>>,
     by_name: HashMap<(AssetId, Arc<str>), u32>,
+    /// The latest that the caller's time has been.
+    latest: Timestamp,
     /// Instances by when the caller's time should move them.
     due: BTreeSet<(Timestamp, u32)>,
+    /// Names what may be written by this definition.
+    controls: Arc<str>,
+    /// Writes by hand that wait to be confirmed.
+    pub(crate) prepared: Vec<Waiting>,
+    /// How many were ever prepared: no two have one token.
+    pub(crate) prepared_ever: u64,
     /// Instances of an earlier definition that this one does not have, to be told at the start.
     gone: Vec<DetectorSnapshot>,
     /// Samples of the step by instance; kept to save allocations.
@@ -62,8 +77,8 @@ pub struct Restored {
 }
 
 /// One detector, and when it is due.
-struct Instance {
-    detector: Detector,
+pub(crate) struct Instance {
+    pub(crate) detector: Detector,
     due: Option<Timestamp>,
     quarantined: bool,
 }
@@ -81,7 +96,7 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("instances", &self.instances.len())
-            .field("armed", &self.desk.armed)
+            .field("armed", &self.desk.arming.armed)
             .finish_non_exhaustive()
     }
 }
@@ -94,13 +109,18 @@ impl Engine {
             instances: Vec::new(),
             routes: Vec::new(),
             by_name: HashMap::new(),
+            latest: Timestamp::MIN,
             due: BTreeSet::new(),
+            controls: "".into(),
+            prepared: Vec::new(),
+            prepared_ever: 0,
             gone: Vec::new(),
             sorted: Vec::new(),
         };
         let plant = &catalog.plant;
         for model in (0..plant.models.len()).map(ModelIndex) {
-            for detector in &plant.models[model.0].detectors {
+            let by_hand = hand::model_of(&plant.models[model.0]).map(Arc::new);
+            for detector in plant.models[model.0].detectors.iter().chain(&by_hand) {
                 let program = Arc::new(Program::compile(plant, model, detector));
                 for asset in plant.assets_of(model) {
                     engine.add(Detector::new(program.clone(), &catalog, asset));
@@ -139,6 +159,7 @@ impl Engine {
             };
             let instance = &mut self.instances[number as usize];
             instance.detector.restore(&mut self.desk, snapshot);
+            self.latest = self.latest.max(instance.detector.body.seen);
             instance.detector.body.out = Outbox::default();
             match (instance.detector.has_started(), instance.detector.body.has_notes()) {
                 (false, _) => restored.started_over += 1,
@@ -158,10 +179,17 @@ impl Engine {
         restored
     }
 
-    /// Enters the initial state of every instance that has none, and tells what an edited definition did not keep.
+    /// Enters the initial state of every instance that has none, and tells what an edited definition did not keep. Disarms when
+    /// what may be written is defined otherwise than when it was armed.
     pub fn start(&mut self, now: Timestamp) -> Vec<Action> {
         self.desk.now = now;
         let mut actions = Vec::new();
+        self.controls = controls_fingerprint(&self.desk.catalog.plant).into();
+        if let Some(reason) = self.desk.arming.refused_at_start(&self.controls).or_else(|| self.desk.arming.ended(now)) {
+            self.disarm(reason, &mut actions);
+        }
+        self.desk.arming.controls = self.controls.clone();
+        self.heed_clock(&mut actions);
         for gone in std::mem::take(&mut self.gone) {
             let subject: Arc<str> = format!("{}/{}", gone.asset_path, gone.detector).into();
             let notice = SystemNotice { subject: subject.clone(), level: "warning".into(), message: left_behind(&gone).into() };
@@ -184,6 +212,7 @@ impl Engine {
     pub fn step(&mut self, now: Timestamp, input: Input<'_>) -> Vec<Action> {
         self.desk.now = now;
         let mut actions = Vec::new();
+        self.heed_clock(&mut actions);
         match input {
             Input::Samples(points) => self.samples(points, &mut actions),
             Input::Time => {}
@@ -191,13 +220,15 @@ impl Engine {
             Input::Outcome(outcome) => self.outcome(outcome, &mut actions),
             Input::Sent(command) => self.sent(command, &mut actions),
         }
+        self.end_arming(&mut actions);
         self.tick(&mut actions);
         actions
     }
 
     /// When [`Input::Time`] should be given next; none while no timer runs.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(due, _)| *due)
+        let arming = self.desk.arming.until.filter(|_| self.desk.arming.armed);
+        self.due.first().map(|(due, _)| *due).into_iter().chain(arming).min()
     }
 
     /// Where one instance stands.
@@ -211,6 +242,12 @@ impl Engine {
         self.instances.iter().map(|instance| instance.detector.body.snapshot())
     }
 
+    /// The series that its instances read.
+    pub fn reads(&self) -> Vec<SeriesId> {
+        let read = self.routes.iter().enumerate().filter(|(_, routes)| !routes.is_empty());
+        read.filter_map(|(number, _)| u32::try_from(number).ok()).map(SeriesId).collect()
+    }
+
     /// Commands that were requested or sent and have no outcome yet: to be read back after a restart.
     pub fn unfinished_commands(&self) -> Vec<Command> {
         let lives = self.instances.iter().flat_map(|instance| &instance.detector.body.commands);
@@ -219,31 +256,48 @@ impl Engine {
 
     /// Whether writes to machines are allowed at all.
     pub fn armed(&self) -> bool {
-        self.desk.armed
+        self.desk.forbids().is_none()
     }
 
-    /// Allows or forbids all writes to machines, without a record; a person uses [`OperatorDeed::Arm`].
-    pub fn set_armed(&mut self, armed: bool) {
-        self.desk.armed = armed;
+    /// The switch, as it is to be kept over a restart.
+    pub fn arming(&self) -> &Arming {
+        &self.desk.arming
     }
 
-    /// Whether a command may still be sent, to be asked at the very moment of sending: armed, within its deadline, interlock holding.
+    /// Sets the switch as it was kept, without a record; a person uses [`OperatorDeed::Arm`].
+    pub fn set_arming(&mut self, arming: Arming) {
+        self.desk.arming = arming;
+    }
+
+    /// Forbids all writes because the data folder is a copy or was carried to another machine, until somebody takes it over.
+    pub fn set_foreign(&mut self, reason: Option<Arc<str>>) {
+        self.desk.foreign = reason;
+    }
+
+    /// Whether a command may still be sent, to be asked at the very moment of sending: armed, within its deadline, interlock
+    /// holding on fresh values, and near enough to `current`, what the device showed just before, where the control limits steps.
     ///
     /// # Errors
     /// Why it must not be sent; report it back as a `Refused` or `Expired` outcome.
-    pub fn may_send(&mut self, now: Timestamp, command: &Command) -> Result<(), Arc<str>> {
+    pub fn may_send(&mut self, now: Timestamp, command: &Command, current: Option<&Value>) -> Result<(), Arc<str>> {
         self.desk.now = now;
-        if !self.desk.armed {
-            return Err("writes are disarmed".into());
+        if let Some(reason) = self.desk.forbids() {
+            return Err(reason.into());
         }
         if now > command.deadline {
             return Err("its deadline passed before it was sent".into());
+        }
+        if now + SEND_WITHIN + CLOCK_TOLERANCE < command.deadline {
+            return Err("the clock went back since it was decided, so nobody knows how old it is".into());
         }
         let Some((number, _)) = self.owner(command.id) else { return Err("nobody here decided it".into()) };
         let body = &self.instances[number as usize].detector.body;
         let catalog = self.desk.catalog.clone();
         match catalog.plant.model_of(body.index).control(&command.control) {
-            Some(control) => Ok(policy::interlock(body, &mut self.desk, control)?),
+            Some(control) => {
+                policy::interlock(body, &mut self.desk, control)?;
+                Ok(policy::check_step(control, &command.value, current)?)
+            }
             None => Err("the control is gone".into()),
         }
     }
@@ -276,6 +330,27 @@ impl Engine {
         self.sorted = sorted;
     }
 
+    /// When the caller's time goes back, all that detectors know goes back with it: a timer keeps what was left of it, and samples
+    /// of the new time are not late. A small step back is waited for.
+    fn heed_clock(&mut self, actions: &mut Vec<Action>) {
+        let now = self.desk.now;
+        let back = self.latest.since(now);
+        if self.latest <= now || back <= MOST_AHEAD {
+            self.latest = self.latest.max(now);
+            return;
+        }
+        let message = format!(
+            "the clock went back by {}: timers keep what was left of them, and open commands that were not sent are given up",
+            format_duration(back)
+        );
+        let notice = SystemNotice { subject: "clock".into(), level: "warning".into(), message: message.into() };
+        actions.push(Action::Record(self.event("clock", EventBody::System(notice))));
+        self.latest = now;
+        for number in 0..self.count() {
+            self.run(number, actions, |detector, desk| detector.clock_went_back(desk, back));
+        }
+    }
+
     /// Moves everything that is due by now, once each: what falls due again by then comes with the next step.
     fn tick(&mut self, actions: &mut Vec<Action>) {
         let limit = (self.desk.now, u32::MAX);
@@ -287,7 +362,9 @@ impl Engine {
 
     fn operate(&mut self, request: &OperatorRequest, actions: &mut Vec<Action>) {
         let (asset, detector, verb, note, until) = match &request.deed {
-            OperatorDeed::Arm { armed } => return self.arm(request, *armed, actions),
+            OperatorDeed::Arm { armed, span, take_over } => return self.arm(request, (*armed, *span, *take_over), actions),
+            OperatorDeed::Confirm { token } => return self.confirm(request, token, actions),
+            OperatorDeed::Release { asset, detector } => return self.release(request, *asset, detector, actions),
             // Messages are for the detectors of `iot_events`, which have engines of their own.
             OperatorDeed::Message { input, .. } => {
                 let reason = format!("no detector of an asset takes messages of the input `{input}`");
@@ -325,12 +402,60 @@ impl Engine {
         actions.extend(refusal.map(Action::Refuse));
     }
 
-    fn arm(&mut self, request: &OperatorRequest, armed: bool, actions: &mut Vec<Action>) {
-        self.desk.armed = armed;
-        let (verb, detail) =
-            if armed { ("arm", "writes to machines are allowed") } else { ("disarm", "no writes to machines any more") };
-        let deed = Deed { by: request.by.clone(), verb: verb.into(), detail: detail.into() };
+    fn arm(&mut self, request: &OperatorRequest, switch: (bool, Option<Duration>, bool), actions: &mut Vec<Action>) {
+        let (armed, span, take_over) = switch;
+        let (by, now) = (request.by.clone(), self.desk.now);
+        let refuse = |reason: String| Action::Refuse(OperatorRefusal::NotNow(reason.into()));
+        if let Some(reason) = self.desk.foreign.as_ref().filter(|_| armed && !take_over) {
+            return actions.push(refuse(reason.to_string()));
+        }
+        if span.is_some_and(|span| span.is_zero() || span > LONGEST_ARMING) {
+            return actions.push(refuse("writes are armed for up to 31 days at a time, or until somebody disarms them".into()));
+        }
+        let (verb, mut detail) = match (armed, span) {
+            (true, None) => ("arm", "writes to machines are allowed".to_owned()),
+            (true, Some(span)) => ("arm", format!("writes to machines are allowed for {}", format_duration(span))),
+            (false, _) => ("disarm", "no writes to machines any more".to_owned()),
+        };
+        self.desk.arming = match armed {
+            true => Arming::on(by.clone(), now, span, true),
+            false => Arming::off(by.clone(), now, format!("{by} disarmed them").into()),
+        };
+        self.desk.arming.controls = self.controls.clone();
+        if armed && take_over && self.desk.foreign.take().is_some() {
+            detail.push_str("; the data folder commands from here now");
+        }
+        let deed = Deed { by, verb: verb.into(), detail: detail.into() };
         actions.push(Action::Record(self.event(verb, EventBody::Deed(deed))));
+    }
+
+    fn release(&mut self, request: &OperatorRequest, asset: AssetId, detector: &Arc<str>, actions: &mut Vec<Action>) {
+        let Some(number) = self.number_of(asset, detector) else {
+            return actions.push(Action::Refuse(OperatorRefusal::UnknownDetector(detector.clone())));
+        };
+        let mut refusal = None;
+        self.run(number, actions, |detector, desk| refusal = detector.body.release(desk, &request.by).err());
+        actions.extend(refusal.map(Action::Refuse));
+    }
+
+    /// The position of an instance.
+    pub(crate) fn number_of(&self, asset: AssetId, detector: &str) -> Option<u32> {
+        self.by_name.get(&(asset, Arc::from(detector))).copied()
+    }
+
+    /// Disarms when the time of an arming is over.
+    fn end_arming(&mut self, actions: &mut Vec<Action>) {
+        if let Some(reason) = self.desk.arming.ended(self.desk.now) {
+            self.disarm(reason, actions);
+        }
+    }
+
+    /// Disarms by itself and says so.
+    fn disarm(&mut self, reason: Arc<str>, actions: &mut Vec<Action>) {
+        self.desk.arming = Arming::off("andon".into(), self.desk.now, reason.clone());
+        let message = format!("writes to machines are disarmed: {reason}").into();
+        let notice = SystemNotice { subject: "commands".into(), level: "warning".into(), message };
+        actions.push(Action::Record(self.event("disarmed", EventBody::System(notice))));
     }
 
     fn outcome(&mut self, outcome: &CommandOutcome, actions: &mut Vec<Action>) {
@@ -352,7 +477,7 @@ impl Engine {
     }
 
     /// Runs one instance and whatever it sends to others of its asset.
-    fn run(&mut self, number: u32, actions: &mut Vec<Action>, deed: impl FnOnce(&mut Detector, &mut Desk)) {
+    pub(crate) fn run(&mut self, number: u32, actions: &mut Vec<Action>, deed: impl FnOnce(&mut Detector, &mut Desk)) {
         let mut sends = VecDeque::new();
         self.run_one(number, actions, &mut sends, deed);
         for _ in 0..MOST_SENDS {
@@ -419,7 +544,7 @@ impl Engine {
     }
 
     /// An event of the engine itself.
-    fn event(&self, name: &str, body: EventBody) -> Event {
+    pub(crate) fn event(&self, name: &str, body: EventBody) -> Event {
         let id = EventId::from_name(&format!("engine/{name}/{}", self.desk.now.as_nanos()));
         Event { id, time: self.desk.now, asset: None, asset_path: "".into(), detector: "".into(), body }
     }

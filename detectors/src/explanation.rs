@@ -43,7 +43,7 @@ pub(crate) fn explain_formula(body: &Body, desk: &mut Desk, formula: &Formula, w
 }
 
 /// Everything some lines of the table read, as it stands.
-fn inputs(body: &Body, catalog: &Catalog, lines: &[usize]) -> Vec<ExplainedInput> {
+pub(crate) fn inputs(body: &Body, catalog: &Catalog, lines: &[usize]) -> Vec<ExplainedInput> {
     let places = lines.iter().flat_map(|line| body.places_of(*line).map(move |place| (*line, place)));
     places.map(|(line, place)| input(body, catalog, line, place)).collect()
 }

@@ -8,15 +8,18 @@
 //! - `detector`: one detector: guards, timers, variables, actions. `program` is its model made ready to run.
 //! - `hierarchy`: its tree of states as a statig machine.
 //! - [`iot_events`]: detector models of IoT Events, whose instances belong to keys in messages.
+//! - `arming`: the one switch for all writes; `hand`: writes by people, in two steps.
 //! - `alarm`, `command`: the fixed life cycles, as statig machines too. `policy`: what may be written.
 //! - `explanation`, `message`: why it moved, and what it tells people.
 
 mod action;
 mod alarm;
+mod arming;
 mod command;
 mod detector;
 mod engine;
 mod explanation;
+mod hand;
 mod hierarchy;
 pub mod iot_events;
 mod message;
@@ -29,6 +32,8 @@ mod simulation;
 mod testing;
 
 pub use action::{Action, Input};
+pub use arming::Arming;
 pub use detector::SILENCE;
 pub use engine::{Engine, LONGEST_SHELVING, Restored};
+pub use hand::HAND;
 pub use simulation::AssetSimulation;

@@ -4,12 +4,14 @@
 //! the rate is kept, and the interlock holds on fresh and good values. Every refusal says which rule and why.
 
 use crate::{
-    detector::Body,
+    arming::Arming,
+    detector::{Body, MOST_AHEAD},
     explanation::{self, Truth},
 };
 use andon_models::{
     AssetId, Quality, Timestamp, Value,
     catalog::{Catalog, Tag},
+    command::HandRole,
     definition::Control,
     expression::{Reference, SlotValue},
     time::format_duration,
@@ -30,7 +32,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) struct Desk {
     pub catalog: Arc<Catalog>,
     /// Whether anything may be written.
-    pub armed: bool,
+    pub arming: Arming,
+    /// Why this data folder must not command, if it must not: it is a copy.
+    pub foreign: Option<Arc<str>>,
     /// Whether the engine disarmed itself in this step.
     pub tripped: bool,
     /// The caller's time of this step.
@@ -45,7 +49,8 @@ impl Desk {
     pub fn new(catalog: Arc<Catalog>) -> Self {
         Self {
             catalog,
-            armed: true,
+            arming: Arming::never(),
+            foreign: None,
             tripped: false,
             now: Timestamp::MIN,
             scratch: Vec::new(),
@@ -56,8 +61,18 @@ impl Desk {
 
     /// Goes on as the desk of an earlier definition.
     pub fn take_over(&mut self, earlier: &Self) {
-        self.armed = earlier.armed;
+        self.arming.clone_from(&earlier.arming);
+        self.foreign.clone_from(&earlier.foreign);
         self.minute.clone_from(&earlier.minute);
+    }
+
+    /// Why nothing may be written at all now; none if it may.
+    pub fn forbids(&self) -> Option<String> {
+        match &self.foreign {
+            Some(reason) => Some(format!("writes are disarmed: {reason}")),
+            None if self.arming.armed => None,
+            None => Some(self.arming.forbids()),
+        }
     }
 
     /// Counts a command against the rates, also one from before a restart.
@@ -72,9 +87,9 @@ impl Desk {
     }
 
     fn too_many_in_a_minute(&mut self) -> bool {
-        while self.minute.front().is_some_and(|time| *time + MINUTE <= self.now) {
-            self.minute.pop_front();
-        }
+        // What lies ahead was counted before the clock went back.
+        let now = self.now;
+        self.minute.retain(|time| *time + MINUTE > now && *time <= now + MINUTE);
         if self.minute.len() >= COMMANDS_PER_MINUTE {
             return true;
         }
@@ -92,14 +107,59 @@ impl Desk {
     }
 }
 
-/// Says why a value may not be written now.
+/// Who decides a write.
+#[derive(Clone, Debug)]
+pub(crate) enum Writer {
+    /// The detector itself.
+    Detector,
+    /// A person.
+    Person {
+        /// Who.
+        by: Arc<str>,
+        /// What they may.
+        role: HandRole,
+    },
+}
+
+/// Says why a value may not be written now. A write that is only pretended needs no arming, and does not trip the limit of all.
 ///
 /// # Errors
 /// The first rule that forbids it, in words.
-pub(crate) fn permit(body: &Body, desk: &mut Desk, control: &Control, tag: &Tag, value: &Value) -> Result<(), String> {
-    if !desk.armed {
-        return Err("writes are disarmed".into());
+pub(crate) fn permit(
+    body: &Body,
+    desk: &mut Desk,
+    control: &Control,
+    tag: &Tag,
+    value: &Value,
+    writer: &Writer,
+) -> Result<(), String> {
+    check(body, desk, control, tag, value, writer)?;
+    if body.pretends(control).is_none() && desk.too_many_in_a_minute() {
+        let reason =
+            format!("more than {COMMANDS_PER_MINUTE} commands in a minute; find out which detector runs wild, then arm again");
+        desk.arming = Arming::off("andon".into(), desk.now, reason.into());
+        desk.tripped = true;
+        return Err(format!("more than {COMMANDS_PER_MINUTE} commands in a minute: writes are now disarmed"));
     }
+    Ok(())
+}
+
+/// Everything that must hold for a write, without counting it.
+///
+/// # Errors
+/// The first rule that forbids it, in words.
+pub(crate) fn check(
+    body: &Body,
+    desk: &mut Desk,
+    control: &Control,
+    tag: &Tag,
+    value: &Value,
+    writer: &Writer,
+) -> Result<(), String> {
+    if let Some(reason) = desk.forbids().filter(|_| body.pretends(control).is_none()) {
+        return Err(reason);
+    }
+    may_decide(body, control, writer)?;
     if !desk.catalog.plant.source(&tag.source).is_some_and(|source| source.writes_allowed) {
         return Err(format!("source {} does not allow writes (`writes: allow` in the plant file)", tag.source));
     }
@@ -107,13 +167,41 @@ pub(crate) fn permit(body: &Body, desk: &mut Desk, control: &Control, tag: &Tag,
     if let Some(reason) = desk.rate_exceeded(body.asset, control, body.instant) {
         return Err(reason);
     }
-    interlock(body, desk, control)?;
-    if desk.too_many_in_a_minute() {
-        desk.armed = false;
-        desk.tripped = true;
-        return Err(format!("more than {COMMANDS_PER_MINUTE} commands in a minute: writes are now disarmed"));
+    interlock(body, desk, control)
+}
+
+fn may_decide(body: &Body, control: &Control, writer: &Writer) -> Result<(), String> {
+    let policy = &control.policy;
+    match (writer, &policy.detectors, policy.by_hand) {
+        (Writer::Detector, Some(may), _) if !may.contains(&body.program.model.name) => {
+            Err(format!("the control {} does not let this detector write it (`detectors` in the plant file)", control.name))
+        }
+        (Writer::Detector, ..) => Ok(()),
+        (Writer::Person { .. }, _, None) => {
+            Err(format!("the control {} is not written by hand (`by_hand: operator` in the plant file)", control.name))
+        }
+        (Writer::Person { by, role }, _, Some(least)) if *role < least => {
+            Err(format!("{by} is an {role}, and the control {} needs an {least}", control.name))
+        }
+        (Writer::Person { .. }, ..) => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether a value is near enough to what the device shows, read just before.
+///
+/// # Errors
+/// Why it is not.
+pub(crate) fn check_step(control: &Control, value: &Value, current: Option<&Value>) -> Result<(), String> {
+    let Some(step) = control.policy.step else { return Ok(()) };
+    let Some((from, to)) = current.and_then(Value::as_f64).zip(value.as_f64()) else {
+        return Err("its present value is not known, so nobody knows how large the step would be".into());
+    };
+    // A step of exactly the limit is allowed, whatever binary fractions make of it.
+    if (to - from).abs() <= step * (1.0 + 1e-9) {
+        return Ok(());
+    }
+    let unit = if control.unit.is_empty() { String::new() } else { format!(" {}", control.unit) };
+    Err(format!("from {from}{unit} to {to}{unit} is more than a step of {step}{unit}"))
 }
 
 fn check_value(control: &Control, value: &Value) -> Result<(), String> {
@@ -152,7 +240,7 @@ pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Resu
     };
     let places = formula.lines.iter().flat_map(|line| body.places_of(*line).map(move |place| (*line, place)));
     for (line, place) in places {
-        if let Some(doubt) = doubt(body, &desk.catalog, line, place) {
+        if let Some(doubt) = doubt(body, &desk.catalog, desk.now, line, place) {
             let name = explanation::name(body, &desk.catalog, line, place);
             return Err(format!("interlock `{}`: {name} is {doubt}", formula.expression.text));
         }
@@ -165,7 +253,7 @@ pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Resu
 }
 
 /// Why a value must not drive a write; none if it may.
-fn doubt(body: &Body, catalog: &Catalog, line: usize, place: usize) -> Option<String> {
+fn doubt(body: &Body, catalog: &Catalog, desk_now: Timestamp, line: usize, place: usize) -> Option<String> {
     let slot = &body.values[place];
     if matches!(body.program.table[line].reference, Reference::Variable(_) | Reference::Alarm(_)) {
         return None;
@@ -178,7 +266,12 @@ fn doubt(body: &Body, catalog: &Catalog, line: usize, place: usize) -> Option<St
         });
     }
     let stale = body.series[place].and_then(|series| catalog.property(series)).and_then(|property| property.stale);
-    let age = body.instant.since(slot.time?);
+    // Silence makes old too: what the samples' time has not reached, the caller's time has.
+    let (now, time) = (body.event_now(desk_now), slot.time?);
+    if time > now + MOST_AHEAD {
+        return Some(format!("from the future: its time is {time}"));
+    }
+    let age = now.since(time);
     stale
         .filter(|stale| age > *stale)
         .map(|stale| format!("stale: {} old, {} are allowed", format_duration(age), format_duration(stale)))

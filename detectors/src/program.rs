@@ -3,7 +3,7 @@
 //! Each instance holds one value per line of the table; a formula names its values by line. So a sample is routed by
 //! number, and nothing is looked up by name while samples flow.
 
-use crate::{hierarchy::Placed, message::Template};
+use crate::{hand::HAND, hierarchy::Placed, message::Template};
 use andon_models::{
     EventId,
     definition::{ModelIndex, Plant},
@@ -121,6 +121,10 @@ impl Program {
             let parent = state.parent.and_then(|parent| nodes.get(parent.0)).cloned();
             nodes.push(Arc::new(compiler.node(id, state, parent)));
         }
+        if *model.name == *HAND {
+            let controls = plant.models[asset_model.0].controls.iter();
+            controls.filter(|control| control.policy.by_hand.is_some()).for_each(|control| compiler.interlock(&control.name));
+        }
         let remembers_good = model.states.iter().flat_map(|state| &state.rules).any(|rule| rule.on_bad == OnBad::Ignore);
         let holds = model.states.iter().flat_map(|state| &state.rules).any(|rule| rule.hold.is_some());
         let steps = |node: &Arc<Node>| node.steps().any(|step| matches!(step.kind, ActionKind::Raise));
@@ -175,6 +179,9 @@ fn definition(model: &DetectorModel) -> Arc<str> {
     }
     for state in &model.states {
         text.push_str(&state.path);
+        for action in state.enter.iter().chain(&state.exit) {
+            text.push_str(&format!("\n {}", action.text));
+        }
         for rule in &state.rules {
             text.push_str(&format!("\n {} {:?}", rule.text, rule.on_bad));
         }

@@ -1,7 +1,9 @@
 //! Whole stories: a model and a script in, everything asked for out.
 
 mod alarms;
+mod arming;
 mod by_hand;
+mod clocks;
 mod hierarchy;
 mod plant_file;
 mod restart;

@@ -21,12 +21,12 @@ mod plant;
 pub use model::detector;
 pub use plant::{PATH, command, plant};
 
-use crate::{Action, Engine, Input, Restored};
+use crate::{Action, Arming, Engine, Input, Restored};
 use andon_models::{
     AssetId, Point, SeriesId, StatusCode, Timestamp, Tqv, Value,
     alarm::AlarmVerb,
     catalog::{Catalog, SeriesDirectory},
-    command::{Command, CommandOutcome, CommandState},
+    command::{Command, CommandOutcome, CommandState, HandRole, HandWrite, Prepared},
     definition::{AssetIndex, Plant},
     detector::DetectorModel,
     event::{Event, EventBody},
@@ -45,6 +45,8 @@ pub struct Stage {
     latest: HashMap<SeriesId, Tqv>,
     commands: Vec<Command>,
     detector: Arc<str>,
+    /// The token of what was prepared last.
+    token: Arc<str>,
     /// The asset whose detector is under test, and whose points a script gives.
     watched: AssetIndex,
 }
@@ -78,6 +80,19 @@ impl Stage {
         stage
     }
 
+    /// A plant whose one machine has one detector, just started at 0 s.
+    pub fn of_plant(plant: Plant) -> Self {
+        let mut stage = Self::of(plant, AssetIndex(1));
+        let actions = stage.engine.start(Timestamp::EPOCH);
+        stage.keep(&actions);
+        stage
+    }
+
+    /// The plant it plays in.
+    pub fn plant(&self) -> Plant {
+        (*self.catalog.plant).clone()
+    }
+
     /// The same, not started.
     pub fn unstarted(detectors: Vec<DetectorModel>) -> Self {
         Self::of(plant(detectors), AssetIndex(1))
@@ -86,8 +101,11 @@ impl Stage {
     fn of(plant: Plant, watched: AssetIndex) -> Self {
         let name = plant.model_of(watched).detectors[0].name.clone();
         let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
+        let mut engine = Engine::new(catalog.clone());
+        engine.set_arming(Arming::on("kim".into(), Timestamp::EPOCH, None, true));
         Self {
-            engine: Engine::new(catalog.clone()),
+            engine,
+            token: "".into(),
             catalog,
             kept: HashMap::new(),
             latest: HashMap::new(),
@@ -99,10 +117,16 @@ impl Stage {
 
     /// Stops and starts again with what was kept, and perhaps an edited model.
     pub fn restart(&mut self, now: Timestamp, edited: Option<Vec<DetectorModel>>) -> Vec<Action> {
-        if let Some(detectors) = edited {
-            self.catalog = Arc::new(Catalog::build(Arc::new(plant(detectors)), &mut SeriesDirectory::default()));
-        }
+        let plant = edited.map_or_else(|| self.plant(), plant);
+        self.restart_with(now, plant)
+    }
+
+    /// Stops and starts again with another plant.
+    pub fn restart_with(&mut self, now: Timestamp, plant: Plant) -> Vec<Action> {
+        self.catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
+        let arming = self.engine.arming().clone();
         self.engine = Engine::new(self.catalog.clone());
+        self.engine.set_arming(arming);
         let stored = |snapshot: &DetectorSnapshot| serde_json::from_slice(&serde_json::to_vec(snapshot).unwrap()).unwrap();
         self.engine.restore(self.kept.values().map(stored).collect(), &|series| self.latest.get(&series).cloned());
         let actions = self.engine.start(now);
@@ -181,7 +205,18 @@ impl Stage {
                 };
                 self.engine.step(now, Input::Operator(&operator(deed)))
             }
-            "arm" | "disarm" => self.engine.step(now, Input::Operator(&operator(OperatorDeed::Arm { armed: verb == "arm" }))),
+            "arm" | "disarm" => {
+                let deed =
+                    OperatorDeed::Arm { armed: verb == "arm", span: parse_duration(rest), take_over: rest == "take-over" };
+                self.engine.step(now, Input::Operator(&operator(deed)))
+            }
+            "release" => self.engine.step(now, Input::Operator(&operator(OperatorDeed::Release { asset, detector }))),
+            "confirm" => {
+                let token = self.token.clone();
+                let by = if rest.is_empty() { "kim" } else { rest };
+                let request = OperatorRequest { by: by.into(), deed: OperatorDeed::Confirm { token } };
+                self.engine.step(now, Input::Operator(&request))
+            }
             "sent" => self.engine.step(now, Input::Sent(command.unwrap())),
             "verified" | "failed" | "unknown" => {
                 let state = match verb {
@@ -224,6 +259,17 @@ impl Stage {
             }
         }
         self.engine.step(now, Input::Samples(points))
+    }
+
+    /// Prepares a write by hand, the device showing a value.
+    pub fn prepare(&mut self, now: &str, control: &str, value: Value, current: Option<Value>) -> Result<Prepared, String> {
+        let current = current.ok_or_else(|| "no answer".into());
+        let (by, role, asset) = ("kim".into(), HandRole::Operator, self.asset());
+        let prepared = self.engine.prepare(at(now), HandWrite { by, role, asset, control: control.into(), value, current });
+        if let Ok(prepared) = &prepared {
+            self.token = prepared.token.clone();
+        }
+        prepared.map_err(|refusal| refusal.to_string())
     }
 
     /// Performs lines whose samples are of these assets.

@@ -30,8 +30,10 @@ pub(crate) trait WritableDevice {
     fn read(&self, tag: &Tag) -> impl Future<Output = Result<Value, IngestError>> + Send;
 }
 
-/// Reads a tag in the type of its property.
+/// Reads a tag in the type of its property, a control where its value shows.
 pub(crate) async fn read<D: WritableDevice>(device: &D, tag: &Tag) -> Result<Value, IngestError> {
+    let shown = tag.feedback.as_ref().map(|address| Tag { address: address.clone(), ..tag.clone() });
+    let tag = shown.as_ref().unwrap_or(tag);
     let value = device.read(tag).await?;
     Ok(value.clone().coerce(tag.value_type).unwrap_or(value))
 }
@@ -67,6 +69,8 @@ pub(crate) async fn write<D: WritableDevice>(shared: &Arc<Shared>, device: &D, c
         Err(error @ (IngestError::Timeout { .. } | IngestError::Broken { .. })) => (command.value.clone(), Some(error)),
         Err(error) => return done(CommandState::Failed, Value::Null, &error.to_string()),
     };
+    // Where the value shows elsewhere, it shows as it was meant, whatever the written point makes of it.
+    let expected = if tag.feedback.is_some() { command.value.clone() } else { expected };
     let last = read_back(device, tag, &expected, command.verify).await;
     match (last, doubt) {
         (Ok(value), _) if expected.is_shown_by(&value) => done(CommandState::Verified, value, ""),

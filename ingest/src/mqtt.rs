@@ -1,6 +1,7 @@
 //! MQTT 3.1.1 and 5: topics find their machines, payloads their values; a message is acknowledged when its samples are on disk.
 
 mod client;
+mod feedback;
 mod payload;
 mod route;
 #[cfg(test)]
@@ -10,10 +11,15 @@ use crate::{
     IngestError, Shared, SourcePlan, TagName, backoff::Backoff, batcher::IntakeSender, command::WritableDevice, convert,
 };
 use andon_models::{
-    Sample, StatusCode, Timestamp, Tqv, Value, catalog::Tag, definition::SourceProtocol, snapshot::ConnectionState,
+    Sample, StatusCode, Timestamp, Tqv, Value,
+    address::{Address, MqttAddress},
+    catalog::Tag,
+    definition::SourceProtocol,
+    snapshot::ConnectionState,
 };
 use bytes::Bytes;
 use client::{Acknowledge, Client, Failure, Message, Signal};
+use feedback::Feedback;
 use payload::{Found, Payload};
 use route::Routes;
 use std::{
@@ -48,6 +54,7 @@ const NO_DATA: StatusCode = StatusCode(0x809B_0000);
 pub(crate) struct MqttDevice {
     shared: Arc<Shared>,
     client: Arc<Mutex<Option<Client>>>,
+    feedback: Feedback,
 }
 
 /// Starts the collector of a broker.
@@ -63,10 +70,21 @@ pub(crate) fn start(
         SourceProtocol::Mqtt { topic, time_path, .. } => (topic.clone(), time_path.clone()),
         _ => (andon_models::definition::TopicPattern { levels: Vec::new() }, None),
     };
-    let tags = plan.tags.into_iter().filter(|tag| tag.read).collect();
+    let shown: Vec<Tag> = plan.tags.iter().filter_map(feedback::shown).collect();
+    let tags = plan.tags.into_iter().filter(|tag| tag.read).chain(shown).collect();
+    let feedback = Feedback::default();
     let routes = Routes::new(pattern, tags, &plan.asset_paths);
-    let collector = Collector { shared: shared.clone(), intake, routes, time_path, client_id, slot: slot.clone(), clock: 0 };
-    (MqttDevice { shared, client: slot }, tokio::spawn(collector.run(stop)))
+    let collector = Collector {
+        shared: shared.clone(),
+        intake,
+        routes,
+        time_path,
+        client_id,
+        slot: slot.clone(),
+        feedback: feedback.clone(),
+        clock: 0,
+    };
+    (MqttDevice { shared, client: slot, feedback }, tokio::spawn(collector.run(stop)))
 }
 
 /// The same for the same source of the same installation, so that the broker knows us again; 22 characters, because 3.1.1 promises
@@ -86,6 +104,7 @@ struct Collector {
     time_path: Option<Arc<str>>,
     client_id: String,
     slot: Arc<Mutex<Option<Client>>>,
+    feedback: Feedback,
     /// Offset of the senders' clocks as told to the batcher.
     clock: i64,
 }
@@ -205,6 +224,11 @@ impl Collector {
                 Found::NoValue => Tqv::bad(time, no_value),
                 Found::Nothing => return None,
             };
+            if !tag.read {
+                // Only what a control shows; it is no value of a property.
+                self.feedback.came(tag.id, tqv.value);
+                return None;
+            }
             Some(Sample { tag: tag.id, tqv })
         });
         samples.collect()
@@ -257,18 +281,32 @@ impl MqttDevice {
         }
     }
 
-    fn unsupported(&self, tag: &Tag) -> IngestError {
-        let reason = format!("{} is an MQTT point, which can be published but not written and read back", TagName::of(tag));
-        IngestError::Unsupported { source_name: self.shared.source.name.clone(), reason: reason.into() }
+    fn refused(&self, tag: &Tag, reason: String) -> IngestError {
+        IngestError::Refused { source_name: self.shared.source.name.clone(), tag: TagName::of(tag), reason: reason.into() }
     }
 }
 
 impl WritableDevice for MqttDevice {
-    async fn write(&self, tag: &Tag, _: &Value, _: &(dyn Fn() -> bool + Send + Sync)) -> Result<Value, IngestError> {
-        Err(self.unsupported(tag))
+    async fn write(&self, tag: &Tag, value: &Value, expired: &(dyn Fn() -> bool + Send + Sync)) -> Result<Value, IngestError> {
+        let Address::Mqtt(MqttAddress { topic: Some(topic), .. }) = &tag.address else {
+            return Err(self.refused(tag, "it names no topic to publish to".into()));
+        };
+        if tag.feedback.is_none() {
+            return Err(self.refused(tag, "nothing shows whether the machine took it: add `feedback:` to the control".into()));
+        }
+        let Address::Mqtt(address) = &tag.address else { return Err(self.refused(tag, "it is no MQTT point".into())) };
+        let message = feedback::message(address, value).map_err(|reason| self.refused(tag, reason))?;
+        if expired() {
+            return Err(IngestError::Late);
+        }
+        self.feedback.forget(tag.id);
+        // Not retained: a machine that comes back later must not find an old order.
+        self.publish(topic, message, false).await?;
+        Ok(value.clone())
     }
 
     async fn read(&self, tag: &Tag) -> Result<Value, IngestError> {
-        Err(self.unsupported(tag))
+        let last = self.feedback.last(tag.id);
+        last.ok_or_else(|| self.refused(tag, "nothing has come on its feedback topic since".into()))
     }
 }

@@ -37,6 +37,7 @@ pub fn tag(id: u32, address: Address, value_type: ValueType, read: bool) -> Tag 
         scaling: Scaling::default(),
         stale: None,
         read,
+        feedback: None,
     }
 }
 

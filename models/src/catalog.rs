@@ -69,6 +69,8 @@ pub struct Tag {
     pub stale: Option<Duration>,
     /// Whether it is read; a control's tag is only written and read back.
     pub read: bool,
+    /// For a control: where its value shows, if not where it is written.
+    pub feedback: Option<Address>,
 }
 
 /// The point behind a control of one asset.
@@ -162,6 +164,9 @@ impl Catalog {
     fn add_control(&mut self, directory: &mut SeriesDirectory, asset: AssetIndex, control: &crate::definition::Control) {
         let id = directory.number(self.plant.assets[asset.0].id, control.id);
         let tag = self.add_tag(asset, &control.binding, id, control.value_type, Scaling::default(), None, false);
+        if let (Some(_), Some(tag)) = (tag, self.tags.last_mut()) {
+            tag.feedback.clone_from(&control.policy.feedback);
+        }
         if let Some(tag) = tag {
             self.by_control.insert((asset, control.name.clone()), ControlPoint { tag, series: id });
         }
@@ -194,7 +199,8 @@ impl Catalog {
         let slots = &self.plant.assets[asset.0].slots;
         let source = slots.iter().find(|(slot, _)| *slot == binding.slot)?.1.clone();
         let id = TagId(u32::try_from(self.tags.len()).expect("a plant has fewer than 2^32 tags"));
-        self.tags.push(Tag { id, source, address: binding.address.clone(), series, asset, value_type, scaling, stale, read });
+        let address = binding.address.clone();
+        self.tags.push(Tag { id, source, address, series, asset, value_type, scaling, stale, read, feedback: None });
         Some(id)
     }
 

@@ -1,5 +1,13 @@
 //! Command vocabulary: one write to a machine, from request to verified outcome.
 
+mod fingerprint;
+mod policy;
+mod prepared;
+
+pub use fingerprint::controls_fingerprint;
+pub use policy::{DryRun, HandRole, WritePolicy};
+pub use prepared::{CONFIRM_WITHIN, HandWrite, Prepared};
+
 use crate::{AssetId, CommandId, SeriesId, TagId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
@@ -47,6 +55,8 @@ pub enum CommandState {
     Refused,
     /// Its deadline passed before it could be sent.
     Expired,
+    /// Everything was done but sending: a dry run.
+    DryRun,
 }
 
 /// What became of a command, as the device's connection saw it.
@@ -80,6 +90,7 @@ impl CommandState {
             Self::Unknown => "unknown",
             Self::Refused => "refused",
             Self::Expired => "expired",
+            Self::DryRun => "dry_run",
         }
     }
 }

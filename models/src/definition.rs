@@ -7,6 +7,7 @@ use crate::{
     address::{Address, Protocol},
     alarm::Priority,
     calendar::ShiftCalendar,
+    command::WritePolicy,
     detector::DetectorModel,
     expression::Expression,
     oee::{OeeDefinition, OeeOfChildren},
@@ -334,6 +335,8 @@ pub struct Control {
     pub verify: Option<Duration>,
     /// At most so many writes per span.
     pub at_most: Option<(u32, Duration)>,
+    /// Who may write it and how far.
+    pub policy: WritePolicy,
 }
 
 /// A machine, or a group of machines.

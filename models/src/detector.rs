@@ -3,6 +3,7 @@
 use crate::{
     Value,
     alarm::{AlarmSettings, Priority},
+    command::DryRun,
     expression::Expression,
 };
 use std::{sync::Arc, time::Duration};
@@ -30,6 +31,8 @@ pub struct DetectorModel {
     pub evaluation: Evaluation,
     /// Late samples within this span are re-ordered.
     pub lateness: Duration,
+    /// Whether it only pretends to write.
+    pub dry_run: DryRun,
 }
 
 /// Most states of one detector model: the slots of its state machine.

@@ -111,6 +111,24 @@ pub enum OperatorDeed {
     Arm {
         /// Whether writes are allowed.
         armed: bool,
+        /// For how long; none means until somebody forbids them.
+        #[serde(default)]
+        span: Option<Duration>,
+        /// Whether a data folder that was copied or moved to another machine is taken over for good.
+        #[serde(default)]
+        take_over: bool,
+    },
+    /// Ends the dry run of a detector: from now on it writes.
+    Release {
+        /// The asset.
+        asset: AssetId,
+        /// The detector.
+        detector: Arc<str>,
+    },
+    /// Confirms a write that was prepared.
+    Confirm {
+        /// The token of what was prepared.
+        token: Arc<str>,
     },
 }
 
@@ -120,7 +138,7 @@ pub enum OperatorRefusal {
     /// There is no such detector.
     #[error("there is no detector {0}")]
     UnknownDetector(Arc<str>),
-    /// The alarm is not in a state that allows it.
+    /// The alarm is not in a state that allows it, or a rule forbids the write.
     #[error("{0}")]
     NotNow(Arc<str>),
     /// It could not be recorded; nothing was done.

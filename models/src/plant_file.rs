@@ -12,6 +12,7 @@ mod alarm;
 mod assets;
 mod bindings;
 mod build;
+mod control;
 mod declare;
 mod declared;
 mod detectors;

@@ -51,6 +51,9 @@ pub struct DetectorSnapshot {
     /// Names the definition it stood in: another one has another name.
     #[serde(default)]
     pub definition: Arc<str>,
+    /// How its dry run stands, while it only pretends to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<DryRunSnapshot>,
     /// The last good values of inputs that are not good now, where a rule counts on them (`on_bad: ignore`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub good: Vec<Point>,
@@ -60,6 +63,23 @@ pub struct DetectorSnapshot {
     /// With `lateness`: samples that wait to be put in order, by time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Point>,
+}
+
+/// What a detector has pretended to write, and until when it must.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DryRunSnapshot {
+    /// When it began, by the caller's time.
+    pub since: Timestamp,
+    /// When somebody may release it; none while it always pretends.
+    pub until: Option<Timestamp>,
+    /// Commands it would have sent.
+    pub commands: u64,
+    /// Commands that a rule would have refused.
+    pub refused: u64,
+    /// When it would have sent the last one.
+    pub last: Option<Timestamp>,
+    /// Who released it; empty while it pretends.
+    pub released_by: Arc<str>,
 }
 
 /// A running timer.

@@ -111,6 +111,8 @@ impl Demo {
         let loaded = plant_file::load(&files, &|name| servers.variable(name));
         let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
         let mut opened = service::open(plant, &files, HistorianOptions::new(data), from, &now).await?;
+        // Simulated machines: whoever starts them wants to see them stopped.
+        opened.core.arm_first("the demo", from, true);
         // A folder that was kept has its past; only what is missing since then is made.
         if let Some(stored) = opened.newest_value() {
             ensure!(

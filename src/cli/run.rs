@@ -29,6 +29,9 @@ pub struct Run {
     listen: SocketAddr,
     #[command(flatten)]
     sql: SqlListen,
+    /// Allows writes to machines in the first run of a data folder; after a restart somebody must arm (`andon arm`).
+    #[arg(long)]
+    arm: bool,
 }
 
 impl Run {
@@ -52,7 +55,13 @@ impl Run {
             let mut signal = StopSignal::listen()?;
             let options = self.storage.options();
             let sql = self.sql.bind(&options.dir).await?;
-            let opened = service::open(plant, &checked.files, options, now(), &now).await?;
+            let mut opened = service::open(plant, &checked.files, options, now(), &now).await?;
+            if self.arm {
+                opened.core.arm_first("`andon run --arm`", now(), false);
+            }
+            if opened.core.can_write() && !opened.core.armed() {
+                eprintln!("Writes to machines are disarmed; `andon arm` arms them");
+            }
             let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new() };
             let mut running = service::start(opened, listener, info, now).await?;
             if let Some(server) = sql {

@@ -2,18 +2,19 @@
 //!
 //! The live loop ([`super::pipeline`]) and the fast production of history ([`super::history`]) drive the same core.
 
+mod beats;
 mod refused;
 #[cfg(test)]
 mod tests;
 
-use self::refused::Refusals;
 pub use self::refused::Refused;
+use self::{beats::Beats, refused::Refusals};
 
-use andon_detectors::{Action, Engine, Input};
+use andon_detectors::{Action, Arming, Engine, HAND, Input};
 use andon_models::{
-    Point, Sample, SeriesId, TagId, Timestamp, Tqv,
+    Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
     catalog::Catalog,
-    command::Command,
+    command::{Command, HandWrite, Prepared},
     definition::PropertyKind,
     notice::Notice,
     operator::{OperatorRefusal, OperatorRequest},
@@ -31,12 +32,14 @@ const NO_TAG: TagId = TagId(u32::MAX);
 
 /// Key of the kept document that says whether writes to machines are allowed.
 const ARMED_KEY: &str = "armed";
-const ARMED: &[u8] = b"armed";
-const DISARMED: &[u8] = b"disarmed";
 
-/// The kept document that forbids writes to machines.
-pub fn disarmed() -> (String, Vec<u8>) {
-    (ARMED_KEY.into(), DISARMED.into())
+/// The kept document that forbids writes to machines, with the reason.
+pub fn disarmed(at: Timestamp, reason: &str) -> (String, Vec<u8>) {
+    kept(&Arming::off("andon".into(), at, reason.into()))
+}
+
+fn kept(arming: &Arming) -> (String, Vec<u8>) {
+    (ARMED_KEY.into(), serde_json::to_vec(arming).expect("an arming is plain data"))
 }
 
 /// Everything that changes while a plant runs.
@@ -44,8 +47,10 @@ pub struct Core {
     catalog: Arc<Catalog>,
     transforms: Transforms,
     engine: Engine,
-    armed: bool,
+    /// The switch for writes as it is kept.
+    arming: Arming,
     refusals: Refusals,
+    beats: Beats,
     /// Keys of the kept documents of detectors that the definition does not have any more.
     forget: Vec<String>,
 }
@@ -70,6 +75,8 @@ pub struct Step {
 pub enum Effect {
     /// Write to a machine.
     Write(Command),
+    /// Toggle a heartbeat.
+    Beat(Command),
     /// Tell somebody.
     Notify(Notice),
     /// Publish a message.
@@ -106,7 +113,16 @@ impl Core {
     pub fn new(catalog: Arc<Catalog>) -> Self {
         let engine = Engine::new(catalog.clone());
         let refusals = Refusals::default();
-        Self { transforms: Transforms::new(&catalog), armed: engine.armed(), engine, catalog, refusals, forget: Vec::new() }
+        let beats = Beats::new(&catalog);
+        Self {
+            transforms: Transforms::new(&catalog),
+            arming: engine.arming().clone(),
+            engine,
+            catalog,
+            refusals,
+            beats,
+            forget: Vec::new(),
+        }
     }
 
     /// Takes over from an earlier run: detector snapshots as kept, newest values as stored. Repeats no action.
@@ -130,8 +146,8 @@ impl Core {
                 "detectors of the definition before"
             );
         }
-        self.armed = kept.get(ARMED_KEY).is_none_or(|document| document == ARMED);
-        self.engine.set_armed(self.armed);
+        self.arming = kept.get(ARMED_KEY).map_or_else(Arming::never, |document| arming_of(document));
+        self.engine.set_arming(self.arming.clone());
     }
 
     /// Starts what is new: attributes whose value is not stored yet, and detectors without a snapshot.
@@ -203,15 +219,45 @@ impl Core {
 
     /// Every detector as it stands.
     pub fn snapshots(&self) -> Vec<DetectorSnapshot> {
-        self.engine.snapshots().collect()
+        self.engine.snapshots().filter(is_shown).collect()
     }
 
     /// Whether a command may still be sent at this very moment.
     ///
     /// # Errors
     /// Why not.
-    pub fn may_send(&mut self, now: Timestamp, command: &Command) -> Result<(), Arc<str>> {
-        self.engine.may_send(now, command)
+    pub fn may_send(&mut self, now: Timestamp, command: &Command, current: Option<&Value>) -> Result<(), Arc<str>> {
+        self.engine.may_send(now, command, current)
+    }
+
+    /// Checks a write by hand and shows what it would do.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    pub fn prepare(&mut self, now: Timestamp, write: HandWrite) -> Result<Prepared, OperatorRefusal> {
+        self.engine.prepare(now, write)
+    }
+
+    /// Arms a data folder that nobody has armed or disarmed yet; a person must confirm it after a restart, unless `attended`.
+    pub fn arm_first(&mut self, by: &str, now: Timestamp, attended: bool) {
+        if self.arming == Arming::never() {
+            self.engine.set_arming(Arming::on(by.into(), now, None, attended));
+        }
+    }
+
+    /// Forbids all writes because the data folder is not the one that commands; none lifts that.
+    pub fn set_foreign(&mut self, reason: Option<Arc<str>>) {
+        self.engine.set_foreign(reason);
+    }
+
+    /// The heartbeats that are due.
+    pub fn beats(&mut self, now: Timestamp) -> Step {
+        self.beats.tick(now, self.engine.armed())
+    }
+
+    /// Whether the definition lets anybody write anything.
+    pub fn can_write(&self) -> bool {
+        self.catalog.plant.models.iter().any(|model| !model.controls.is_empty())
     }
 
     /// Whether writes to machines are allowed at all.
@@ -227,9 +273,9 @@ impl Core {
     /// Sorts actions into the record and the effects; values put by detectors run through transforms and detectors again.
     fn perform(&mut self, now: Timestamp, actions: Vec<Action>, step: &mut Step) {
         let mut actions = actions;
-        if self.engine.armed() != self.armed {
-            self.armed = self.engine.armed();
-            step.batch.keep.push((ARMED_KEY.into(), if self.armed { ARMED } else { DISARMED }.into()));
+        if *self.engine.arming() != self.arming {
+            self.arming = self.engine.arming().clone();
+            step.batch.keep.push(kept(&self.arming));
         }
         for round in 0..=MAX_PUT_ROUNDS {
             let mut put = Vec::new();
@@ -287,6 +333,23 @@ impl Core {
     }
 }
 
+/// The instances that write by hand are no detectors of anybody's definition.
+fn is_shown(snapshot: &DetectorSnapshot) -> bool {
+    *snapshot.detector != *HAND
+}
+
+/// The switch as it was kept. An earlier Andon kept one word.
+fn arming_of(document: &[u8]) -> Arming {
+    match document {
+        b"armed" => Arming::on("an earlier Andon".into(), Timestamp::EPOCH, None, true),
+        b"disarmed" => Arming::off("an earlier Andon".into(), Timestamp::EPOCH, "somebody disarmed them".into()),
+        json => serde_json::from_slice(json).unwrap_or_else(|error| {
+            tracing::error!(%error, "whether writes are armed cannot be read; they are disarmed");
+            Arming::never()
+        }),
+    }
+}
+
 impl Step {
     /// Something that no detector decided.
     pub fn record(batch: Batch) -> Self {
@@ -323,6 +386,8 @@ impl Step {
         let key = DetectorSnapshot::key(snapshot.asset, &snapshot.detector);
         let document = serde_json::to_vec(&snapshot).expect("a snapshot is plain data");
         self.batch.keep.push((key, document));
-        self.moved.push(snapshot);
+        if is_shown(&snapshot) {
+            self.moved.push(snapshot);
+        }
     }
 }

@@ -97,7 +97,7 @@ impl Waiting {
                 Effect::Write(command) => world.not_recorded(&command),
                 // People are told also when the disk fails: twice after a crash, rather than not at all.
                 Effect::Notify(_) | Effect::Trouble { .. } => world.perform(effect),
-                Effect::Publish { .. } => {}
+                Effect::Publish { .. } | Effect::Beat(_) => {}
             }
         }
     }

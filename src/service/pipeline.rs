@@ -10,11 +10,11 @@ use super::{
     telemetry,
     unrecorded::Unrecorded,
 };
-use andon_dashboards::{LiveHub, Write};
+use andon_dashboards::{LiveHub, Prepare, Write};
 use andon_detectors::Input;
 use andon_ingest::Delivery;
 use andon_models::{
-    Point,
+    Point, Value,
     command::{Command, CommandOutcome},
     operator::{OperatorRefusal, OperatorRequest},
 };
@@ -40,8 +40,11 @@ const TICK: Duration = Duration::from_millis(100);
 pub enum Message {
     /// A person asks for something.
     Operator(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>),
-    /// A command is about to be sent; answered once that is on disk, or with the reason why it must not be sent.
-    Sending(Command, oneshot::Sender<Leave>),
+    /// A command is about to be sent, with what the device shows now where that matters; answered once that is on disk, or with the
+    /// reason why it must not be sent.
+    Sending(Command, Option<Value>, oneshot::Sender<Leave>),
+    /// Somebody wants to write by hand.
+    Prepare(Prepare),
     /// What became of a command.
     Outcome(CommandOutcome),
     /// The figures of a job, or none if they could not be computed; answered once they can be read.
@@ -161,13 +164,22 @@ impl Pipeline {
             Message::Operator(request, reply) => {
                 let mut step = self.core.operator(now, &request);
                 match step.refusal.take() {
-                    Some(refusal) => _ = reply.send(Err(refusal)),
+                    // What else happened in the step happened: a timer that was due, a command that was refused.
+                    Some(refusal) => {
+                        _ = reply.send(Err(refusal));
+                        self.commit(step, Vec::new(), None).await;
+                    }
                     None => self.commit(step, Vec::new(), Some(Durable::Operator(reply))).await,
                 }
                 "operator"
             }
-            Message::Sending(command, reply) => {
-                match self.core.may_send(now, &command) {
+            Message::Prepare(Prepare { write, reply }) => {
+                // The person may have gone.
+                let _ = reply.send(self.core.prepare(now, write));
+                "operator"
+            }
+            Message::Sending(command, current, reply) => {
+                match self.core.may_send(now, &command, current.as_ref()) {
                     Err(reason) => _ = reply.send(Leave::Forbidden(reason)),
                     Ok(()) => {
                         let step = self.core.decide(now, Input::Sent(command.id));
@@ -210,6 +222,10 @@ impl Pipeline {
             let step = self.core.time(now);
             self.commit(step, Vec::new(), None).await;
             telemetry::step("time", start.elapsed());
+        }
+        let beats = self.core.beats(now);
+        if !beats.is_empty() {
+            self.store(beats, Vec::new(), None).await;
         }
         if !self.unrecorded.is_empty() {
             self.store(Step::default(), Vec::new(), None).await;

@@ -4,10 +4,10 @@ use super::{clock::Now, effects::outcome, pipeline::Message};
 use andon_dashboards::LiveHub;
 use andon_ingest::{Delivery, SourceHandle, SourcePlan};
 use andon_models::{
-    EventId, Value,
+    AssetId, EventId, Value,
     catalog::Catalog,
     command::{Command, CommandOutcome, CommandState},
-    definition::SourceProtocol,
+    definition::{AssetIndex, SourceProtocol},
     event::{Event, EventBody, SystemNotice},
     snapshot::{ConnectionState, SourceStatus},
 };
@@ -82,6 +82,15 @@ impl Sources {
         }
     }
 
+    /// Toggles a heartbeat. What fails shows in the source's status; the controller notices by itself.
+    pub async fn beat(&self, beat: &Command, now: &Now) {
+        let outcome = self.write(beat, now).await;
+        // Whether it shows is the controller's affair: it may have reset it already.
+        if matches!(outcome.state, CommandState::Refused | CommandState::Expired) || !outcome.reason.starts_with("written") {
+            tracing::debug!(control = %beat.control, state = %outcome.state, "heartbeat: {}", outcome.reason);
+        }
+    }
+
     /// Reads the point of a command, once its source is connected.
     pub async fn read_back(&self, command: &Command) -> anyhow::Result<Value> {
         let handle = self.connection_of(command)?.handle;
@@ -91,6 +100,21 @@ impl Sources {
             .await
             .map_err(|_| anyhow!("{} was not connected within {READ_BACK_PATIENCE:?}", handle.name()))??;
         Ok(handle.read_back(command.tag).await?)
+    }
+
+    /// What a point shows now, if its control limits steps; none also when it cannot be read.
+    pub async fn present_value(&self, command: &Command) -> Option<Value> {
+        let tag = self.catalog.tag(command.tag)?;
+        self.catalog.plant.model_of(tag.asset).control(&command.control)?.policy.step?;
+        self.connection_of(command).ok()?.handle.read_back(command.tag).await.ok()
+    }
+
+    /// What the point of a control shows now.
+    pub async fn read_control(&self, asset: AssetId, control: &str) -> anyhow::Result<Value> {
+        let index = self.catalog.plant.assets.iter().position(|known| known.id == asset).map(AssetIndex);
+        let point = index.and_then(|index| self.catalog.control(index, control)).context("it is not bound to a source")?;
+        let tag = self.catalog.tag(point.tag).context("its point is not bound to a source any more")?;
+        Ok(self.connection(&tag.source)?.handle.read_back(tag.id).await?)
     }
 
     /// Shows trouble with what a source sends in its status.

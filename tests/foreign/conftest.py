@@ -79,7 +79,12 @@ def andon(tmp_path):
         file.write_text(plant)
         process = Andon(["run", str(file), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", *arguments])
         running.append(process)
-        return process.wait_ready()
+        process.wait_ready()
+        arm = urllib.request.Request(
+            process.url + "/api/arm", data=b'{"armed": true}', headers={"content-type": "application/json"}
+        )
+        urllib.request.urlopen(arm, timeout=10).close()
+        return process
 
     yield start
     for process in running:

@@ -1,7 +1,7 @@
 //! The description of the interface, made from the handlers and the shapes they answer with.
 
 use crate::{
-    api::{alarms, assets, detectors, events, live, overview, plant, schema, series, sources, sql, write},
+    api::{alarms, assets, commands, detectors, events, live, overview, plant, schema, series, sources, sql, write},
     error::ErrorBody,
     health,
     view::{Datum, Time},
@@ -27,6 +27,9 @@ use utoipa::{OpenApi, ToSchema};
         series::history,
         detectors::list,
         detectors::one,
+        commands::prepare,
+        commands::confirm,
+        commands::release,
         alarms::list,
         alarms::acknowledge,
         alarms::shelve,

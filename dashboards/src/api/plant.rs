@@ -1,6 +1,6 @@
 //! The plant as a whole: what stands in the header of every page.
 
-use super::request::Body;
+use super::{commands::named, request::Body};
 use crate::{
     GuideStep,
     app::App,
@@ -64,6 +64,15 @@ pub(crate) struct SourceCounts {
 pub(crate) struct Arming {
     /// Whether writes shall be allowed.
     armed: bool,
+    /// For how many seconds; until somebody forbids them if left out.
+    #[serde(default)]
+    seconds: Option<u64>,
+    /// Whether a data folder that was copied, or carried to another machine, commands from here from now on.
+    #[serde(default)]
+    take_over: bool,
+    /// Who arms, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
 }
 
 /// Describes the plant as a whole.
@@ -103,6 +112,8 @@ pub(crate) async fn arm(
     Body(arming): Body<Arming>,
 ) -> Result<StatusCode, ApiError> {
     principal.require(Role::Engineer)?;
-    app.request(&principal, OperatorDeed::Arm { armed: arming.armed }).await?;
+    let span = arming.seconds.map(Duration::from_secs);
+    let deed = OperatorDeed::Arm { armed: arming.armed, span, take_over: arming.take_over };
+    app.request_as(named(&principal, &arming.name)?, deed).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -56,7 +56,7 @@ async fn shelving_and_arming_reach_the_plant() {
         (StatusCode::NO_CONTENT, OperatorDeed::Unshelve { asset: filler(), detector: "overheat".into() })
     );
     let (deed, status, _) = ask("/api/arm", json!({"armed": false}), Ok(())).await;
-    assert_eq!((status, deed), (StatusCode::NO_CONTENT, OperatorDeed::Arm { armed: false }));
+    assert_eq!((status, deed), (StatusCode::NO_CONTENT, OperatorDeed::Arm { armed: false, span: None, take_over: false }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

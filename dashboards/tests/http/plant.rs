@@ -225,6 +225,7 @@ pub fn snapshot(path: &str, state: &str, alarm: AlarmState) -> DetectorSnapshot 
         seen: since,
         behind: Default::default(),
         definition: "".into(),
+        dry_run: None,
         good: Vec::new(),
         inputs: Vec::new(),
         waiting: Vec::new(),

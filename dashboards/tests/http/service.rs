@@ -55,6 +55,7 @@ impl Service {
             historian: historian.clone(),
             live: live.clone(),
             requests: asked,
+            prepares: mpsc::channel(1).0,
             writes: store(historian.clone()),
             now: Arc::new(plant::now),
             info: AppInfo { demo: true, version: "0.0.0-test".into(), guide: Vec::new() },

@@ -6,7 +6,7 @@ use crate::{
     command::{CommandLife, DEFAULT_VERIFY, SEND_WITHIN},
     explanation,
     message::{Filling, Template},
-    policy::{self, Desk},
+    policy::{self, Desk, Writer},
     program::{Formula, Step},
 };
 use andon_models::{
@@ -140,21 +140,41 @@ impl Body {
     }
 
     fn write(&mut self, desk: &mut Desk, name: &Arc<str>, value: Value) {
+        let number = self.commands_decided;
+        let id = CommandId::from_name(&format!("{}/{}/{number}", self.asset, self.program.model.name));
+        // What was refused is recorded, and nobody waits for an answer.
+        let _ = self.decide(desk, id, name, value, &Writer::Detector);
+    }
+
+    /// Decides a write, records it and asks for it.
+    ///
+    /// # Errors
+    /// Why it was refused, which is recorded too.
+    pub(super) fn decide(
+        &mut self,
+        desk: &mut Desk,
+        id: CommandId,
+        name: &Arc<str>,
+        value: Value,
+        writer: &Writer,
+    ) -> Result<(), String> {
         let catalog = desk.catalog.clone();
         let control = catalog.plant.model_of(self.index).control(name);
         let point = catalog.control(self.index, name);
-        let number = self.commands_decided;
         self.commands_decided += 1;
         self.out.dirty = true;
-        let id = CommandId::from_name(&format!("{}/{}/{number}", self.asset, self.program.model.name));
-        let (Some(control), Some(point)) = (control, point) else {
+        let Some(((control, point), tag)) = control.zip(point).and_then(|bound| Some((bound, catalog.tag(bound.1.tag)?)))
+        else {
             let reason = format!("control {name} is not bound: the asset fills no source into its slot");
             self.command_event(id, name, "".into(), &value, CommandState::Refused, Value::Null, &reason);
             self.fail(format!("write {name} refused: {reason}"));
-            return;
+            return Err(reason);
         };
-        let Some(tag) = catalog.tag(point.tag) else { return };
         let value = value.coerce(control.value_type).unwrap_or(Value::Null);
+        let decided_by = match writer {
+            Writer::Detector => self.program.model.name.clone(),
+            Writer::Person { by, .. } => by.clone(),
+        };
         let command = Command {
             id,
             asset: self.asset,
@@ -162,25 +182,32 @@ impl Body {
             tag: point.tag,
             series: point.series,
             value: value.clone(),
-            decided_by: self.program.model.name.clone(),
+            decided_by,
             decided_at: self.instant,
             deadline: desk.now.max(self.instant) + SEND_WITHIN,
             verify: control.verify.unwrap_or(DEFAULT_VERIFY),
         };
-        match policy::permit(self, desk, control, tag, &value) {
-            Ok(()) => {
+        let permitted = policy::permit(self, desk, control, tag, &value, writer);
+        let pretence = self.pretends(control);
+        self.count_pretence(desk.now, pretence.is_some(), permitted.is_ok());
+        match (&permitted, pretence) {
+            (Ok(()), None) => {
                 desk.count(self.asset, control, self.instant);
                 self.commands.push(CommandLife::new(command.clone()));
-                self.command_changed(desk, self.commands.len() - 1, Value::Null);
                 self.out.deferred.push(Action::Write(command));
             }
-            Err(reason) => {
+            (Ok(()), Some(reason)) => {
+                desk.count(self.asset, control, self.instant);
+                self.commands.push(CommandLife::unsent(command, CommandState::DryRun, reason.into()));
+            }
+            (Err(reason), _) => {
                 self.fail(format!("write {name} = {value} refused: {reason}"));
-                self.commands.push(CommandLife::refused(command, reason.into()));
-                self.command_changed(desk, self.commands.len() - 1, Value::Null);
+                self.commands.push(CommandLife::unsent(command, CommandState::Refused, reason.as_str().into()));
             }
         }
+        self.command_changed(desk, self.commands.len() - 1, Value::Null);
         self.forget_commands(desk);
+        permitted
     }
 
     /// Writes down where a command stands now.
@@ -204,8 +231,9 @@ impl Body {
         read_back: Value,
         reason: &str,
     ) {
-        let known = self.commands.iter().find(|life| life.command.id == command);
-        let decided_at = known.map_or(self.instant, |life| life.command.decided_at);
+        let known = self.commands.iter().find(|life| life.command.id == command).map(|life| &life.command);
+        let decided_at = known.map_or(self.instant, |known| known.decided_at);
+        let decided_by = known.map_or_else(|| self.program.model.name.clone(), |known| known.decided_by.clone());
         self.record(EventBody::Command(CommandChange {
             command,
             control: control.clone(),
@@ -214,7 +242,7 @@ impl Body {
             state,
             read_back,
             reason: reason.into(),
-            decided_by: self.program.model.name.clone(),
+            decided_by,
             decided_at,
         }));
     }

@@ -1,6 +1,6 @@
 //! What a detector knows: where it stands, the values its formulas see, its timers, alarm and commands.
 
-use super::{CLOCKS_AGREE, MOST_AHEAD, Timer, Trigger};
+use super::{CLOCKS_AGREE, MOST_AHEAD, Timer, Trigger, shift};
 use crate::{
     action::Action,
     alarm::Alarm,
@@ -13,9 +13,9 @@ use andon_models::{
     definition::{AssetIndex, PropertyKind},
     event::{Event, EventBody, Explanation, Transition},
     expression::{Reference, SlotValue},
-    snapshot::LastTransition,
+    snapshot::{DryRunSnapshot, LastTransition},
 };
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 /// Everything a detector knows.
 pub(crate) struct Body {
@@ -35,7 +35,7 @@ pub(crate) struct Body {
     pub(super) good: Vec<SlotValue>,
     pub(super) leaf: Option<usize>,
     pub(super) since: Timestamp,
-    pub(super) seen: Timestamp,
+    pub seen: Timestamp,
     /// Time of the newest sample.
     pub(super) newest: Timestamp,
     /// How far its devices' clocks lag, in nanoseconds.
@@ -46,6 +46,8 @@ pub(crate) struct Body {
     pub(super) alarm: Alarm,
     pub commands: Vec<CommandLife>,
     pub(super) commands_decided: u64,
+    /// What it pretends, while it does.
+    pub(super) dry_run: Option<DryRunSnapshot>,
     pub(super) events_recorded: u64,
     pub(super) failures: u64,
     pub(super) last_failure: Arc<str>,
@@ -120,6 +122,7 @@ impl Body {
             alarm: Alarm::new(program.model.clone()),
             commands: Vec::new(),
             commands_decided: 0,
+            dry_run: None,
             events_recorded: 0,
             failures: 0,
             last_failure: "".into(),
@@ -215,9 +218,33 @@ impl Body {
         time
     }
 
+    /// The event time by the caller's time, which goes on in silence too.
+    pub fn event_now(&self, now: Timestamp) -> Timestamp {
+        self.instant.max(shift(now, -self.behind))
+    }
+
     pub(super) fn be_at(&mut self, instant: Timestamp) {
         self.seen = self.seen.max(instant);
         self.instant = self.seen;
+    }
+
+    /// Puts everything it knows of times back.
+    pub(super) fn go_back(&mut self, by: Duration) {
+        let back = |time: &mut Timestamp| {
+            if *time > Timestamp::MIN {
+                *time = *time - by;
+            }
+        };
+        [&mut self.seen, &mut self.newest, &mut self.since, &mut self.instant].into_iter().for_each(back);
+        for timer in &mut self.timers {
+            back(&mut timer.started);
+            back(&mut timer.due);
+            timer.paused.iter_mut().for_each(back);
+        }
+        for slot in self.values.iter_mut().chain(&mut self.good) {
+            slot.time.iter_mut().for_each(back);
+        }
+        self.out.dirty = true;
     }
 
     pub(super) fn learn(&mut self, place: usize, tqv: &Tqv) {

@@ -10,9 +10,10 @@ use crate::{
 };
 use andon_models::{
     Quality, Value,
+    command::DryRun,
     detector::StateIndex,
     expression::{Reference, SlotValue},
-    snapshot::{DetectorSnapshot, TimerSnapshot},
+    snapshot::{DetectorSnapshot, DryRunSnapshot, TimerSnapshot},
 };
 use std::sync::Arc;
 
@@ -96,6 +97,19 @@ impl Body {
                 self.notes
                     .push(format!("the timer `{}` of {} does not go on: its rule is another one now", timer.name, timer.state));
             }
+        }
+    }
+
+    /// A dry run proves something about the definition it was made with.
+    pub(super) fn take_over_dry_run(&mut self, kept: Option<DryRunSnapshot>, definition: &Arc<str>) {
+        let wanted = self.program.model.dry_run;
+        let same = definition.is_empty() || *definition == self.program.definition;
+        self.dry_run = kept.filter(|_| same && wanted != DryRun::No);
+        if let (DryRun::AtLeast(span), Some(dry)) = (wanted, &mut self.dry_run) {
+            dry.until = Some(dry.since + span);
+        }
+        if wanted != DryRun::No && self.dry_run.is_none() {
+            self.notes.push("it runs dry from now on".into());
         }
     }
 

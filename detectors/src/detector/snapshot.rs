@@ -37,6 +37,7 @@ impl Body {
             seen: self.seen,
             behind: self.behind,
             definition: self.program.definition.clone(),
+            dry_run: self.dry_run.clone(),
             good: self.points(|place| self.last_good(place)),
             inputs: if ordered { self.points(|place| Some(self.values[place].clone())) } else { Vec::new() },
             waiting: self
@@ -127,6 +128,7 @@ impl Body {
         self.alarm = Alarm::restore(snapshot.alarm, self.program.model.clone());
         self.commands = snapshot.commands.into_iter().map(CommandLife::restore).collect();
         self.commands_decided = snapshot.commands_decided;
+        self.take_over_dry_run(snapshot.dry_run, &snapshot.definition);
         self.events_recorded = snapshot.events_recorded;
         self.last_transition = snapshot.last_transition;
         self.failures = snapshot.failures;

@@ -230,6 +230,12 @@ fn script(moves: &[(u64, Move)], late: u64) -> Vec<String> {
     moves.iter().map(line).collect()
 }
 
+/// The time of a line.
+fn at(line: &str) -> Timestamp {
+    let seconds = line.split(' ').next().unwrap();
+    Timestamp::EPOCH + andon_models::time::parse_duration(&format!("{seconds}s")).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -241,7 +247,7 @@ proptest! {
         let (mut steady, mut restarted) = (Stage::new(model), Stage::new(model));
         for (position, line) in script.iter().enumerate() {
             if cuts.contains(&position) {
-                prop_assert!(restarted.restart(Timestamp::EPOCH, None).is_empty(), "a restart asked for something");
+                prop_assert!(restarted.restart(at(line), None).is_empty(), "a restart asked for something");
             }
             // Events with their ids, snapshots, commands: everything is the same.
             prop_assert_eq!(steady.act(line), restarted.act(line), "after {}", line);

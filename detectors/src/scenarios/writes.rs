@@ -55,7 +55,7 @@ fn the_interlock_must_hold_on_fresh_good_values() {
 fn the_value_must_be_allowed() {
     assert_eq!(refusal("1 pressure 100.5"), "100.5 is above the highest allowed value 100");
     assert_eq!(refusal("1 pressure -1"), "-1 is below the lowest allowed value 0");
-    assert_eq!(refusal("1 running true\n2 disarm\n3 count 1"), "writes are disarmed");
+    assert_eq!(refusal("1 running true\n2 disarm\n3 count 1"), "writes are disarmed: kim disarmed them");
     check(
         "a\n  go on count do write stop_request = false",
         "1 running true\n2 count 1",
@@ -187,12 +187,12 @@ fn just_before_sending_everything_is_checked_once_more() {
     stage.play("1 running true\n2 count 1");
     let command = stage.engine.unfinished_commands().remove(0);
     let may_send = |stage: &mut Stage, second| {
-        stage.engine.may_send(Timestamp::from_seconds(second), &command).map_err(|reason| reason.to_string())
+        stage.engine.may_send(Timestamp::from_seconds(second), &command, None).map_err(|reason| reason.to_string())
     };
     assert_eq!(may_send(&mut stage, 3), Ok(()));
     assert_eq!(may_send(&mut stage, 13), Err("its deadline passed before it was sent".into()));
     stage.play("4 running false");
     assert_eq!(may_send(&mut stage, 4), Err("interlock `running` does not hold".into()));
-    stage.engine.set_armed(false);
-    assert_eq!(may_send(&mut stage, 4), Err("writes are disarmed".into()));
+    stage.play("4 disarm");
+    assert_eq!(may_send(&mut stage, 4), Err("writes are disarmed: kim disarmed them".into()));
 }

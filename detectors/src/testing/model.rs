@@ -4,6 +4,7 @@ use super::plant::PROPERTIES;
 use andon_models::{
     Value, ValueType,
     alarm::{AlarmSettings, Priority},
+    command::DryRun,
     detector::{self, ActionKind, DetectorModel, Evaluation, OnBad, StateIndex},
     expression::{AlarmFlag, Expression, Reference, Resolved, Scope, Type},
     time::parse_duration,
@@ -63,6 +64,7 @@ pub fn detector(name: &str, text: &str) -> DetectorModel {
         variables: Vec::new(),
         evaluation: Evaluation::Batch,
         lateness: Duration::ZERO,
+        dry_run: DryRun::No,
     };
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let margin = lines.iter().map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);

@@ -5,7 +5,7 @@ use andon_models::{
     AssetId, CommandId, ModelId, PropertyId, SeriesId, TagId, Timestamp, Value, ValueType,
     address::{Address, NodeAddress},
     calendar::ShiftCalendar,
-    command::Command,
+    command::{Command, WritePolicy},
     definition::*,
     detector::DetectorModel,
     expression::Expression,
@@ -78,6 +78,7 @@ fn control(name: &str, value_type: ValueType) -> Control {
         interlock: None,
         verify: None,
         at_most: None,
+        policy: WritePolicy::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use andon_models::{
     Quality, StatusCode, TagId, Timestamp, Value, ValueType,
     address::{Address, MqttAddress},
     catalog::Tag,
-    command::CommandState,
+    command::{Command, CommandState},
     definition::{MqttVersion, Source, SourceProtocol},
     snapshot::ConnectionState,
 };
@@ -81,7 +81,7 @@ async fn topics_find_their_machines(version: MqttVersion) {
     assert_eq!(collected.latest(0).status, super::NO_DATA);
     let outcome = handle.write(&testing::command(0, Value::Double(1.0))).await;
     assert_eq!(outcome.state, CommandState::Failed);
-    assert!(outcome.reason.contains("published"), "{}", outcome.reason);
+    assert!(outcome.reason.contains("names no topic"), "{}", outcome.reason);
     handle.stop().await;
 }
 
@@ -93,6 +93,29 @@ async fn topics_find_their_machines_in_v3() {
 #[tokio::test]
 async fn topics_find_their_machines_in_v5() {
     topics_find_their_machines(MqttVersion::V5).await;
+}
+
+/// A write is a message; only what comes back after it verifies it.
+#[tokio::test]
+async fn a_write_is_verified_by_what_comes_back_after_it() {
+    let broker = MqttBroker::start().await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let state = MqttAddress { topic: Some("plant/site/state".into()), path: "speed".into() };
+    let set = || tag(0, Some("plant/site/set"), "speed", ValueType::Double);
+    let control = Tag { id: TagId(1), feedback: Some(Address::Mqtt(state)), read: false, ..set() };
+    let (handle, collected) = started(plan(&broker, MqttVersion::V3, vec![set(), control], home.path())).await;
+    broker.publish("plant/site/state", r#"{"speed": 78.5}"#).unwrap();
+    let silent = handle.write(&testing::command(1, Value::Double(78.5))).await;
+    assert_eq!(silent.state, CommandState::Unknown, "what was shown before says nothing: {}", silent.reason);
+
+    let command = Command { verify: testing::PATIENCE, ..testing::command(1, Value::Double(80.0)) };
+    let machine = async {
+        collected.wait("the order", |latest| latest.values().any(|tqv| tqv.value == Value::Double(80.0))).await;
+        broker.publish("plant/site/state", r#"{"speed": 80}"#).unwrap();
+    };
+    let (outcome, ()) = tokio::join!(handle.write(&command), machine);
+    assert_eq!((outcome.state, outcome.read_back), (CommandState::Verified, Value::Double(80.0)), "{}", outcome.reason);
+    handle.stop().await;
 }
 
 async fn a_lost_broker_turns_tags_bad_once_and_is_found_again(version: MqttVersion) {

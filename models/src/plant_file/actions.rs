@@ -120,6 +120,13 @@ fn write(around: &Surroundings<'_>, name: &str, at: At, value: &str, node: &Node
         let message = format!("nobody checks whether `{name}` took the value");
         reader.report.warning(node.at, "write-without-verify", message, hint);
     }
+    if let Some(may) = &control.policy.detectors
+        && !may.iter().any(|detector| **detector == *around.name)
+    {
+        let others = if may.is_empty() { "no detector".to_owned() } else { format!("only {}", may.join(", ")) };
+        let message = format!("the control {name} lets {others} write it");
+        reader.report.error(at, "refused-write", message, format!("add {} to its `detectors`", around.name));
+    }
     let value = reader.expression(value, node, shift)?;
     let end = node.at.end;
     let place = At { start: tree::inside(reader.report, node, shift, shift + 1).start, end, ..node.at };

@@ -3,7 +3,7 @@
 use super::{
     assets::AssetDraft,
     diagnostic::Report,
-    model::{ModelDraft, Point},
+    model::{ControlDraft, ModelDraft, Point},
     tree::{self, At},
 };
 use crate::{
@@ -37,8 +37,11 @@ pub(super) fn bind(report: &Report<'_>, models: &[ModelDraft<'_>], assets: &[Ass
                 bindings.insert(point.node.at, Binding { address, slot: point.slot.into() });
             }
         }
-        for point in model.controls.iter().filter_map(|control| control.to) {
-            check_writable(report, point, bindings.get(&point.node.at));
+        for control in &model.controls {
+            let Some(point) = control.to else { continue };
+            let binding = bindings.get(&point.node.at);
+            check_writable(report, point, binding);
+            check_feedback(report, point, control, binding);
         }
     }
     let bindings = Bindings(bindings);
@@ -123,6 +126,24 @@ fn check_writable(report: &Report<'_>, point: Point<'_>, binding: Option<&Bindin
     {
         let message = format!("`{address}` can only be read");
         report.error(point.node.at, "address", message, "Modbus writes coils and holding registers only");
+    }
+}
+
+/// A broker acknowledges what it takes, not what the machine does with it.
+fn check_feedback(report: &Report<'_>, point: Point<'_>, control: &ControlDraft<'_>, binding: Option<&Binding>) {
+    let Some(Address::Mqtt(address)) = binding.map(|binding| &binding.address) else { return };
+    if address.topic.is_none() {
+        let message = format!("`{}` names no topic to publish to", point.address);
+        report.error(
+            point.node.at,
+            "address",
+            message,
+            "write `plant/filler/set#value`, or `plant/filler/set#.` for the bare value",
+        );
+    }
+    if control.feedback.is_none() {
+        let message = format!("nothing shows whether the machine took `{}`", control.name);
+        report.error(point.node.at, "form", message, "say where its value comes back: `feedback: plant/filler/state#value @…`");
     }
 }
 

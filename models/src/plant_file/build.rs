@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     ModelId, PropertyId, Value, ValueType,
+    command::WritePolicy,
     definition::{AssetModel, Control, DeclaredFormula, MetricFormula, Property, PropertyKind},
     oee::{OeeDefinition, Reasons},
 };
@@ -37,7 +38,7 @@ pub(super) fn models(
             .filter_map(|(position, property)| build_property(draft, property, (index, position), formulas, bindings));
         let controls = draft.controls.iter().filter_map(|control| build_control(&reader, draft, control, bindings));
         let (properties, controls) = (properties.collect(), controls.collect());
-        let around = Surroundings { reader, targets, detectors: &detectors };
+        let around = Surroundings { reader, targets, name: "", detectors: &detectors };
         AssetModel {
             id: draft.origin.id.map_or_else(|| ModelId::from_name(&draft.identity), ModelId),
             name: draft.name.clone(),
@@ -143,6 +144,10 @@ fn build_control(
         interlock,
         verify: draft.verify,
         at_most: draft.at_most,
+        policy: WritePolicy {
+            feedback: draft.feedback.and_then(|point| bindings.of(point)).map(|binding| binding.address),
+            ..draft.policy.clone()
+        },
     })
 }
 

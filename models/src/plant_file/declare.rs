@@ -1,6 +1,7 @@
 //! Declares models: every attribute, measurement, transform, metric and control with its name, type and unit.
 
 use super::{
+    control,
     diagnostic::Report,
     fields::{Fields, literal, suggest, text_of, typed},
     keys,
@@ -308,13 +309,23 @@ impl<'r> Declaration<'r> {
         if let (Some(min), Some(max)) = (min, max) {
             self.ordered(&fields, min, max);
         }
+        let to = fields.text("to").and_then(|(text, node)| self.point(text, node));
+        let feedback = fields.text("feedback").and_then(|(text, node)| self.point(text, node));
+        if let (Some(to), Some(feedback)) = (to, feedback)
+            && to.slot != feedback.slot
+        {
+            let message = format!("`feedback` is in the slot `{}`, and `to` in `{}`", feedback.slot, to.slot);
+            self.report.error(feedback.node.at, "form", message, "a write is read back where it was sent");
+        }
         Some(ControlDraft {
+            feedback,
+            policy: control::policy(self.report, &fields, value_type),
             name: entry.key.as_str().into(),
             at: entry.at,
             identity: fields.text("was").map_or(entry.key.clone(), |(was, _)| was.to_owned()),
             unit: fields.owned("unit").into(),
             value_type,
-            to: fields.text("to").and_then(|(text, node)| self.point(text, node)),
+            to,
             allow,
             min,
             max,

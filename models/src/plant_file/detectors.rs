@@ -1,7 +1,7 @@
 //! Detectors: nested states into one flat list, parents before children, with rules and actions checked against the model.
 
 use super::{
-    actions, alarm,
+    actions, alarm, control,
     diagnostic::Report,
     fields::{Fields, literal, suggest, text_of},
     keys,
@@ -24,6 +24,8 @@ pub(super) struct Surroundings<'s> {
     pub reader: Reader<'s, 's>,
     /// Names of the notification targets.
     pub targets: &'s [&'s str],
+    /// The name of the detector that is read.
+    pub name: &'s str,
     /// Names of the detectors of the same model.
     pub detectors: &'s [&'s str],
 }
@@ -47,6 +49,7 @@ pub(super) fn detector(around: &Surroundings<'_>, entry: &Entry) -> Option<Detec
     let variables = variables(report, &fields);
     let inner = Surroundings {
         reader: Reader { variables: &variables, alarm: true, world: around.reader.world, ..around.reader },
+        name: &entry.key,
         ..*around
     };
     let builder = Builder { around: &inner, report, what: &what };
@@ -82,6 +85,7 @@ pub(super) fn detector(around: &Surroundings<'_>, entry: &Entry) -> Option<Detec
         variables: variables.clone(),
         evaluation: if fields.choice("evaluation") == Some("serial") { Evaluation::Serial } else { Evaluation::Batch },
         lateness: fields.span("lateness").unwrap_or_default(),
+        dry_run: control::dry_run(report, &fields),
         states,
     };
     // A rule that could not be read may be the one that clears or leads on.

@@ -170,6 +170,18 @@ pub(super) const CONTROL: &[Key] = &[
     key("interlock", Form::Formula, "Must be true, on fresh good values, when it is written."),
     key("verify", Form::Span, "How long the read-back may take to show the value."),
     key("at_most", Form::Text, "At most so many writes per span: `4 per 1h`."),
+    key("step", Form::Number, "Largest change by one write; the present value is read from the device just before."),
+    key("feedback", Form::Text, "Address and slot where the value shows, when it is not the one written; MQTT needs it."),
+    key("detectors", Form::Texts, "The detectors that may write it; all of the model if not given."),
+    key("by_hand", Form::Choice(&["operator", "engineer"]), "The lowest role that may write it by hand; nobody if not given."),
+    key("second_person", Form::Flag, "A write by hand needs somebody else to confirm it."),
+    key("dry_run", Form::Flag, "Do everything but send."),
+    key("effect", Form::Text, "What a write does, for whoever is about to confirm it."),
+    key(
+        "heartbeat",
+        Form::Span,
+        "Toggle it so often while writes are armed, so that the controller notices when nobody watches.",
+    ),
     key("was", Form::Text, "Its first name, after a renaming."),
 ];
 
@@ -232,6 +244,7 @@ pub(super) const DETECTOR: &[Key] = &[
         "Whether guards see values from before the step, or each action at once.",
     ),
     key("lateness", Form::Span, "Late samples within this span are re-ordered."),
+    key("dry_run", Form::Text, "`true`: only pretend to write. `24h`: pretend so long, and until somebody releases it."),
 ];
 
 pub(super) const PRIORITIES: &[&str] = &["critical", "high", "medium", "low"];

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     Value, ValueType,
+    command::WritePolicy,
     definition::{CounterRule, Hierarchy, ModelKind, Origin, Scaling},
     oee::{OeeFigure, OeeOfChildren},
     window::WindowSpec,
@@ -91,6 +92,10 @@ pub(super) struct ControlDraft<'n> {
     pub interlock: Option<Formula<'n>>,
     pub verify: Option<Duration>,
     pub at_most: Option<(u32, Duration)>,
+    /// Where its value shows.
+    pub feedback: Option<Point<'n>>,
+    /// Without the feedback's address, which is read with the source.
+    pub policy: WritePolicy,
 }
 
 impl ModelDraft<'_> {
@@ -111,7 +116,7 @@ impl ModelDraft<'_> {
             KindDraft::Measurement { from, .. } => *from,
             _ => None,
         });
-        read.chain(self.controls.iter().filter_map(|control| control.to))
+        read.chain(self.controls.iter().flat_map(|control| [control.to, control.feedback]).flatten())
     }
 }
 

@@ -97,5 +97,5 @@ fn disarmed(manifest: &Manifest, now: Timestamp) -> Batch {
         detector: "".into(),
         body: EventBody::System(notice),
     };
-    Batch { events: vec![event], keep: vec![core::disarmed()], ..Batch::default() }
+    Batch { events: vec![event], keep: vec![core::disarmed(now, "this folder was restored from a backup")], ..Batch::default() }
 }

@@ -53,6 +53,7 @@ fn a_command_left_open_reaches_its_point_also_when_the_plant_file_has_changed() 
     let mut directory = SeriesDirectory::default();
     let before = next_catalog(PLANT, &mut directory);
     let mut core = Core::new(before.clone());
+    core.arm_first("a.lang", at(0), true);
     let start = core.start(at(0), &|_| None);
     let hot = core.samples(at(1), &[temp(&before, 1, 91.0)]);
     let Some(Effect::Write(command)) = hot.effects.first() else { panic!("{:?}", hot.effects) };
@@ -138,9 +139,18 @@ fn samples_of_the_future_are_refused_counted_and_told_once() {
 fn whether_writes_are_armed_survives_a_restart() {
     let catalog = catalog(PLANT);
     let mut core = Core::new(catalog.clone());
-    let disarm = OperatorRequest { by: "a.lang".into(), deed: andon_models::operator::OperatorDeed::Arm { armed: false } };
-    let step = core.operator(at(1), &disarm);
-    let mut again = Core::new(catalog);
-    again.restore(&kept(&[step]), &|_| None);
-    assert!(!again.armed());
+    let disarm = OperatorRequest {
+        by: "a.lang".into(),
+        deed: andon_models::operator::OperatorDeed::Arm { armed: false, span: None, take_over: false },
+    };
+    assert!(!core.armed(), "off until somebody arms");
+    core.arm_first("a.lang", at(0), true);
+    let on = core.start(at(0), &|_| None);
+    let off = core.operator(at(1), &disarm);
+    for (step, armed) in [(on, true), (off, false)] {
+        let mut again = Core::new(catalog.clone());
+        again.restore(&kept(&[step]), &|_| None);
+        again.start(at(2), &|_| None);
+        assert_eq!(again.armed(), armed);
+    }
 }

@@ -64,6 +64,10 @@ impl World {
                     self.report_at_once(Message::Outcome(failed));
                 }
             }
+            Effect::Beat(beat) => {
+                // Without room it is left out: that is what a heartbeat is for.
+                self.begin(&self.commands, async move { world.sources.beat(&beat, &world.now).await });
+            }
             Effect::Trouble { source, reason } => self.sources.trouble(&source, &reason),
             Effect::Notify(notice) => {
                 if !self.notifier.offer(notice.clone()) {
@@ -119,25 +123,32 @@ impl World {
 
     /// Sends one command: leave to send is on disk first, then the device, then the outcome. At most one task runs this per command.
     async fn send_command(&self, command: Command) {
+        stand_still("decided").await;
         // Its turn comes first: leave is given for the very moment of sending.
         let _turn = self.sources.turn(&command).await;
-        let leave = self.leave_to_send(&command).await;
+        let current = self.sources.present_value(&command).await;
+        let leave = self.leave_to_send(&command, current).await;
         self.send_with(leave, command).await;
     }
 
     /// Asks the pipeline. None when the service stops: the command stays open and is looked after at the next start.
-    async fn leave_to_send(&self, command: &Command) -> Option<Leave> {
+    async fn leave_to_send(&self, command: &Command, current: Option<Value>) -> Option<Leave> {
         if self.under_way.is_closed() {
             return None;
         }
         let (reply, leave) = oneshot::channel();
-        self.report(Message::Sending(command.clone(), reply)).await;
+        self.report(Message::Sending(command.clone(), current, reply)).await;
         leave.await.ok()
     }
 
     async fn send_with(&self, leave: Option<Leave>, command: Command) {
         let outcome = match leave {
-            Some(Leave::Send) => self.sources.write(&command, &self.now).await,
+            Some(Leave::Send) => {
+                stand_still("recorded").await;
+                let outcome = self.sources.write(&command, &self.now).await;
+                stand_still("answered").await;
+                outcome
+            }
             Some(Leave::Forbidden(reason)) if self.is_late(&command) => {
                 outcome(&command, CommandState::Expired, &reason, &self.now)
             }
@@ -161,12 +172,12 @@ impl World {
                 outcome.read_back = value;
                 self.report(Message::Outcome(outcome)).await;
             }
-            Ok(_) => {
+            Ok(value) => {
                 let _turn = self.sources.turn(&command).await;
-                let mut leave = self.leave_to_send(&command).await;
+                let mut leave = self.leave_to_send(&command, Some(value.clone())).await;
                 while matches!(leave, Some(Leave::Forbidden(_))) && !self.is_late(&command) {
                     tokio::time::sleep(ASK_AGAIN).await;
-                    leave = self.leave_to_send(&command).await;
+                    leave = self.leave_to_send(&command, Some(value.clone())).await;
                 }
                 self.send_with(leave, command).await;
             }
@@ -220,6 +231,15 @@ impl World {
 impl Report for World {
     async fn told(&self, told: Vec<Told>) {
         self.report(self.record(told)).await;
+    }
+}
+
+/// Stands still for ever at the moment that a test of crashes names, so that it can kill the process there. Only in builds with
+/// debug assertions.
+async fn stand_still(moment: &str) {
+    if cfg!(debug_assertions) && std::env::var("ANDON_STAND_STILL").is_ok_and(|wanted| wanted == moment) {
+        tracing::warn!("standing still: {moment}");
+        std::future::pending::<()>().await;
     }
 }
 

@@ -96,6 +96,7 @@ async fn a_plant_lives_through_its_history_as_if_it_had_been_collected() {
     let now: clock::Now = Arc::new(|| at(SPAN));
     let open = || service::open(plant(PLANT), &[], HistorianOptions::new(folder.path()), at(0), &now);
     let mut opened = open().await.unwrap();
+    opened.core.arm_first("a.lang", at(0), true);
     let mut press = Press::new(&opened.catalog);
     let mut reached = Vec::new();
     let points = produce(&mut opened, &mut press, at(0), &now, |at| reached.push(at)).await.unwrap();

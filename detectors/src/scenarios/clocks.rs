@@ -1,0 +1,94 @@
+//! The caller's clock jumps: an hour or ten years, forward or back. No command is sent late, none by an old value, and detectors
+//! go on watching.
+
+use crate::testing::{Stage, assert_same};
+use andon_models::Timestamp;
+
+const HOUR: u64 = 3_600;
+const TEN_YEARS: u64 = 10 * 365 * 24 * HOUR;
+/// Far enough from the beginning of time for any jump back.
+const T: u64 = 1_800_000_000;
+
+const HOLD: &str = "
+    a
+      go when temp > 50 for 60s to b
+    b
+      go when temp < 20 to a
+";
+
+const STOP: &str = "
+    a
+      go on count do write stop_request = true
+";
+
+#[test]
+fn when_the_clock_goes_back_timers_keep_what_was_left_of_them() {
+    for jump in [HOUR, TEN_YEARS] {
+        let mut stage = Stage::new(HOLD);
+        stage.play(&format!("{T} temp 60\n{} temp 60", T + 30));
+        let now = T + 30 - jump;
+        let played = stage.play(&format!("{now} time\n{} time\n{} time", now + 29, now + 30));
+        let told: Vec<&str> = played.lines().collect();
+        assert!(told[0].contains("warning clock: the clock went back by"), "{played}");
+        assert!(told[1].ends_with("a -> b (timer for 1m)"), "{played}");
+        assert_eq!(told.len(), 2, "{played}");
+        // Samples of the new time are not late.
+        assert!(stage.play(&format!("{} temp 10", now + 31)).ends_with("b -> a (input temp)"));
+        assert_eq!(stage.snapshot().seen, Timestamp::from_seconds((now + 31).cast_signed()));
+    }
+}
+
+#[test]
+fn a_step_back_of_seconds_is_waited_for() {
+    let mut stage = Stage::new(HOLD);
+    stage.play(&format!("{T} temp 60\n{} temp 60", T + 30));
+    assert_same(&stage.play(&format!("{} time\n{} time", T + 10, T + 59)), "");
+    assert!(stage.play(&format!("{} time", T + 60)).ends_with("a -> b (timer for 1m)"));
+}
+
+#[test]
+fn a_restart_on_a_clock_that_went_back_goes_on_watching() {
+    for jump in [HOUR, TEN_YEARS] {
+        let mut stage = Stage::new(HOLD);
+        stage.play(&format!("{T} temp 60\n{} temp 60", T + 30));
+        let now = T + 30 - jump;
+        stage.restart(Timestamp::from_seconds(now.cast_signed()), None);
+        let played = stage.play(&format!("{} time\n{} time", now + 29, now + 30));
+        assert!(played.ends_with("a -> b (timer for 1m)") && played.lines().count() == 1, "{played}");
+    }
+}
+
+#[test]
+fn a_command_is_not_sent_after_the_clock_jumped() {
+    for jump in [HOUR.cast_signed(), TEN_YEARS.cast_signed(), -HOUR.cast_signed(), -TEN_YEARS.cast_signed()] {
+        let mut stage = Stage::new(STOP);
+        stage.play(&format!("{T} running true\n{} count 1", T + 1));
+        let command = stage.engine.unfinished_commands().remove(0);
+        let now = T.cast_signed() + 2 + jump;
+        let may = stage.engine.may_send(Timestamp::from_seconds(now), &command, None);
+        assert!(may.is_err(), "{jump}");
+        let played = stage.play(&format!("{now} time"));
+        assert!(played.contains("command stop_request = true expired"), "{jump}: {played}");
+        assert!(played.contains("error Line 1/Filler 1/stop_request: write stop_request = true is expired"), "{played}");
+        assert!(!played.contains("> write"), "{jump}: {played}");
+    }
+}
+
+#[test]
+fn what_falls_due_by_a_jump_is_not_written_by_old_values() {
+    for jump in [HOUR, TEN_YEARS] {
+        let model = "idle\n  go on pressure to a\na\n  go after 60s do write stop_request = true";
+        let mut stage = Stage::new(model);
+        stage.play(&format!("{T} running true\n{} pressure 1", T + 1));
+        let played = stage.play(&format!("{} time", T + jump));
+        assert!(played.contains("refused: interlock `running`: running is stale"), "{played}");
+        assert!(!played.contains("> write"), "{played}");
+    }
+}
+
+#[test]
+fn values_of_a_clock_far_ahead_drive_no_write() {
+    let mut stage = Stage::new(STOP);
+    let played = stage.play(&format!("{T} running true@{}\n{} count 1", T + HOUR, T + 1));
+    assert!(played.contains("refused: interlock `running`: running is from the future"), "{played}");
+}

@@ -1,0 +1,163 @@
+//! `andon backtest`: what a detector would have done over recorded history, beside what another definition of it would have.
+
+use super::{block_on, check, counted, print, progress::Progress};
+use crate::service::{
+    backtest::{self, Played},
+    clock, telemetry,
+};
+use andon_models::{
+    Timestamp,
+    alarm::AlarmVerb,
+    definition::Plant,
+    event::{Event, EventBody},
+    time::parse_duration,
+    window::Window,
+};
+use andon_query::Historian;
+use anyhow::{Context, bail, ensure};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
+
+/// Arguments of `andon backtest`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  andon backtest plant.yaml --detector filler.overheat --last 30d\n  \
+                  andon backtest plant.yaml --detector filler.overheat --last 7d --against edited.yaml\n  \
+                  andon backtest plant.yaml --detector filler.overheat --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --events\n\n\
+                  Nothing is written, told or stored. Works while an Andon runs on the folder.")]
+pub struct Backtest {
+    /// A plant file, or a folder of them.
+    plant: PathBuf,
+    /// The detector: model.detector.
+    #[arg(long)]
+    detector: String,
+    /// The data folder with the history.
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// From this instant on, such as 2026-01-01T00:00:00Z.
+    #[arg(long, required_unless_present = "last")]
+    from: Option<Timestamp>,
+    /// Up to this instant; now if left out.
+    #[arg(long)]
+    to: Option<Timestamp>,
+    /// The last so many days or hours, instead of --from: 30d, 12h.
+    #[arg(long, conflicts_with_all = ["from", "to"], value_parser = span)]
+    last: Option<Duration>,
+    /// Another plant file with the same detector, to compare.
+    #[arg(long)]
+    against: Option<PathBuf>,
+    /// Prints every move, alarm and command.
+    #[arg(long)]
+    events: bool,
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    parse_duration(text).filter(|span| !span.is_zero()).ok_or_else(|| format!("`{text}` is no span; write 30d or 12h"))
+}
+
+impl Backtest {
+    /// Plays and prints.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        telemetry::log_to_stderr("warn");
+        let Some(plant) = self.load(&self.plant)? else { return Ok(ExitCode::FAILURE) };
+        let other = match &self.against {
+            Some(path) => match self.load(path)? {
+                Some(plant) => Some(plant),
+                None => return Ok(ExitCode::FAILURE),
+            },
+            None => None,
+        };
+        block_on(self.play(plant, other))??;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn load(&self, path: &std::path::Path) -> anyhow::Result<Option<Plant>> {
+        let checked = check::load(path)?;
+        checked.print();
+        checked.loaded.plant.map(|plant| backtest::alone(&plant, &self.detector)).transpose()
+    }
+
+    async fn play(&self, plant: Plant, other: Option<Plant>) -> anyhow::Result<()> {
+        let now = clock::system()();
+        let window = match (self.last, self.from) {
+            (Some(last), _) => Window { start: now - last, end: now },
+            (None, Some(from)) => Window { start: from, end: self.to.unwrap_or(now) },
+            (None, None) => bail!("say how much history: --last 30d, or --from"),
+        };
+        ensure!(window.start < window.end, "--from lies after --to");
+        let historian = Historian::open_read_only(&self.data).await;
+        let historian = historian.with_context(|| format!("cannot read {}", self.data.display()))?;
+        let known = andon_query::known_series(&self.data)?;
+        let mut runs = Vec::new();
+        for plant in [Some(plant), other].into_iter().flatten() {
+            let progress = Progress::rows("playing");
+            let played = backtest::play(&historian, &known, plant, window, |_, points| progress.set(points, points)).await?;
+            progress.finish();
+            runs.push(played);
+        }
+        if self.events {
+            runs.iter().enumerate().try_for_each(|(number, played)| print_events(number, runs.len(), played))?;
+        }
+        print(&table(&self.detector, window, &runs))?;
+        if let [one, other] = &runs[..] {
+            print(&difference(one, other))?;
+        }
+        Ok(())
+    }
+}
+
+fn print_events(number: usize, runs: usize, played: &Played) -> std::io::Result<()> {
+    let side = if runs == 1 { "" } else { ["old  ", "new  "][number.min(1)] };
+    played.events.iter().filter_map(words).try_for_each(|words| print(&format!("{side}{words}")))
+}
+
+/// An event in one line; none for what only accompanies others.
+fn words(event: &Event) -> Option<String> {
+    let what = match &event.body {
+        EventBody::Transition(moved) => format!("{} -> {} ({})", moved.from, moved.to, moved.explanation.trigger),
+        EventBody::Alarm(change) => format!("alarm {}: {} -> {}", change.verb.name(), change.from, change.state),
+        EventBody::Command(change) if change.reason.is_empty() => {
+            format!("command {} = {} {}", change.control, change.value, change.state)
+        }
+        EventBody::Command(change) => {
+            format!("command {} = {} {}: {}", change.control, change.value, change.state, change.reason)
+        }
+        _ => return None,
+    };
+    Some(format!("{}  {}  {what}", event.time, event.asset_path))
+}
+
+fn table(detector: &str, window: Window, runs: &[Played]) -> String {
+    let mut text = format!("{detector} from {} to {}", window.start, window.end);
+    let rows: [(&str, fn(&Played) -> u64); 6] = [
+        ("values played", |played| played.points),
+        ("moves", |played| played.moves as u64),
+        ("alarms raised", |played| played.raised as u64),
+        ("notifications", |played| played.notices as u64),
+        ("writes it would have sent", |played| played.commands as u64),
+        ("writes refused by a rule", |played| played.refused as u64),
+    ];
+    if runs.len() > 1 {
+        text.push_str(&format!("\n  {:<28}{:>12}{:>12}", "", "old", "new"));
+    }
+    for (name, count) in rows {
+        text.push_str(&format!("\n  {name:<28}"));
+        runs.iter().for_each(|played| text.push_str(&format!("{:>12}", count(played))));
+    }
+    text
+}
+
+/// The alarms that only one of two definitions raises.
+fn difference(old: &Played, new: &Played) -> String {
+    let raised = |played: &Played| -> BTreeSet<(Timestamp, String)> {
+        let raises = played
+            .events
+            .iter()
+            .filter(|event| matches!(&event.body, EventBody::Alarm(change) if change.verb == AlarmVerb::Raise));
+        raises.map(|event| (event.time, event.asset_path.to_string())).collect()
+    };
+    let (old, new) = (raised(old), raised(new));
+    let mut text = format!("{} in both", counted(old.intersection(&new).count(), "raise"));
+    for (name, only) in [("only old", old.difference(&new)), ("only new", new.difference(&old))] {
+        only.for_each(|(time, path)| text.push_str(&format!("\n  {name}  {time}  {path}")));
+    }
+    text
+}
