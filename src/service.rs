@@ -140,7 +140,8 @@ pub async fn open(
     // Only now: the folder is locked, so nobody else takes it at this moment.
     let leases = Leases::of(&data);
     let lease = leases.clone();
-    core.set_foreign(tokio::task::spawn_blocking(move || lease.check()).await??);
+    let foreign = tokio::task::spawn_blocking(move || lease.check()).await??;
+    core.set_foreign(foreign);
     Ok(Opened { catalog, historian, core, schedule, notices: kept_notices(&recovered.kept), leases, data })
 }
 

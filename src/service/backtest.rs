@@ -136,7 +136,7 @@ fn inputs(catalog: &Catalog) -> Vec<SeriesId> {
     while let Some(series) = found.get(next).copied() {
         next += 1;
         let (Some(entry), Some(property)) = (catalog.entry(series), catalog.property(series)) else { continue };
-        let PropertyKind::Transform { expression } = &property.kind else { continue };
+        let PropertyKind::Transform { expression, .. } = &property.kind else { continue };
         for read in expression.references.iter().flat_map(|reference| catalog.resolve(entry.asset, reference)) {
             if !found.contains(&read) {
                 found.push(read);
