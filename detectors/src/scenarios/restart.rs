@@ -63,7 +63,13 @@ fn an_edited_model_without_the_state_starts_over_and_says_so() {
     stage.play("1 running true\n3 temp 83.5\n33 time");
     let actions = stage
         .restart(Timestamp::from_seconds(100), Some(vec![detector("overheat", "quiet\n  go when temp > 200 to loud\nloud")]));
-    assert_same(&words(&actions), "1m40s hot/alarm -> quiet (definition changed)");
+    assert_same(
+        &words(&actions),
+        "
+        1m40s warning commands: writes to machines are disarmed: the definition of what may be written has changed; look at it, then arm again
+        1m40s hot/alarm -> quiet (definition changed)
+        ",
+    );
     assert_eq!(stage.play("101 acknowledge"), "1m41s alarm acknowledge: unacknowledged -> acknowledged by kim");
 }
 
@@ -111,6 +117,7 @@ fn a_detector_that_is_gone_is_told_with_what_it_leaves_behind() {
     assert_same(
         &told,
         "
+        5s warning commands: writes to machines are disarmed: the definition of what may be written has changed; look at it, then arm again
         5s warning Line 1/Filler 1/overheat: the definition has no such detector of this asset any more; it stood in a, its alarm unacknowledged; look at the machine: write stop_request = true is requested
         5s  -> a (start)
         ",
