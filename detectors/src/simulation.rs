@@ -5,7 +5,7 @@
 //! path, and an instance is there from the first line on. Transforms are computed, metrics are not: give their values if a guard reads them.
 
 use crate::{
-    Action, Engine, Input,
+    Action, Arming, Engine, Input,
     iot_events::{Remark, read},
 };
 use andon_models::{
@@ -35,13 +35,10 @@ pub struct AssetSimulation {
 impl AssetSimulation {
     /// A simulation of the detectors of one name; the others run with it, unseen.
     pub fn new(catalog: &Arc<Catalog>, detector: &str) -> Self {
-        Self {
-            engine: Engine::new(catalog.clone()),
-            transforms: Transforms::new(catalog),
-            catalog: catalog.clone(),
-            detector: detector.into(),
-            now: None,
-        }
+        let mut engine = Engine::new(catalog.clone());
+        // What it would write is what is asked; nothing is sent.
+        engine.set_arming(Arming::on("the simulation".into(), Timestamp::EPOCH, None, true));
+        Self { engine, transforms: Transforms::new(catalog), catalog: catalog.clone(), detector: detector.into(), now: None }
     }
 
     /// Takes one line, and hands over every answer. `Break` ends the simulation.
