@@ -333,7 +333,7 @@ fn requests(
     messages: mpsc::Sender<Message>,
     leases: Leases,
 ) -> mpsc::Sender<(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>)> {
-    let (requests, mut queue) = mpsc::channel(MAX_REQUESTS);
+    let (requests, mut queue) = mpsc::channel::<(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>)>(MAX_REQUESTS);
     tokio::spawn(async move {
         while let Some((request, reply)) = queue.recv().await {
             if matches!(request.deed, OperatorDeed::Arm { armed: true, take_over: true, .. }) {

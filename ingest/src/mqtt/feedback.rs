@@ -26,11 +26,6 @@ impl Feedback {
         self.values().remove(&tag);
     }
 
-    /// Forgets everything: the connection was lost.
-    pub fn clear(&self) {
-        self.values().clear();
-    }
-
     /// What came last.
     pub fn last(&self, tag: TagId) -> Option<Value> {
         self.values().get(&tag).cloned()
