@@ -54,9 +54,9 @@ enum Command {
     Alarms(alarms::Alarms),
     /// Tries whether a notification gets to its target.
     Notify(notify::Notify),
-    /// Imports values from CSV and Parquet files.
+    /// Imports values from CSV and Parquet files, or definitions of AWS IoT SiteWise.
     Import(import::Import),
-    /// Exports values, or the answer to a statement, to Parquet or CSV.
+    /// Exports values, or the answer to a statement, to Parquet or CSV; or models and assets for AWS IoT SiteWise.
     Export(export::Export),
     /// Plays recorded history through a detector: what it would have raised and written, compared with another definition of it.
     Backtest(backtest::Backtest),

@@ -65,6 +65,9 @@ pub struct Directory {
     /// Series by asset path and property key, with a `/` between them.
     #[serde(skip)]
     by_path: HashMap<String, SeriesId>,
+    /// Series by the alias that the plant file gives them.
+    #[serde(skip)]
+    by_alias: HashMap<Arc<str>, SeriesId>,
     #[serde(skip)]
     properties: OnceLock<Arc<names::Properties>>,
 }
@@ -118,6 +121,9 @@ pub struct SeriesRow {
     pub kind: Arc<str>,
     /// An attribute's value by the plant file.
     pub attribute: Value,
+    /// The name that the plant file gives it for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_alias: Option<Arc<str>>,
 }
 
 const FILE: &str = "directory.json";
@@ -139,6 +145,7 @@ impl Directory {
         let mut directory = Self::read(dir)?;
         let notices = stream_file::load(dir, &directory.streams)?;
         directory.by_path = directory.series.iter().map(|(number, row)| (row.path(), SeriesId(*number))).collect();
+        directory.index_aliases([]);
         Ok((directory, notices))
     }
 
@@ -166,10 +173,16 @@ impl Directory {
         streams::define(&self.streams, batch, done)
     }
 
-    /// The series of a property of an asset, or, with an empty asset, the data stream of a name.
+    /// The series that the plant file gives an alias.
+    pub fn aliased(&self, alias: &str) -> Option<(SeriesId, ValueType)> {
+        let series = *self.by_alias.get(alias)?;
+        Some((series, self.series.get(&series.0)?.value_type))
+    }
+
+    /// The series of a property of an asset, or, with an empty asset, that of an alias or the data stream of a name.
     pub fn series_of(&self, asset: &str, property: &str) -> Option<(SeriesId, ValueType)> {
         if asset.is_empty() {
-            return self.streams.find(property);
+            return self.aliased(property).or_else(|| self.streams.find(property));
         }
         let series = *self.by_path.get(&format!("{asset}/{property}"))?;
         Some((series, self.series.get(&series.0)?.value_type))
@@ -225,13 +238,21 @@ impl Directory {
                 self.series.insert(entry.id.0, row);
             }
         }
+        self.index_aliases(catalog.series().iter().map(|entry| entry.id));
+    }
+
+    /// Finds series by their aliases; what the definition has now comes before what earlier ones had.
+    fn index_aliases(&mut self, current: impl IntoIterator<Item = SeriesId>) {
+        let all = self.series.keys().map(|number| SeriesId(*number));
+        let alias = |series: SeriesId| Some((self.series.get(&series.0)?.own_alias.clone()?, series));
+        self.by_alias = all.chain(current).filter_map(alias).collect();
     }
 }
 
 impl SeriesRow {
-    /// The name of the series as a path: `/Line 2/Filler 2/fill_temp`.
+    /// The name of the series: the alias that the plant file gives it, else its path, `/Line 2/Filler 2/fill_temp`.
     pub fn alias(&self) -> String {
-        format!("/{}/{}", self.asset, self.property)
+        self.own_alias.as_ref().map_or_else(|| format!("/{}/{}", self.asset, self.property), |alias| alias.to_string())
     }
 
     fn path(&self) -> String {
@@ -252,6 +273,7 @@ fn row(catalog: &Catalog, entry: &SeriesEntry) -> Option<SeriesRow> {
         value_type: entry.value_type,
         kind: kind.into(),
         attribute,
+        own_alias: asset.aliases.iter().find(|(key, _)| *key == entry.key).map(|(_, alias)| alias.clone()),
     };
     let Some(index) = entry.property else {
         let control = model.control(&entry.key)?;

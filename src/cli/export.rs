@@ -1,5 +1,7 @@
 //! `andon export`: points, or the answer to a statement, as Parquet or CSV. Streams, whatever the size; a file appears when it is whole.
 
+mod definitions;
+
 use super::{
     block_on,
     progress::{Progress, grouped, rate},
@@ -31,7 +33,8 @@ const SQL_TIME: Duration = Duration::from_secs(24 * 3_600);
 #[command(after_help = "Examples:\n  andon export --data ./data -o all.parquet\n  \
     andon export --data ./data --asset 'Line 2/*' --property fill_temp --from 2026-01-01T00:00:00Z -o line2.csv\n  \
     andon export --data ./data --sql \"SELECT * FROM alarms\" -o alarms.parquet\n  \
-    andon export --data ./data --format csv -o - | gzip > all.csv.gz\n\n\
+    andon export --data ./data --format csv -o - | gzip > all.csv.gz\n  \
+    andon export --as sitewise --plant plant.yaml -o bulk.json     models and assets, for AWS IoT SiteWise\n\n\
     A file of values can be imported again with `andon import`, exactly. Works while an Andon runs on the folder.")]
 pub struct Export {
     /// The data folder.
@@ -56,8 +59,27 @@ pub struct Export {
     #[arg(long, value_enum)]
     format: Option<Form>,
     /// The file; - is standard output.
-    #[arg(short, long)]
+    #[arg(
+        short,
+        long,
+        required = false,
+        required_unless_present = "definitions",
+        default_value_if("definitions", clap::builder::ArgPredicate::IsPresent, "-")
+    )]
     output: PathBuf,
+    /// Models and assets instead of values, in the form of another system.
+    #[arg(long = "as", id = "definitions", value_enum, conflicts_with_all = ["asset", "property", "from", "to", "sql", "format"])]
+    definitions: Option<System>,
+    /// With --as: a plant file, instead of the plant that the data folder was last run with.
+    #[arg(long, requires = "definitions")]
+    plant: Option<PathBuf>,
+}
+
+/// Systems that take definitions.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum System {
+    /// Bulk metadata of AWS IoT SiteWise.
+    Sitewise,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -70,6 +92,9 @@ impl Export {
     /// Exports.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::log_to_stderr("warn");
+        if let Some(System::Sitewise) = self.definitions {
+            return self.definitions();
+        }
         let format = self.form()?;
         block_on(async {
             let historian =

@@ -1,6 +1,8 @@
 //! `andon import`: files of values into a data folder. All files are checked first; only when every line is right, something is
 //! written. Reading the same file twice changes nothing: a point is told by series, time and quality.
+//! Files of definitions (JSON, or YAML of templates) become a plant file instead.
 
+mod definitions;
 mod folder;
 mod report;
 mod url;
@@ -28,9 +30,12 @@ use std::{
     andon import excel.csv --data ./data --timezone Europe/Berlin --decimal-comma\n  \
     andon import yesterday.csv --url http://127.0.0.1:8080\n  \
     andon import lab.csv --data ./data --time-format '%d.%m.%Y %H:%M' --timezone Europe/Berlin --create-streams\n\n\
-    Everything is in docs/transfer.md.")]
+    Definitions of AWS IoT SiteWise (requests, answers, bulk files, CloudFormation) become a plant file:\n  \
+    andon import models.json assets.json --dry-run          says what would be made\n  \
+    andon import stack.yaml --parameter Site=North -o plant.yaml\n\n\
+    Everything is in docs/transfer.md, and of definitions in docs/sitewise.md.")]
 pub struct Import {
-    /// CSV (separated by , ; or tab, also as .gz) or Parquet.
+    /// Values: CSV (separated by , ; or tab, also as .gz) or Parquet. Or definitions: JSON or YAML of AWS IoT SiteWise.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The data folder. No Andon may be running on it.
@@ -63,6 +68,18 @@ pub struct Import {
     /// Decimal numbers have a comma: 7,25.
     #[arg(long)]
     decimal_comma: bool,
+    /// Definitions: the plant file to write; without it, it is printed.
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Definitions: writes over the plant file if it is there.
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Definitions: a parameter of a CloudFormation template, as NAME=VALUE; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    parameter: Vec<String>,
+    /// Definitions: the plant's name.
+    #[arg(long)]
+    name: Option<String>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -77,6 +94,11 @@ impl Import {
     /// Checks, and imports what is right.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::log_to_stderr("warn");
+        if definitions::are(&self.files)? {
+            return self.definitions();
+        }
+        let only = self.output.is_some() || self.name.is_some() || !self.parameter.is_empty();
+        ensure!(!only, "-o, --name and --parameter are for definitions, and {} holds values", self.files[0].display());
         let options = self.options()?;
         ensure!(
             self.dry_run || self.url.is_some() || !transfer::in_use(&self.data),

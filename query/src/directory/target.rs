@@ -29,13 +29,17 @@ impl Directory {
         self.at_path(&format!("{asset}/{property}"))
     }
 
-    /// The series of a name: a property by `/asset path/property` (the first `/` may be missing), or a data stream.
+    /// The series of a name: a property by `/asset path/property` (the first `/` may be missing) or by its alias, or a data stream.
     ///
     /// # Errors
     /// When its values are computed or set otherwise.
     pub fn find(&self, alias: &str) -> Result<Option<Target>, QueryError> {
         if let Some(property) = self.at_path(alias.strip_prefix('/').unwrap_or(alias))? {
             return Ok(Some(property));
+        }
+        if let Some((series, value_type)) = self.aliased(alias) {
+            self.series.get(&series.0).map_or(Ok(()), check_kind)?;
+            return Ok(Some(Target { series, value_type }));
         }
         Ok(self.streams.find(alias).map(|(series, value_type)| Target { series, value_type }))
     }
@@ -83,4 +87,30 @@ fn check_kind(row: &SeriesRow) -> Result<(), QueryError> {
         _ => "is computed from other values; write those",
     };
     Err(QueryError::Refused(format!("{} {why}", row.alias())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use andon_models::{
+        catalog::{Catalog, SeriesDirectory},
+        plant_file,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn a_point_without_an_address_is_written_by_its_alias() {
+        let text = "plant: P\nmodels: { m: { measurements: { speed: {} }, transforms: { fast: speed > 3 } } }\n\
+            assets: { A: { model: m, aliases: { speed: /farm/1/speed, fast: /farm/1/fast } } }\n";
+        let loaded = plant_file::load(&[("p.yaml".to_owned(), text.to_owned())], &|_| None);
+        let catalog = Catalog::build(Arc::new(loaded.plant.unwrap()), &mut SeriesDirectory::default());
+        let mut directory = Directory::default();
+        directory.learn(&catalog);
+        let by_path = directory.find("/A/speed").unwrap().unwrap();
+        assert_eq!(directory.find("/farm/1/speed").unwrap(), Some(by_path));
+        assert_eq!(directory.find_or_add("/farm/1/speed", ValueType::Double, "").unwrap(), by_path);
+        let refused = directory.find("/farm/1/fast").unwrap_err().to_string();
+        assert!(refused.contains("/farm/1/fast is computed"), "{refused}");
+        assert_eq!(directory.find("/farm/2/speed").unwrap(), None);
+    }
 }

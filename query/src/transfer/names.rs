@@ -103,6 +103,9 @@ impl Names {
         if let Some(target) = split_alias(alias).and_then(|(asset, property)| self.property(asset, property)) {
             return Some(target);
         }
+        if let Some((series, value_type)) = self.directory.aliased(alias) {
+            return Some(Target { series, value_type });
+        }
         let (series, value_type) = self.directory.streams.find(alias)?;
         Some(Target { series, value_type })
     }

@@ -1,0 +1,121 @@
+//! `andon import` of definitions: models and assets of AWS IoT SiteWise become a plant file.
+
+use super::Import;
+use crate::cli::{counted, print};
+use andon_models::{
+    cloudformation::Parameters,
+    import::{self, Finding, Imported, Severity, looks_like_definitions},
+    plant_file::MAX_FILE_BYTES,
+};
+use anyhow::{Context, bail, ensure};
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// First bytes looked at to tell definitions from values.
+const HEAD: u64 = 4_096;
+/// Most files of definitions at once: what a person lists, or a script that exports a model per file.
+const MAX_FILES: usize = 10_000;
+
+/// Whether the files are definitions. Values and definitions at once have no meaning together.
+pub(super) fn are(files: &[PathBuf]) -> anyhow::Result<bool> {
+    let mut sorted: [Vec<&Path>; 2] = Default::default();
+    for file in files {
+        sorted[usize::from(is(file))].push(file);
+    }
+    match &sorted {
+        [values, definitions] if !values.is_empty() && !definitions.is_empty() => bail!(
+            "{} holds values and {} definitions: import the definitions first, then the values",
+            values[0].display(),
+            definitions[0].display()
+        ),
+        [values, _] => Ok(values.is_empty()),
+    }
+}
+
+fn is(file: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    // A file that cannot be read is reported by whoever reads it.
+    read.is_ok() && looks_like_definitions(&String::from_utf8_lossy(&head))
+}
+
+impl Import {
+    /// Reads definitions, and writes the plant file or says what it would hold.
+    pub(super) fn definitions(&self) -> anyhow::Result<ExitCode> {
+        ensure!(self.files.len() <= MAX_FILES, "these are more than {MAX_FILES} files; put several definitions into one file");
+        let parameters = self.parameter.iter().map(|given| {
+            let pair = given.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+            pair.with_context(|| format!("`{given}` is no parameter: write NAME=VALUE"))
+        });
+        let parameters = Parameters::of(parameters.collect::<anyhow::Result<Vec<_>>>()?);
+        let mut import = import::Import::new(parameters);
+        if let Some(name) = &self.name {
+            import = import.named(name);
+        }
+        for file in &self.files {
+            import.add(&file.display().to_string(), &read(file)?);
+        }
+        let imported = import.finish();
+        if self.dry_run {
+            for line in &imported.made {
+                print(line)?;
+            }
+        } else if let Some(output) = &self.output {
+            write(output, &imported.yaml, self.force)?;
+            eprintln!("{} is written; check it with `andon check {0}`, run it with `andon run {0}`", output.display());
+        } else {
+            print(imported.yaml.trim_end())?;
+        }
+        report(&imported);
+        Ok(if imported.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    let reading = || format!("cannot read {}", file.display());
+    let mut bytes = Vec::new();
+    File::open(file).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)).with_context(reading)?;
+    ensure!(bytes.len() <= MAX_FILE_BYTES, "{} is larger than {} MiB; split it", file.display(), MAX_FILE_BYTES >> 20);
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is not UTF-8 text")).with_context(reading)
+}
+
+/// Writes a file that is not there yet, or over one with `--force`.
+fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
+    let opened = match force {
+        true => File::create(path),
+        false => File::create_new(path),
+    };
+    let mut file = opened.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            anyhow::anyhow!("{} is there already; write over it with --force, or name another file", path.display())
+        }
+        _ => anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
+    })?;
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Says what was not taken as it was meant, errors last, where they are seen.
+fn report(imported: &Imported) {
+    let of = |severity: Severity| imported.findings.iter().filter(move |finding| finding.severity == severity);
+    for (severity, title) in
+        [(Severity::NotCarriedOver, "not carried over"), (Severity::Warning, "warning"), (Severity::Error, "error")]
+    {
+        of(severity).for_each(|finding| eprintln!("{title}: {}", line(finding)));
+    }
+    let count = |severity| of(severity).count();
+    let (errors, warnings, lost) = (count(Severity::Error), count(Severity::Warning), count(Severity::NotCarriedOver));
+    let lost = format!("{lost} not carried over");
+    eprintln!("{}, {}, {lost}", counted(errors, "error"), counted(warnings, "warning"));
+}
+
+fn line(finding: &Finding) -> String {
+    let place: Vec<&str> = [finding.file.as_str(), finding.path.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
+    match place.is_empty() {
+        true => finding.message.clone(),
+        false => format!("{}: {}", place.join(" "), finding.message),
+    }
+}
