@@ -69,6 +69,7 @@ pub(crate) mod tests {
             scaling,
             stale: None,
             read: true,
+            feedback: None,
         }
     }
 
