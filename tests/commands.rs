@@ -7,7 +7,8 @@ use crate::{
     overheat::{STOP_REQUEST, site},
 };
 use andon_models::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a command may be sent after its decision.
 const DEADLINE: Duration = Duration::from_secs(10);

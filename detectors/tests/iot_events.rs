@@ -59,7 +59,8 @@ fn every_rule_holds() {
     let bless = std::env::var_os("ANDON_BLESS").is_some();
     let mut cases = 0;
     let mut wrong = Vec::new();
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(folder()).expect("the folder of cases is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("its entries can be read").path()).collect();
     paths.sort();
     for messages in paths.iter().filter(|path| path.to_string_lossy().ends_with(".messages.jsonl")) {
         let name = messages.file_name().unwrap().to_string_lossy().replace(".messages.jsonl", "");
@@ -83,12 +84,14 @@ fn every_rule_holds() {
 }
 
 fn cases() -> Vec<(String, DetectorModel)> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(folder()).expect("the folder of cases is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("its entries can be read").path()).collect();
     paths.sort();
     let models = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     let read = |path: &PathBuf| {
-        let model = iot_events::read(&fs::read_to_string(path).unwrap(), "model").models.remove(0);
-        (path.file_stem().unwrap().to_string_lossy().into_owned(), model)
+        let text = fs::read_to_string(path).expect("a case can be read");
+        let name = path.file_stem().expect("a case has a name").to_string_lossy().into_owned();
+        (name, iot_events::read(&text, "model").models.remove(0))
     };
     models.map(read).collect()
 }

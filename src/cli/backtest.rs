@@ -125,9 +125,12 @@ fn words(event: &Event) -> Option<String> {
     Some(format!("{}  {}  {what}", event.time, event.asset_path))
 }
 
+/// What a row of the table counts.
+type Row = (&'static str, fn(&Played) -> u64);
+
 fn table(detector: &str, window: Window, runs: &[Played]) -> String {
     let mut text = format!("{detector} from {} to {}", window.start, window.end);
-    let rows: [(&str, fn(&Played) -> u64); 6] = [
+    let rows: [Row; 6] = [
         ("values played", |played| played.points),
         ("moves", |played| played.moves as u64),
         ("alarms raised", |played| played.raised as u64),

@@ -52,8 +52,8 @@ pub struct Simulate {
 
 /// What is simulated.
 enum Running {
-    Messages(Simulation),
-    Asset(AssetSimulation),
+    Messages(Box<Simulation>),
+    Asset(Box<AssetSimulation>),
 }
 
 impl Running {
@@ -127,7 +127,7 @@ impl Simulate {
     }
 
     fn messages_of(&self, model: &Arc<DetectorModel>) -> Running {
-        Running::Messages(Simulation::new(model, self.trace))
+        Running::Messages(Box::new(Simulation::new(model, self.trace)))
     }
 
     /// A detector of a plant file: one over messages by its name, one of an asset model also as `model.detector`.
@@ -146,7 +146,7 @@ impl Simulate {
         ensure!(!self.trace, "--trace is for detectors over messages; `{}` belongs to an asset model", names[chosen]);
         let detector = names[chosen].rsplit_once('.').map_or(names[chosen], |(_, detector)| detector).to_owned();
         let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
-        Ok(Running::Asset(AssetSimulation::new(&catalog, &detector)))
+        Ok(Running::Asset(Box::new(AssetSimulation::new(&catalog, &detector))))
     }
 
     /// The position of the detector to run.
@@ -198,8 +198,11 @@ impl Told {
     }
 }
 
+/// Takes a line by its number, or what is wrong with it.
+type TakeLine<'a> = dyn FnMut(u64, Result<&str, String>) -> ControlFlow<()> + 'a;
+
 /// Hands over a file's lines with their numbers, from 1; one that is too long or no text is a mistake of its own.
-fn each_line(path: &Path, take: &mut dyn FnMut(u64, Result<&str, String>) -> ControlFlow<()>) -> anyhow::Result<()> {
+fn each_line(path: &Path, take: &mut TakeLine<'_>) -> anyhow::Result<()> {
     let reading = || format!("cannot read {}", path.display());
     let mut reader: Box<dyn BufRead> = if path == Path::new("-") {
         Box::new(io::stdin().lock())

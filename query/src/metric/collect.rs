@@ -249,9 +249,12 @@ fn value(column: &ArrayRef, row: usize) -> Value {
     }
 }
 
+/// The plant, which parts the properties of a slot play, and the windows.
+type Shared = (Arc<Catalog>, HashMap<i32, Vec<Part>>, WindowSpec);
+
 #[derive(Debug)]
 struct OeeCollector {
-    shared: Arc<(Arc<Catalog>, HashMap<i32, Vec<Part>>, WindowSpec)>,
+    shared: Arc<Shared>,
     model: ModelIndex,
     window: Option<Window>,
     rows: Vec<PartRow>,

@@ -53,11 +53,20 @@ pub fn is_native(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Literal(_) | NodeKind::Slot(_) | NodeKind::Aggregate(..) => true,
         NodeKind::Unary(..) | NodeKind::Binary(..) | NodeKind::In { .. } | NodeKind::If { .. } | NodeKind::Convert(..) => true,
-        NodeKind::Call(function, _) => match function {
-            F::Abs | F::Ceil | F::Floor | F::Sqrt | F::Exp | F::Ln | F::Log10 => true,
-            F::Least | F::Greatest | F::Coalesce | F::Approx => true,
-            _ => false,
-        },
+        NodeKind::Call(function, _) => matches!(
+            function,
+            F::Abs
+                | F::Ceil
+                | F::Floor
+                | F::Sqrt
+                | F::Exp
+                | F::Ln
+                | F::Log10
+                | F::Least
+                | F::Greatest
+                | F::Coalesce
+                | F::Approx
+        ),
         NodeKind::Format(..) | NodeKind::JsonPath(..) | NodeKind::DatePart(..) | NodeKind::MakeTime(..) => false,
     }
 }
