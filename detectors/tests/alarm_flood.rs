@@ -41,7 +41,7 @@ models:
 assets:
 ",
     );
-    (0..MACHINES).for_each(|number| writeln!(text, "  M{number}: {{ model: machine }}").unwrap());
+    (0..MACHINES).for_each(|number| writeln!(text, "  M{number}: {{ model: machine }}").expect("a text takes any line"));
     let loaded = plant_file::load(&[("plant.yaml".into(), text)], &|_| None);
     let plant = loaded.plant.unwrap_or_else(|| panic!("{:#?}", &loaded.diagnostics[..1]));
     let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));

@@ -9,10 +9,14 @@ use std::{fs, ops::ControlFlow, path::Path, sync::Arc};
 /// The models of the other tests, as they are.
 fn models() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/iot_events");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .expect("the folder of cases is there")
+        .map(|entry| entry.expect("its entries can be read").path())
+        .collect();
     paths.sort();
     let models = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-    models.map(|path| serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()).collect()
+    let read = |path: &_| fs::read_to_string(path).expect("a case can be read");
+    models.map(|path| serde_json::from_str(&read(path)).expect("a case is JSON")).collect()
 }
 
 /// What may stand anywhere.

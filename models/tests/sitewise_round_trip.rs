@@ -32,7 +32,7 @@ fn shown(plant: &Plant) -> String {
             "model {} {name} {} {:?} {:?}{kind}",
             model.name, model.id, model.origin.external_id, model.origin.description
         )
-        .unwrap();
+        .expect("a text takes any line");
         let mut properties = Vec::new();
         for property in &model.properties {
             let rule = match (&property.kind, &property.declared) {
@@ -61,7 +61,7 @@ fn shown(plant: &Plant) -> String {
                 link.models,
                 link.origin.external_id
             )
-            .unwrap();
+            .expect("a text takes any line");
         }
         for composite in &model.composites {
             let name = composite.origin.name_or(&composite.key);
@@ -70,9 +70,9 @@ fn shown(plant: &Plant) -> String {
                 "\n  composite {} {name} {} {:?} {:?}",
                 composite.key, composite.composite_type, composite.parent, composite.component
             )
-            .unwrap();
+            .expect("a text takes any line");
         }
-        writeln!(out, "{:?}", model.implements).unwrap();
+        writeln!(out, "{:?}", model.implements).expect("a text takes any line");
     }
     let mut assets: Vec<String> = (plant.assets.iter())
         .map(|asset| {
@@ -110,18 +110,18 @@ fn plants() -> impl Strategy<Value = String> {
         |(models, assets)| {
             let mut text = "plant: Generated\nmodels:\n".to_owned();
             for (index, (properties, external, linked)) in models.iter().enumerate() {
-                writeln!(text, "  model_{index}:").unwrap();
+                writeln!(text, "  model_{index}:").expect("a text takes any line");
                 if *external {
                     writeln!(
                         text,
                         "    external_id: M-{index}\n    name: Model {index}\n    description: \"The {index}th: one\""
                     )
-                    .unwrap();
+                    .expect("a text takes any line");
                 }
                 let child = (*linked && index > 0).then(|| index - 1);
                 if let Some(child) = child {
                     writeln!(text, "    children: {{ parts: {{ model: model_{child}, external_id: L{index}, name: Parts }} }}")
-                        .unwrap();
+                        .expect("a text takes any line");
                 }
                 let mut sections: [Vec<String>; 4] = Default::default();
                 sections[1].push("      base: { unit: bar }".into());
@@ -129,7 +129,7 @@ fn plants() -> impl Strategy<Value = String> {
                     let name = if name.is_empty() { format!("P {position}") } else { format!("{name} {position}") };
                     let mut rest = format!("unit: \"{unit}\", name: \"{name}\"");
                     if *external {
-                        write!(rest, ", external_id: X{index}_{position}").unwrap();
+                        write!(rest, ", external_id: X{index}_{position}").expect("a text takes any line");
                     }
                     let key = ["p", "pressure_10_min", "t_1", "_", "wind_speed"];
                     let stem = match name.split_whitespace().next() {
@@ -163,7 +163,7 @@ fn plants() -> impl Strategy<Value = String> {
                 });
                 for (section, lines) in ["attributes", "measurements", "transforms", "metrics"].into_iter().zip(&sections) {
                     if !lines.is_empty() {
-                        writeln!(text, "    {section}:\n{}", lines.join("\n")).unwrap();
+                        writeln!(text, "    {section}:\n{}", lines.join("\n")).expect("a text takes any line");
                     }
                 }
             }
@@ -175,7 +175,7 @@ fn plants() -> impl Strategy<Value = String> {
                     true => format!(", parts: {{ Part {index}: {{ aliases: {{ base: /a/{index} }} }} }}"),
                     false => format!(", aliases: {{ base: /b/{index} }}"),
                 };
-                writeln!(text, "  Asset {index}: {{ model: model_{model}{external}{parts} }}").unwrap();
+                writeln!(text, "  Asset {index}: {{ model: model_{model}{external}{parts} }}").expect("a text takes any line");
             }
             if assets.is_empty() {
                 text = text.trim_end_matches("assets:\n").to_owned();
