@@ -65,12 +65,13 @@ const VALUES: &str = "time,asset,property,value,quality
 fn nothing_is_imported_when_a_line_is_wrong_and_every_line_is_named() {
     let folder = folder();
     let folder = folder.path();
-    assert!(wrong(folder, &["import", "plant.yaml"]).contains("knows no plant yet"));
+    assert!(wrong(folder, &["import", "plant.yaml"]).contains("this is a plant file already"));
     write(
         folder,
         "bad.csv",
         &format!("{VALUES}2026-01-05T06:00:00Z,Press C,temp,1,\n2026-01-05T06:00:00Z,Press A,temp,hot,\n"),
     );
+    assert!(wrong(folder, &["import", "bad.csv"]).contains("knows no plant yet"));
     let shown = wrong(folder, &["import", "bad.csv", "--plant", "plant.yaml"]);
     for expected in [
         "bad.csv:7: there is no asset `Press C`; did you mean `Press A`?",

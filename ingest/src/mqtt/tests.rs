@@ -105,6 +105,9 @@ async fn a_write_is_verified_by_what_comes_back_after_it() {
     let control = Tag { id: TagId(1), feedback: Some(Address::Mqtt(state)), read: false, ..set() };
     let (handle, collected) = started(plan(&broker, MqttVersion::V3, vec![set(), control], home.path())).await;
     broker.publish("plant/site/state", r#"{"speed": 78.5}"#).unwrap();
+    // What is published later comes later: then the state is known.
+    broker.publish("plant/site/set", r#"{"speed": 1}"#).unwrap();
+    collected.wait("what was published last", |latest| latest.values().any(|tqv| tqv.value == Value::Double(1.0))).await;
     let silent = handle.write(&testing::command(1, Value::Double(78.5))).await;
     assert_eq!(silent.state, CommandState::Unknown, "what was shown before says nothing: {}", silent.reason);
 

@@ -66,6 +66,9 @@ impl Kind {
         if cloudformation::is_template(document) {
             return Self::Template;
         }
+        if members.contains_key("plant") {
+            return Self::Unknown("this is a plant file already: check it with `andon check`, run it with `andon run`".into());
+        }
         let has = |names: &[&str]| members.keys().any(|key| names.contains(&crate::document::camel_case_key(key).as_str()));
         if has(&IOT_EVENTS) {
             return Self::IotEvents;

@@ -71,6 +71,13 @@ pub(super) fn check(
     }
 }
 
+/// Whether a node reads nothing.
+fn is_number(node: &Node) -> bool {
+    let mut read = Vec::new();
+    node.collect_slots(&mut read);
+    read.is_empty()
+}
+
 struct Walk<'w> {
     units: &'w [Option<Unit>],
     found: &'w mut Vec<Clash>,
@@ -132,7 +139,8 @@ impl Walk<'_> {
             (B::Add | B::Subtract | B::Remainder, Some((one, two))) => {
                 self.same(span, Some(one), Some(two)).map(|(unit, _)| unit)
             }
-            (B::Add | B::Subtract | B::Remainder, None) => one.or(two),
+            // A plain number goes with any unit; of a property without one nobody knows, and °C less °C would not be °C.
+            (B::Add | B::Subtract | B::Remainder, None) if is_number(left) || is_number(right) => one.or(two),
             (B::Equal | B::NotEqual | B::Less | B::LessOrEqual | B::Greater | B::GreaterOrEqual, Some((one, two))) => {
                 self.same(span, Some(one), Some(two));
                 None

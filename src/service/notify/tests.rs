@@ -99,7 +99,8 @@ struct Running {
 fn run(targets: &[NotifyTarget]) -> Running {
     // The process does the same at its start; the first test to come here does it for all.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let now: Now = Arc::new(|| Timestamp::from_seconds(2));
+    let began = tokio::time::Instant::now();
+    let now: Now = Arc::new(move || Timestamp::from_seconds(2) + began.elapsed());
     let catalog = crate::service::testing::plant("plant: Test\n");
     let catalog = Arc::new(andon_models::catalog::Catalog::build(Arc::new(catalog), &mut Default::default()));
     let (deliver, _) = tokio::sync::mpsc::channel(1);
@@ -113,7 +114,8 @@ fn run(targets: &[NotifyTarget]) -> Running {
 
 impl Running {
     async fn fate(&mut self) -> (String, Fate, String) {
-        let told = tokio::time::timeout(Duration::from_secs(20), self.fates.recv()).await.unwrap().unwrap();
+        // Longer than what comes after the first ones of a flood is collected.
+        let told = tokio::time::timeout(Duration::from_secs(90), self.fates.recv()).await.unwrap().unwrap();
         (told.notice.message.to_string(), told.fate, told.reason)
     }
 }
