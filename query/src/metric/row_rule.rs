@@ -12,7 +12,7 @@ use arrow::{
 };
 use datafusion::{
     error::Result,
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility},
 };
 use std::{
     hash::{Hash, Hasher},
@@ -49,24 +49,16 @@ pub fn part(expression: &Arc<Expression>, part: &Node, returns: DataType) -> Sca
 
 /// Whether DataFusion has an operator that means the same as this node does to the row evaluator.
 pub fn is_native(node: &Node) -> bool {
-    use andon_models::expression::Function as F;
+    use andon_models::expression::{BinaryOperator, Function as F};
     match &node.kind {
         NodeKind::Literal(_) | NodeKind::Slot(_) | NodeKind::Aggregate(..) => true,
-        NodeKind::Unary(..) | NodeKind::Binary(..) | NodeKind::In { .. } | NodeKind::If { .. } | NodeKind::Convert(..) => true,
-        NodeKind::Call(function, _) => matches!(
-            function,
-            F::Abs
-                | F::Ceil
-                | F::Floor
-                | F::Sqrt
-                | F::Exp
-                | F::Ln
-                | F::Log10
-                | F::Least
-                | F::Greatest
-                | F::Coalesce
-                | F::Approx
-        ),
+        NodeKind::Unary(..) | NodeKind::If { .. } | NodeKind::Convert(..) => true,
+        // Those that have no value everywhere (`sqrt`, `ln`) end a whole plan there, and its `least` looks past what has none.
+        NodeKind::Call(function, _) => matches!(function, F::Abs | F::Ceil | F::Floor | F::Coalesce),
+        // A power of 0 that has no value ends a whole plan there.
+        NodeKind::Binary(operator, ..) => *operator != BinaryOperator::Power,
+        // To `IN`, 0 and -0 are two numbers.
+        NodeKind::In { .. } => false,
         NodeKind::Format(..) | NodeKind::JsonPath(..) | NodeKind::DatePart(..) | NodeKind::MakeTime(..) => false,
     }
 }
@@ -85,7 +77,8 @@ impl RowRule {
     fn new(expression: &Arc<Expression>, part: Option<Node>, returns: DataType) -> Self {
         let span = part.as_ref().map_or_else(|| expression.root.span, |part| part.span);
         let text = expression.text.get(span.start..span.end).unwrap_or(&expression.text);
-        let signature = Signature::variadic_any(Volatility::Immutable);
+        // A part may read nothing: `log2(15)`.
+        let signature = Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable);
         Self { name: format!("{{{text}}}"), expression: expression.clone(), part, returns, signature }
     }
 
