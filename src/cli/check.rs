@@ -149,8 +149,13 @@ pub fn read_one(path: &Path) -> anyhow::Result<String> {
 }
 
 fn summary(path: &Path, plant: &Plant) -> String {
+    // Those of asset models are counted with their models.
+    let detectors = match plant.detectors.len() {
+        0 => String::new(),
+        count => format!(", {} of messages", counted(count, "detector")),
+    };
     format!(
-        "{}: fine. {}: {}, {}, {}",
+        "{}: fine. {}: {}, {}, {}{detectors}",
         path.display(),
         plant.name,
         counted(plant.models.len(), "model"),

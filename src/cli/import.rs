@@ -30,12 +30,13 @@ use std::{
     andon import excel.csv --data ./data --timezone Europe/Berlin --decimal-comma\n  \
     andon import yesterday.csv --url http://127.0.0.1:8080\n  \
     andon import lab.csv --data ./data --time-format '%d.%m.%Y %H:%M' --timezone Europe/Berlin --create-streams\n\n\
-    Definitions of AWS IoT SiteWise (requests, answers, bulk files, CloudFormation) become a plant file:\n  \
+    Definitions of AWS IoT SiteWise and IoT Events (requests, answers, bulk files, CloudFormation) become a plant file:\n  \
+    andon import motor.json --tidy -o plant.yaml\n  \
     andon import models.json assets.json --dry-run          says what would be made\n  \
     andon import stack.yaml --parameter Site=North -o plant.yaml\n\n\
     Everything is in docs/transfer.md, and of definitions in docs/sitewise.md.")]
 pub struct Import {
-    /// Values: CSV (separated by , ; or tab, also as .gz) or Parquet. Or definitions: JSON or YAML of AWS IoT SiteWise.
+    /// Values: CSV (separated by , ; or tab, also as .gz) or Parquet. Or definitions: JSON or YAML of AWS IoT SiteWise and IoT Events.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The data folder. No Andon may be running on it.
@@ -80,6 +81,9 @@ pub struct Import {
     /// Definitions: the plant's name.
     #[arg(long)]
     name: Option<String>,
+    /// Definitions: folds rules that several states of a detector model repeat into a group around them; it behaves as before.
+    #[arg(long)]
+    tidy: bool,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -97,8 +101,8 @@ impl Import {
         if definitions::are(&self.files)? {
             return self.definitions();
         }
-        let only = self.output.is_some() || self.name.is_some() || !self.parameter.is_empty();
-        ensure!(!only, "-o, --name and --parameter are for definitions, and {} holds values", self.files[0].display());
+        let only = self.output.is_some() || self.name.is_some() || self.tidy || !self.parameter.is_empty();
+        ensure!(!only, "-o, --name, --tidy and --parameter are for definitions, and {} holds values", self.files[0].display());
         let options = self.options()?;
         ensure!(
             self.dry_run || self.url.is_some() || !transfer::in_use(&self.data),

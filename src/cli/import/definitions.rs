@@ -52,7 +52,7 @@ impl Import {
             pair.with_context(|| format!("`{given}` is no parameter: write NAME=VALUE"))
         });
         let parameters = Parameters::of(parameters.collect::<anyhow::Result<Vec<_>>>()?);
-        let mut import = import::Import::new(parameters);
+        let mut import = import::Import::new(parameters).tidied(self.tidy);
         if let Some(name) = &self.name {
             import = import.named(name);
         }
