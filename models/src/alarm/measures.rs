@@ -174,7 +174,8 @@ pub fn measure(events: &[Event], from: Timestamp, to: Timestamp) -> AlarmMeasure
         chattering: ranked(&tracks, all.len(), |track| chattering(&track.times)),
         fleeting: ranked(&tracks, all.len(), |track| track.fleeting),
         stale: stale(&tracks, to),
-        share_of_bad_actors: bad_actors.iter().map(|one| one.share).sum(),
+        // The sum of nothing is -0.
+        share_of_bad_actors: bad_actors.iter().map(|one| one.share).sum::<f64>() + 0.0,
         bad_actors,
         priorities: shares(&priorities, all.len()),
         standing: tracks.values().filter(|track| track.standing.is_some()).count(),
@@ -288,7 +289,7 @@ fn flood(times: &[Timestamp], first: usize, end: usize, peak: usize, to: Option<
 fn share_in(floods: &[Flood], from: Timestamp, to: Timestamp) -> f64 {
     let all = to.since(from).as_secs_f64();
     let flooded: f64 = floods.iter().map(|flood| flood.to.unwrap_or(to).min(to).since(flood.from).as_secs_f64()).sum();
-    if all > 0.0 { flooded / all } else { 0.0 }
+    if all > 0.0 { (flooded + 0.0) / all } else { 0.0 }
 }
 
 fn ranked(tracks: &HashMap<Key, Track>, all: usize, count: impl Fn(&Track) -> usize) -> Vec<Counted> {
