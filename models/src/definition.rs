@@ -360,7 +360,7 @@ pub struct Asset {
     pub slots: Vec<(Arc<str>, Arc<str>)>,
     /// What it is called elsewhere.
     pub origin: Origin,
-    /// Names that programs know its properties by: `(wind_speed, /farm/1/speed)`.
+    /// Names that programs know its properties by: `(wind_speed, /park/1/speed)`.
     pub aliases: Vec<(Arc<str>, Arc<str>)>,
 }
 

@@ -50,7 +50,7 @@ assets:
       Turbine 1:
         id: 22222222-2222-4333-8444-000000000001
         was: /Turbine One
-        aliases: { speed: /farm/1/speed }
+        aliases: { speed: /park/1/speed }
 ";
 
 #[test]
@@ -74,7 +74,7 @@ fn names_from_elsewhere_are_kept() {
     assert_eq!(plant.models[3].hierarchies[0].origin.external_id.as_deref(), Some("Farm_TO_Turbine"));
     let asset = &plant.assets[1];
     assert_eq!(asset.id, "22222222-2222-4333-8444-000000000001".parse::<AssetId>().unwrap());
-    assert_eq!(asset.aliases, [("speed".into(), "/farm/1/speed".into())]);
+    assert_eq!(asset.aliases, [("speed".into(), "/park/1/speed".into())]);
 }
 
 #[test]

@@ -302,7 +302,7 @@ pub(super) const ASSET: &[Key] = &[
     key("id", Form::Text, "The id it keeps (UUID), instead of one derived from its name."),
     key("external_id", Form::Text, "The id its owner gave it."),
     key("description", Form::Text, "What it is, in words."),
-    key("aliases", Form::MapOf("scalar"), "Names that programs know its properties by: `{ speed: /farm/1/speed }`."),
+    key("aliases", Form::MapOf("scalar"), "Names that programs know its properties by: `{ speed: /park/1/speed }`."),
 ];
 
 pub(super) const CHILD: &[Key] = &[

@@ -101,16 +101,16 @@ mod tests {
     #[test]
     fn a_point_without_an_address_is_written_by_its_alias() {
         let text = "plant: P\nmodels: { m: { measurements: { speed: {} }, transforms: { fast: speed > 3 } } }\n\
-            assets: { A: { model: m, aliases: { speed: /farm/1/speed, fast: /farm/1/fast } } }\n";
+            assets: { A: { model: m, aliases: { speed: /park/1/speed, fast: /park/1/fast } } }\n";
         let loaded = plant_file::load(&[("p.yaml".to_owned(), text.to_owned())], &|_| None);
         let catalog = Catalog::build(Arc::new(loaded.plant.unwrap()), &mut SeriesDirectory::default());
         let mut directory = Directory::default();
         directory.learn(&catalog);
         let by_path = directory.find("/A/speed").unwrap().unwrap();
-        assert_eq!(directory.find("/farm/1/speed").unwrap(), Some(by_path));
-        assert_eq!(directory.find_or_add("/farm/1/speed", ValueType::Double, "").unwrap(), by_path);
-        let refused = directory.find("/farm/1/fast").unwrap_err().to_string();
-        assert!(refused.contains("/farm/1/fast is computed"), "{refused}");
-        assert_eq!(directory.find("/farm/2/speed").unwrap(), None);
+        assert_eq!(directory.find("/park/1/speed").unwrap(), Some(by_path));
+        assert_eq!(directory.find_or_add("/park/1/speed", ValueType::Double, "").unwrap(), by_path);
+        let refused = directory.find("/park/1/fast").unwrap_err().to_string();
+        assert!(refused.contains("/park/1/fast is computed"), "{refused}");
+        assert_eq!(directory.find("/park/2/speed").unwrap(), None);
     }
 }
