@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod commands;
 pub(crate) mod detectors;
 pub(crate) mod events;
+pub(crate) mod lines;
 pub(crate) mod live;
 mod openapi;
 pub(crate) mod overview;
@@ -32,6 +33,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/assets", get(assets::list))
         .route("/assets/{asset}", get(assets::one))
         .route("/overview", get(overview::overview))
+        .route("/lines/{asset}", get(lines::one))
         .route("/series/{series}/history", get(series::history))
         .route("/detectors", get(detectors::list))
         .route("/detectors/{asset}/{detector}", get(detectors::one))

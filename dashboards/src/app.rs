@@ -86,6 +86,7 @@ pub(crate) struct PropertyValue {
     /// When it was true; null before the first value.
     pub(crate) time: Option<Time>,
     /// `[low, high]` of its normal band.
+    #[schema(value_type = Option<(f64, f64)>)]
     pub(crate) normal: Option<[f64; 2]>,
     /// Silent longer than this, it is stale.
     pub(crate) stale_after_ms: Option<u64>,

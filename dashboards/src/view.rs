@@ -4,7 +4,10 @@ use andon_models::{Quality, Timestamp, Tqv, Value, alarm::Priority, calendar::Sh
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::SchemaType, schema::Type},
+    openapi::{
+        ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::ArrayItems, schema::SchemaType,
+        schema::Type,
+    },
 };
 
 /// An instant.
@@ -47,7 +50,8 @@ impl Serialize for Points {
 
 impl PartialSchema for Points {
     fn schema() -> RefOr<Schema> {
-        ArrayBuilder::new().items(ArrayBuilder::new().items(Datum::schema())).into()
+        let point = ArrayBuilder::new().items(ArrayItems::False).prefix_items([i64::schema(), Datum::schema(), u8::schema()]);
+        ArrayBuilder::new().items(point).into()
     }
 }
 

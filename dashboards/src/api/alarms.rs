@@ -53,6 +53,7 @@ pub(crate) struct AlarmView {
     /// 1 (critical) to 4 (low).
     priority: u8,
     /// Its state by ISA-18.2.
+    #[schema(value_type = super::openapi::AlarmStateDocument)]
     state: String,
     /// When it was raised.
     since: Option<Time>,

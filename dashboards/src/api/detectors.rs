@@ -45,6 +45,7 @@ pub(crate) struct DetectorSummary {
     /// 1 (critical) to 4 (low).
     priority: u8,
     /// The state of its alarm by ISA-18.2.
+    #[schema(value_type = super::openapi::AlarmStateDocument)]
     alarm_state: String,
     /// What its alarm says; the pattern while it is normal.
     message: String,

@@ -1,15 +1,18 @@
 //! The description of the interface, made from the handlers and the shapes they answer with.
 
+mod shapes;
+
+pub(crate) use shapes::{AlarmStateDocument, EventDocument, SnapshotDocument, SourceDocument};
+
 use crate::{
-    api::{alarms, assets, commands, detectors, events, live, overview, plant, schema, series, sources, sql, write},
+    api::{alarms, assets, commands, detectors, events, lines, live, overview, plant, schema, series, sources, sql, write},
     error::ErrorBody,
     health,
-    view::{Datum, Time},
 };
-use axum::{Json, response::IntoResponse};
-use serde::Serialize;
-use std::sync::LazyLock;
-use utoipa::{OpenApi, ToSchema};
+use axum::response::IntoResponse;
+use serde_json::Value as Json;
+use std::{collections::BTreeSet, sync::LazyLock};
+use utoipa::OpenApi;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +25,7 @@ use utoipa::{OpenApi, ToSchema};
         plant::plant,
         plant::arm,
         overview::overview,
+        lines::one,
         assets::list,
         assets::one,
         series::history,
@@ -60,93 +64,58 @@ use utoipa::{OpenApi, ToSchema};
 )]
 struct Document;
 
-static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Document::openapi);
+static DOCUMENT: LazyLock<Json> = LazyLock::new(|| {
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    let asked = bodies(&document["paths"]);
+    for (name, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        if !asked.contains(name) {
+            require_nulls(schema);
+        }
+    }
+    for operation in document["paths"].as_object_mut().into_iter().flatten().flat_map(|(_, path)| path.as_object_mut()) {
+        operation.values_mut().for_each(name_by_tag);
+    }
+    document
+});
+
+/// Several resources have a `list`: an operation's id is unique with its tag.
+fn name_by_tag(operation: &mut Json) {
+    if let (Some(tag), Some(id)) = (operation["tags"][0].as_str(), operation["operationId"].as_str()) {
+        operation["operationId"] = format!("{tag}_{id}").into();
+    }
+}
+
+/// Names of the shapes that are sent to us; in those a member may be left out.
+fn bodies(paths: &Json) -> BTreeSet<String> {
+    let operations = paths.as_object().into_iter().flatten().flat_map(|(_, path)| path.as_object().into_iter().flatten());
+    let text: String = operations.map(|(_, operation)| operation["requestBody"].to_string()).collect();
+    text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+}
+
+/// Answers name all their members: one that may be null is there and null.
+fn require_nulls(schema: &mut Json) {
+    for parts in ["allOf", "oneOf"] {
+        schema.get_mut(parts).and_then(Json::as_array_mut).into_iter().flatten().for_each(require_nulls);
+    }
+    let members = schema["properties"].as_object().into_iter().flatten();
+    let nullable: Vec<Json> = members.filter(|(_, member)| may_be_null(member)).map(|(name, _)| name.as_str().into()).collect();
+    if !nullable.is_empty() {
+        let known = schema["required"].as_array().cloned().unwrap_or_default();
+        let more = nullable.into_iter().filter(|name| !known.contains(name));
+        schema["required"] = known.iter().cloned().chain(more).collect();
+    }
+}
+
+fn may_be_null(schema: &Json) -> bool {
+    let types = &schema["type"];
+    let choices = schema["oneOf"].as_array();
+    types == "null"
+        || types.as_array().is_some_and(|types| types.iter().any(|one| one == "null"))
+        || choices.is_some_and(|choices| choices.iter().any(may_be_null))
+}
 
 /// Gives this document.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "service", responses((status = 200, body = serde_json::Value)))]
 pub(crate) async fn document() -> impl IntoResponse {
-    Json(&*DOCUMENT)
-}
-
-/// One thing that happened. Beside what stands here it has the members of its kind: a transition `from`, `to`, `explanation`;
-/// an alarm `from`, `state`, `verb`, `priority`, `message`, `response`, `since`, `by`, `note`, `explanation`; a command `command`, `control`,
-/// `address`, `value`, `state`, `read_back`, `reason`, `decided_by`, `decided_at`; a notification `target`, `message`, `state`,
-/// `reason`; a publication `topic`, `payload`; a deed `by`, `verb`, `detail`; a notice of the system `subject`, `level`, `message`.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Event)]
-pub(crate) struct EventDocument {
-    /// Its id; the same decision replayed has the same id.
-    id: String,
-    /// When it happened, in event time.
-    time: Time,
-    /// The asset's id; null for the system itself.
-    asset: Option<String>,
-    /// The asset's path; empty for the system itself.
-    asset_path: String,
-    /// The detector it came from; empty if none.
-    detector: String,
-    /// transition, alarm, command, notification, publication, deed or system.
-    kind: String,
-}
-
-/// Everything a detector knows now.
-#[derive(Serialize, ToSchema)]
-#[schema(as = DetectorSnapshot)]
-pub(crate) struct SnapshotDocument {
-    /// Its asset's id.
-    asset: String,
-    /// Its asset's path.
-    asset_path: String,
-    /// Its name.
-    detector: String,
-    /// The path of its active state.
-    state: String,
-    /// Since when it is there.
-    since: Time,
-    /// The last leaf of each group that remembers it: `[group, leaf]`.
-    history: Vec<Vec<String>>,
-    /// Its variables: `[name, value]`.
-    variables: Vec<Vec<Datum>>,
-    /// Its running timers: `state`, `rule`, `name`, `started`, `due`, `paused`, `fired`.
-    timers: Vec<serde_json::Value>,
-    /// Its alarm: `state`, `active`, `priority`, `since`, `message`, `response`, `acknowledged_by`, `acknowledged_at`, `shelved_until`.
-    alarm: serde_json::Value,
-    /// Its commands that are not final, and the last final one: `command`, `state`, `reason`.
-    commands: Vec<serde_json::Value>,
-    /// Its last move: `from`, `to`, `time`, `explanation`.
-    last_transition: Option<serde_json::Value>,
-    /// How many guards failed to evaluate.
-    failures: u64,
-    /// The last such failure.
-    last_failure: String,
-    /// The latest event time it has seen.
-    seen: Time,
-}
-
-/// How a source is doing.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SourceStatus)]
-pub(crate) struct SourceDocument {
-    /// Its name.
-    source: String,
-    /// opcua, modbus or mqtt.
-    protocol: String,
-    /// Where it is, without secrets.
-    endpoint: String,
-    /// connecting, connected, lost or misconfigured.
-    state: String,
-    /// Since when.
-    since: Time,
-    /// When the last value came.
-    last_value: Option<Time>,
-    /// Tags bound to it.
-    tags: u32,
-    /// Values received since the start.
-    received: u64,
-    /// Values dropped since the start because a bounded queue was full.
-    dropped: u64,
-    /// Connections made since the start.
-    connects: u64,
-    /// The last error and what to do about it; empty if none.
-    last_error: String,
+    axum::Json(&*DOCUMENT)
 }

@@ -11,7 +11,7 @@ use crate::{
 use andon_models::{
     Quality, Tqv,
     definition::{Asset, AssetIndex, AssetModel},
-    oee::{NoValue, OeeRecord},
+    oee::{Loss, NoValue, OeeRecord},
 };
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -105,7 +105,6 @@ pub(crate) struct MainView {
     #[serde(flatten)]
     value: PropertyValue,
     /// The last ten minutes: `[time in ms, value]` in time order, null where there was no good value.
-    #[schema(value_type = Vec<Vec<Option<f64>>>)]
     spark: Vec<(i64, Option<f64>)>,
 }
 
@@ -177,7 +176,8 @@ fn description(app: &App, asset: AssetIndex) -> String {
     texts.filter(|value| *value != andon_models::Value::Null).map(|value| value.to_string()).next().unwrap_or_default()
 }
 
-fn machine_view(app: &App, machine: AssetIndex, figures: &Figures) -> MachineView {
+/// A machine, as its tile shows it.
+pub(crate) fn machine_view(app: &App, machine: AssetIndex, figures: &Figures) -> MachineView {
     let asset = app.asset(machine);
     let main = app.roles_of(machine).main.and_then(|property| app.property_value(machine, property)).map(|value| {
         let spark =
@@ -201,17 +201,21 @@ fn spark_point(tqv: &Tqv) -> (i64, Option<f64>) {
     (tqv.time.as_millis(), value)
 }
 
+/// What a machine lost for one reason.
+pub(crate) fn loss_view(app: &App, machine: AssetIndex, loss: &Loss) -> LossView {
+    let asset = app.asset(machine);
+    LossView {
+        asset: asset.id.to_string(),
+        path: asset.path.to_string(),
+        reason: loss.reason.to_string(),
+        duration_ms: span_ms(loss.span),
+    }
+}
+
 fn losses(app: &App, figures: &Figures) -> Vec<LossView> {
     let of_machine = |(machine, record): (&AssetIndex, &OeeRecord)| -> Vec<LossView> {
-        let asset = app.asset(*machine);
         let own = record.losses.iter().filter(|loss| !crate::machine::is_waiting(&loss.reason));
-        let view = own.map(|loss| LossView {
-            asset: asset.id.to_string(),
-            path: asset.path.to_string(),
-            reason: loss.reason.to_string(),
-            duration_ms: span_ms(loss.span),
-        });
-        view.collect()
+        own.map(|loss| loss_view(app, *machine, loss)).collect()
     };
     // A group repeats the losses of its machines.
     let below = |asset: &AssetIndex| app.subtree(*asset).into_iter().skip(1).any(|child| figures.oee.contains_key(&child));

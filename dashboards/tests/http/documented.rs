@@ -66,6 +66,7 @@ fn addresses(service: &Service, path: &str) -> Vec<String> {
             .map(|view| format!("{address}?view={view}"))
             .collect(),
         "/api/assets/{asset}" => vec![address, "/api/assets/Line%201%2FFiller%202".into(), "/api/assets/Line%201".into()],
+        "/api/lines/{asset}" => vec!["/api/lines/Line%201".into()],
         "/api/events" => vec![address.clone(), format!("{address}?kind=alarm,transition&asset={asset}&limit=2&from=0")],
         _ => vec![address],
     }
@@ -83,5 +84,28 @@ async fn the_document_names_every_route() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         assert!(operations.as_object().unwrap().values().all(described), "{path} says nothing about itself");
     }
+    let operations = document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let unique: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len(), "{ids:?}");
     service.stop().await;
+}
+
+/// The types of the web interface are made from this file (`npm run types`), so it must be what the service says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_web_interface_knows_the_present_document() {
+    let service = Service::start().await;
+    let document = service.get("/api/openapi.json").await;
+    service.stop().await;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/web/openapi.json");
+    let present = serde_json::to_string_pretty(&document).unwrap() + "\n";
+    if std::env::var_os("ANDON_UPDATE_OPENAPI").is_some() {
+        std::fs::write(file, &present).unwrap();
+    }
+    let known = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        known == present,
+        "dashboards/web/openapi.json is not what the service says of itself; run this test with ANDON_UPDATE_OPENAPI=1, \
+         then `npm run types` in dashboards/web"
+    );
 }
