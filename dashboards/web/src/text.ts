@@ -228,7 +228,7 @@ export const text = {
     started: "started in",
     commands: "Commands",
     commandsNone: "This detector has written nothing.",
-    command: { requested: "requested", sent: "sent", verified: "verified", failed: "failed", unknown: "not known", refused: "refused", expired: "expired" } as Record<string, string>,
+    command: { requested: "requested", sent: "sent", verified: "verified", failed: "failed", unknown: "not known", refused: "refused", expired: "expired", dry_run: "dry run" } as Record<string, string>,
     commandHelp: {
       requested: "decided and recorded, not yet sent",
       sent: "handed to the machine's connection",
@@ -237,6 +237,7 @@ export const text = {
       unknown: "nobody knows whether the machine took it; it is not repeated",
       refused: "a rule or an interlock forbade it; nothing was sent",
       expired: "its time ran out before it could be sent",
+      dry_run: "everything was done but sending",
     } as Record<string, string>,
     readBack: (value: string) => `read back ${value}`,
     verbs: {

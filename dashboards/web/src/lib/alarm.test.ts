@@ -4,12 +4,13 @@ import type { Alarm } from "./types";
 
 const alarm = (detector: string, state: Alarm["state"], urgency: Alarm["priority"], since: string): Alarm => ({
   asset: "a", path: "Line 1/Filler 1", detector, priority: urgency, state, since, message: "", response: "",
+  value_inputs: [], count_24h: 1, acknowledged_by: "", acknowledged_at: null, shelved_until: null, last_change: null,
 });
 
 test("what nobody has seen comes first, then urgency, then the newest", () => {
   const order = ranked([
-    alarm("seen-critical", "acknowledged", "critical", "2026-01-01T10:00:00Z"),
-    alarm("old-high", "unacknowledged", "high", "2026-01-01T08:00:00Z"),
+    alarm("seen-critical", "acknowledged", 1, "2026-01-01T10:00:00Z"),
+    alarm("old-high", "unacknowledged", 2, "2026-01-01T08:00:00Z"),
     alarm("new-high", "returned_unacknowledged", 2, "2026-01-01T09:00:00Z"),
     alarm("critical", "unacknowledged", 1, "2026-01-01T07:00:00Z"),
   ]).map((a) => a.detector);

@@ -4,9 +4,9 @@ import type { Alarm, AlarmStateName, Priority, PriorityName } from "./types";
 
 const NUMBERS: Record<PriorityName, Priority> = { critical: 1, high: 2, medium: 3, low: 4 };
 
-/** 1 to 4, from either way of writing a priority. */
-export function priority(from: Priority | PriorityName): Priority {
-  return typeof from === "number" ? from : NUMBERS[from];
+/** 1 to 4, from either way of writing a priority: answers about now have the number, events the word. */
+export function priority(from: number | PriorityName): Priority {
+  return typeof from === "number" ? (from as Priority) : NUMBERS[from];
 }
 
 /** Whether somebody still has to acknowledge it. */

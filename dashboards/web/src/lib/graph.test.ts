@@ -15,9 +15,9 @@ const state = (path: string, over: Partial<ModelState> = {}): ModelState => ({
 });
 
 const states: ModelState[] = [
-  state("normal", { rules: [{ text: "when temp > 82", to: "hot", kind: "when" }] }),
-  state("hot", { initial: "hot/warming", rules: [{ text: "when temp < 79 for 1m", to: "normal", kind: "when" }] }),
-  state("hot/warming", { rules: [{ text: "after 30s", to: "hot/alarm", kind: "after" }, { text: "every 5s", to: null, kind: "every", actions: ["set n = n + 1"] }] }),
+  state("normal", { rules: [{ text: "when temp > 82", to: "hot", kind: "when", actions: [] }] }),
+  state("hot", { initial: "hot/warming", rules: [{ text: "when temp < 79 for 1m", to: "normal", kind: "when", actions: [] }] }),
+  state("hot/warming", { rules: [{ text: "after 30s", to: "hot/alarm", kind: "after", actions: [] }, { text: "every 5s", to: null, kind: "every", actions: ["set n = n + 1"] }] }),
   state("hot/alarm", { enter: ["raise", "notify lead"] }),
 ];
 const measure = (text: string) => text.length * 7;
@@ -59,7 +59,7 @@ describe("graph", () => {
 test("entering a group means its initial leaf, at any depth", () => {
   expect(leafOf("hot", states)).toBe("hot/warming");
   expect(leafOf("normal", states)).toBe("normal");
-  expect(leafOf("a", [state("a", { initial: "b" }), state("a/x"), state("a/b"), state("a/b/c")])).toBe("a/b/c");
+  expect(leafOf("a", [state("a", { initial: "a/b" }), state("a/x"), state("a/b"), state("a/b/c")])).toBe("a/b/c");
 });
 
 test("a group is active with its leaf, a name that only begins alike is not", () => {

@@ -112,7 +112,7 @@ export function leafOf(path: string, states: readonly ModelState[]): string {
     const children = states.filter((state) => state.parent === at);
     if (children.length === 0) return at;
     const own = states.find((state) => state.path === at)?.initial;
-    const chosen = children.find((child) => child.path === own || child.name === own || (child.initial === true && !own));
+    const chosen = children.find((child) => child.path === own);
     at = (chosen ?? children[0])?.path ?? at;
   }
   return at;

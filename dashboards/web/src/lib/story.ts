@@ -6,7 +6,7 @@ export type StoryEvent = TransitionEvent | AlarmEvent | CommandEvent;
 
 /** Within one instant, what comes first in life: the move, the alarm it raised, the command it decided. */
 const ORDER = { transition: 0, alarm: 1, command: 2 } as const;
-const COMMAND_ORDER: CommandState[] = ["requested", "sent", "verified", "failed", "unknown", "refused", "expired"];
+const COMMAND_ORDER: CommandState[] = ["requested", "sent", "verified", "failed", "unknown", "refused", "expired", "dry_run"];
 
 function rank(event: StoryEvent): number {
   return ORDER[event.kind] * 10 + (event.kind === "command" ? COMMAND_ORDER.indexOf(event.state) : 0);

@@ -1,377 +1,48 @@
-// The shapes of the HTTP API, as far as the pages read them.
-import type { Quality, Scalar } from "./format";
+// The shapes of the HTTP API under the names the pages use. They are made from the service's own description, `openapi.json`
+// (`npm run types`); what follows only gives names and tells kinds of events apart.
+import type { components } from "./openapi";
 
-export type Time = string;
-/** Series are numbers and begin at 0: never test them for truth. */
-export type SeriesId = number;
-export type PriorityName = "critical" | "high" | "medium" | "low";
+type Schemas = components["schemas"];
+
 export type Priority = 1 | 2 | 3 | 4;
-export type RunState = "running" | "waiting" | "stopped" | "planned" | "unknown";
-export type AlarmStateName =
-  | "normal"
-  | "unacknowledged"
-  | "acknowledged"
-  | "returned_unacknowledged"
-  | "latched_unacknowledged"
-  | "latched_acknowledged"
-  | "shelved"
-  | "suppressed"
-  | "out_of_service";
+export type PriorityName = Schemas["Priority"];
+export type AlarmStateName = Schemas["AlarmState"];
+export type RunState = Schemas["Activity"];
+export type CommandState = Schemas["CommandState"];
 
-export interface Shift {
-  name: string;
-  start: Time;
-  end: Time;
-  /** False: none is on now; this is the last one. */
-  current?: boolean;
-}
-
-/** One step of the demonstration's guide. */
-export interface GuideStep {
-  text: string;
-  page: string | null;
-  at_ms: number | null;
-}
-
-export interface Plant {
-  name: string;
-  time_zone: string;
-  now: Time;
-  demo: boolean;
-  version: string;
-  armed: boolean;
-  shift: Shift | null;
-  alarms: Record<PriorityName, number>;
-  unacknowledged: number;
-  alarms_per_hour: number;
-  alarms_per_hour_goal: number;
-  sources: { total: number; connected: number };
-  guide?: GuideStep[];
-}
-
-export interface AlarmMark {
-  priority: Priority | PriorityName;
-  acknowledged: boolean;
-  message?: string;
-}
-
-export interface AssetSummary {
-  id: string;
-  name: string;
-  path: string;
-  model: string;
-  parent: string | null;
-  children: string[];
-  highest_alarm: AlarmMark | null;
-}
-
-export interface Oee {
-  availability: number | null;
-  performance: number | null;
-  quality_rate: number | null;
-  oee: number | null;
-  target: number | null | { availability?: number; performance?: number; quality_rate?: number; oee?: number };
-  coverage: number;
-  no_value_reason?: string;
-  of?: string;
-}
-
-export interface MainValue {
-  series: SeriesId;
-  key: string;
-  name: string;
-  unit: string | null;
-  value: Scalar;
-  quality: string | Quality;
-  time: Time | null;
-  normal: [number, number] | null;
-  stale_after_ms: number | null;
-  spark: [number, number | null][];
-}
-
-export interface MachineState {
-  name: string;
-  since: Time | null;
-  activity?: RunState;
-  reason?: string | null;
-}
-
-export interface MachineTile {
-  id: string;
-  name: string;
-  path: string;
-  model: string;
-  state: MachineState | null;
-  main: MainValue | null;
-  alarm: AlarmMark | null;
-  source_down: string | null;
-}
-
-export interface StripPart {
-  from: Time;
-  to: Time;
-  state: string;
-  reason?: string | null;
-}
-
-export interface OverviewLine {
-  id: string;
-  name: string;
-  path: string;
-  description: string | null;
-  oee: Oee | null;
-  strip: StripPart[];
-  machines: MachineTile[];
-}
-
-export interface Loss {
-  asset: string;
-  path: string;
-  reason: string;
-  duration_ms: number;
-}
-
-export interface Overview {
-  shift: Shift | null;
-  lines: OverviewLine[];
-  attention: Alarm[];
-  losses: Loss[];
-}
-
-export interface Alarm {
-  asset: string;
-  path: string;
-  detector: string;
-  priority: Priority | PriorityName;
-  state: AlarmStateName;
-  since: Time | null;
-  message: string;
-  response: string;
-  count_24h?: number;
-  acknowledged_by?: string | null;
-  acknowledged_at?: Time | null;
-  shelved_until?: Time | null;
-  last_change?: Time | null;
-  value_inputs?: InputValue[];
-}
-
+export type Plant = Schemas["PlantView"];
+export type GuideStep = Schemas["GuideStep"];
+export type AssetSummary = Schemas["AssetSummary"];
+export type AssetDetail = Schemas["AssetView"];
+export type Property = Schemas["PropertyView"];
+export type PropertyKind = Schemas["Kind"];
 /** A property that a guard reads, with its value now. */
-export interface InputValue {
-  series: SeriesId;
-  key: string;
-  name: string;
-  unit: string | null;
-  value?: Scalar;
-  quality?: string | Quality;
-  time?: Time | null;
-  normal: [number, number] | null;
-  stale_after_ms?: number | null;
-}
+export type InputValue = Schemas["PropertyValue"];
+export type MachineTile = Schemas["MachineView"];
+export type Overview = Schemas["Overview"];
+export type OverviewLine = Schemas["LineView"];
+export type Oee = Schemas["OeeView"];
+export type StripPart = Schemas["ActivitySpan"];
+export type Alarm = Schemas["AlarmView"];
+export type History = Schemas["History"];
+export type SourceStatus = Schemas["SourceStatus"];
+export type SqlAnswer = Schemas["Answer"];
+export type SchemaTable = Schemas["Table"];
 
-export type PropertyKind = "attribute" | "measurement" | "transform" | "metric" | "control";
+export type AnyEvent = Schemas["Event"];
+export type TransitionEvent = Extract<AnyEvent, { kind: "transition" }>;
+export type AlarmEvent = Extract<AnyEvent, { kind: "alarm" }>;
+export type CommandEvent = Extract<AnyEvent, { kind: "command" }>;
+export type Explanation = Schemas["Explanation"];
 
-export interface Property {
-  series: SeriesId;
-  key: string;
-  name: string;
-  kind: PropertyKind;
-  window: string | null;
-  unit: string | null;
-  type: string;
-  value: Scalar;
-  quality: string | Quality;
-  status: number | string | null;
-  time: Time | null;
-  normal: [number, number] | null;
-  stale_after_ms: number | null;
-  target: number | null;
-  formula: string | null;
-  source: string | null;
-  hidden: boolean;
-}
-
-export interface DetectorSummary {
-  asset: string;
-  path: string;
-  detector: string;
-  state: string;
-  since: Time | null;
-  priority: Priority | PriorityName;
-  alarm_state: AlarmStateName;
-  message: string;
-}
-
-export interface AssetDetail {
-  id: string;
-  name: string;
-  path: string;
-  model: string;
-  parent: string | null;
-  children: string[];
-  state: MachineState | null;
-  source_down?: string | null;
-  oee: Oee | null;
-  properties: Property[];
-  detectors: DetectorSummary[];
-  alarms: Alarm[];
-}
-
-export interface History {
-  series: SeriesId;
-  points: [number, Scalar, Quality][];
-}
-
-export interface ModelRule {
-  text: string;
-  to: string | null;
-  kind: "when" | "after" | "every";
-  actions?: string[];
-}
-
-export interface ModelState {
-  path: string;
-  name: string;
-  parent: string | null;
-  initial: string | null | boolean;
-  history: boolean;
-  enter: string[];
-  exit: string[];
-  rules: ModelRule[];
-}
-
-export interface ExplainedInput {
-  name: string;
-  value: Scalar;
-  unit: string;
-  time: Time | null;
-  quality: string;
-  source: string;
-}
-
-export interface Explanation {
-  trigger: string;
-  state: string;
-  rule: string;
-  inputs: ExplainedInput[];
-  steps: { expression: string; result: Scalar }[];
-  timer: { name: string; started: Time; due: Time } | null;
-  actions: string[];
-}
-
-export interface Timer {
-  state: string;
-  rule: number;
-  name: string;
-  started: Time;
-  due: Time;
-  paused: Time | null;
-  fired?: boolean;
-}
-
-export interface Snapshot {
-  asset: string;
-  asset_path: string;
-  detector: string;
-  state: string;
-  since: Time;
-  variables: [string, Scalar][];
-  timers: Timer[];
-  alarm: {
-    state: AlarmStateName;
-    active?: boolean;
-    priority: PriorityName;
-    since: Time | null;
-    message: string;
-    response: string;
-    acknowledged_by: string;
-    acknowledged_at: Time | null;
-    shelved_until: Time | null;
-  };
-  commands: { command: { id: string; control: string; value: Scalar; decided_at: Time }; state: CommandState; reason: string }[];
-  last_transition: { from: string; to: string; time: Time; explanation: Explanation } | null;
-  failures: number;
-  last_failure: string;
-  seen: Time;
-}
-
-export type CommandState = "requested" | "sent" | "verified" | "failed" | "unknown" | "refused" | "expired";
-
-interface EventHead {
-  id: string;
-  time: Time;
-  asset: string | null;
-  asset_path: string;
-  detector: string;
-}
-
-export type TransitionEvent = EventHead & { kind: "transition"; from: string; to: string; explanation: Explanation };
-export type AlarmEvent = EventHead & {
-  kind: "alarm";
-  from: AlarmStateName;
-  state: AlarmStateName;
-  verb: "raise" | "clear" | "acknowledge" | "shelve" | "unshelve";
-  priority: PriorityName;
-  message: string;
-  response: string;
-  since: Time | null;
-  by: string;
-  note: string;
-};
-export type CommandEvent = EventHead & {
-  kind: "command";
-  command: string;
-  control: string;
-  address: string;
-  value: Scalar;
-  state: CommandState;
-  read_back: Scalar;
-  reason: string;
-  decided_by: string;
-  decided_at: Time;
-};
-export type SystemEvent = EventHead & { kind: "system"; subject: string; level: string; message: string };
-export type AnyEvent = TransitionEvent | AlarmEvent | CommandEvent | SystemEvent;
-
-export interface DetectorDetail {
-  asset: string;
-  path: string;
-  detector: string;
-  priority: Priority | PriorityName;
-  message: string;
-  response: string;
-  model: { initial: string; states: ModelState[] };
-  /** None until the detector has started. */
-  snapshot: Snapshot | null;
+export type DetectorSummary = Schemas["DetectorSummary"];
+export type Snapshot = Schemas["DetectorSnapshot"];
+export type Timer = Schemas["Timer"];
+export type ModelState = Schemas["StateModel"];
+export type ModelRule = Schemas["RuleModel"];
+/** A detector; its three lists hold events of one kind each. */
+export type DetectorDetail = Omit<Schemas["DetectorView"], "transitions" | "alarms" | "commands"> & {
   transitions: TransitionEvent[];
-  commands: CommandEvent[];
   alarms: AlarmEvent[];
-  strip: { from: Time; to: Time; state: string }[];
-  inputs: InputValue[];
-}
-
-export interface SourceStatus {
-  source: string;
-  protocol: string;
-  endpoint: string;
-  state: "connecting" | "connected" | "lost" | "misconfigured";
-  since: Time;
-  last_value: Time | null;
-  tags: number;
-  received: number;
-  dropped: number;
-  connects: number;
-  last_error: string;
-}
-
-export interface SqlAnswer {
-  columns: { name: string; type: string }[];
-  rows: unknown[][];
-  truncated: boolean;
-  elapsed_ms: number;
-}
-
-export interface SchemaTable {
-  table: string;
-  description: string;
-  columns: { name: string; type: string; description: string }[];
-}
+  commands: CommandEvent[];
+};
