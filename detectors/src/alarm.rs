@@ -19,7 +19,7 @@ use andon_models::{
 };
 use cycle::{Cycle, Talk, Told};
 use statig::prelude::*;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// An alarm with its machine.
 pub(crate) struct Alarm {
@@ -220,6 +220,24 @@ impl Alarm {
         let here = self.state();
         let counts = matches!(verb, AlarmVerb::Shelve | AlarmVerb::Comment | AlarmVerb::Suppress | AlarmVerb::Unsuppress);
         Ok(moved.or_else(|| counts.then_some(Moved { from: here, to: here })))
+    }
+
+    /// Puts what it knows in event time back: delays, repetitions and escalation keep what was left of them.
+    pub fn go_back(&mut self, by: Duration) {
+        let kept = &mut self.kept;
+        for time in [&mut kept.since, &mut kept.annunciated, &mut kept.acknowledged_at].into_iter().flatten() {
+            *time = *time - by;
+        }
+        if let Some(pending) = &mut kept.pending {
+            (pending.since, pending.due) = (pending.since - by, pending.due - by);
+        }
+    }
+
+    /// Puts the end of a shelving back with the caller's time, and never further than `most` from now.
+    pub fn shelving_goes_back(&mut self, by: Duration, now: Timestamp, most: Duration) {
+        if let Some(until) = &mut self.kept.shelved_until {
+            *until = (*until - by).min(now + most);
+        }
     }
 
     /// Remembers whom it told, once each.

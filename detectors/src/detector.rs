@@ -207,6 +207,7 @@ impl Detector {
         if self.body.seen > desk.now {
             self.body.go_back(back);
         }
+        self.body.caller_goes_back(back, desk.now);
         for position in 0..self.body.commands.len() {
             // An end may set off rules that forget old commands.
             let Some(life) = self.body.commands.get_mut(position) else { break };

@@ -5,6 +5,7 @@ use crate::{
     action::Action,
     alarm::Alarm,
     command::CommandLife,
+    engine::LONGEST_SHELVING,
     program::{Formula, Node, Program, Rule},
 };
 use andon_models::{
@@ -244,7 +245,20 @@ impl Body {
         for slot in self.values.iter_mut().chain(&mut self.good) {
             slot.time.iter_mut().for_each(back);
         }
+        self.alarm.go_back(by);
         self.out.dirty = true;
+    }
+
+    /// Puts back what a person or the plant file counts in the caller's time: the end of a shelving, a dry run.
+    pub(super) fn caller_goes_back(&mut self, by: Duration, now: Timestamp) {
+        self.out.dirty |= self.alarm.shelved_until().is_some() || self.dry_run.is_some();
+        self.alarm.shelving_goes_back(by, now, LONGEST_SHELVING);
+        if let Some(dry) = &mut self.dry_run {
+            dry.since = dry.since - by;
+            for time in [&mut dry.until, &mut dry.last].into_iter().flatten() {
+                *time = *time - by;
+            }
+        }
     }
 
     pub(super) fn learn(&mut self, place: usize, tqv: &Tqv) {

@@ -11,7 +11,7 @@ use andon_models::{
 use proptest::prelude::*;
 
 /// A boiler whose one detector raises above 80 and clears below 75, with these settings of its alarm.
-fn boiler(settings: &str) -> Stage {
+pub(super) fn boiler(settings: &str) -> Stage {
     let plant = "
 plant: { name: Test, timezone: UTC }
 sources:
@@ -50,7 +50,7 @@ assets:
 }
 
 /// Plays a script; gives what concerns the alarm.
-fn alarms(stage: &mut Stage, script: &str) -> String {
+pub(super) fn alarms(stage: &mut Stage, script: &str) -> String {
     let played = stage.play(script);
     let lines: Vec<&str> = played.lines().filter(|line| line.contains("alarm ") || line.contains("> ")).collect();
     lines.iter().filter(|line| !line.contains(" -> hot (") && !line.contains("hot -> ")).copied().collect::<Vec<_>>().join("\n")

@@ -1,8 +1,10 @@
 //! The caller's clock jumps: an hour or ten years, forward or back. No command is sent late, none by an old value, and detectors
 //! go on watching.
 
-use crate::testing::{Stage, assert_same};
-use andon_models::Timestamp;
+use super::alarms::{alarms, boiler};
+use crate::testing::{Stage, assert_same, detector};
+use andon_models::{Timestamp, command::DryRun};
+use std::time::Duration;
 
 const HOUR: u64 = 3_600;
 const TEN_YEARS: u64 = 10 * 365 * 24 * HOUR;
@@ -91,4 +93,54 @@ fn values_of_a_clock_far_ahead_drive_no_write() {
     let mut stage = Stage::new(STOP);
     let played = stage.play(&format!("{T} running true@{}\n{} count 1", T + HOUR, T + 1));
     assert!(played.contains("refused: interlock `running`: running is from the future"), "{played}");
+}
+
+#[test]
+fn when_the_clock_goes_back_an_alarm_keeps_what_was_left_of_its_delays_and_escalation() {
+    for jump in [HOUR, TEN_YEARS] {
+        let settings = "on_delay: 60s, off_delay: 60s, re_alarm: 50s, escalate: [ { after: 90s, notify: [chief] } ]";
+        let mut stage = boiler(settings);
+        stage.play(&format!("{T} temp 85\n{} time", T + 30));
+        let now = T + 30 - jump;
+        // 30 s of the delay passed before the jump, the alarm comes 30 s after it.
+        let played = alarms(&mut stage, &format!("{now} time\n{} time\n{} time", now + 29, now + 30));
+        assert!(played.ends_with("alarm raise: normal -> unacknowledged") && played.lines().count() == 1, "{played}");
+        let raised = now + 30;
+        assert!(alarms(&mut stage, &format!("{} temp 86\n{} time", raised + 10, raised + 20)).is_empty());
+        let now = raised + 20 - jump / 2;
+        let played = alarms(&mut stage, &format!("{now} time\n{} time", now + 29));
+        assert_same(&played, "");
+        assert!(alarms(&mut stage, &format!("{} time", now + 30)).contains("alarm re_alarm"));
+        let played = alarms(&mut stage, &format!("{} time\n{} time", now + 69, now + 70));
+        assert!(played.contains("alarm escalate") && played.contains("> notify chief (escalate)"), "{played}");
+        // The same for a condition that goes.
+        stage.play(&format!("{} temp 70\n{} time", now + 75, now + 80));
+        let gone = now + 80 - jump / 2;
+        assert!(!stage.play(&format!("{gone} time\n{} time", gone + 54)).contains("alarm clear"));
+        let played = stage.play(&format!("{} time", gone + 55));
+        assert!(played.contains("alarm clear"), "{played}");
+    }
+}
+
+#[test]
+fn when_the_clock_goes_back_a_shelving_and_a_dry_run_end_when_they_should() {
+    for jump in [HOUR, TEN_YEARS] {
+        let mut stage = boiler("on_delay: 0s");
+        stage.play(&format!("{T} temp 85\n{} shelve 8h the valve is being changed", T + 10));
+        let now = T + 10 - jump;
+        assert_same(&alarms(&mut stage, &format!("{now} time\n{} time", now + 8 * HOUR - 1)), "");
+        let played = alarms(&mut stage, &format!("{} time", now + 8 * HOUR));
+        assert!(played.contains("alarm unshelve: shelved -> unacknowledged"), "{played}");
+
+        let mut model = detector("overheat", STOP);
+        model.dry_run = DryRun::AtLeast(Duration::from_secs(HOUR));
+        let mut stage = Stage::unstarted(vec![model]);
+        let actions = stage.engine.start(Timestamp::from_seconds(T.cast_signed()));
+        assert!(actions.len() > 1);
+        stage.play(&format!("{} running true", T + 600));
+        let now = T + 600 - jump;
+        let played = stage.play(&format!("{now} time\n{} release", now + HOUR - 601));
+        assert!(played.contains("> refuse: it must run dry until"), "{played}");
+        assert!(stage.play(&format!("{} release", now + HOUR - 600)).contains("deed release by kim"));
+    }
 }
