@@ -346,6 +346,7 @@ impl Engine {
         let notice = SystemNotice { subject: "clock".into(), level: "warning".into(), message: message.into() };
         actions.push(Action::Record(self.event("clock", EventBody::System(notice))));
         self.latest = now;
+        self.desk.clock_went_back(back);
         for number in 0..self.count() {
             self.run(number, actions, |detector, desk| detector.clock_went_back(desk, back));
         }

@@ -86,10 +86,17 @@ impl Desk {
         }
     }
 
-    fn too_many_in_a_minute(&mut self) -> bool {
-        // What lies ahead was counted before the clock went back.
+    /// Goes back with the caller's time: what was decided just before counts as just before.
+    pub fn clock_went_back(&mut self, by: Duration) {
         let now = self.now;
-        self.minute.retain(|time| *time + MINUTE > now && *time <= now + MINUTE);
+        for time in self.decided.values_mut().chain([&mut self.minute]).flatten().filter(|time| **time > now) {
+            *time = *time - by;
+        }
+    }
+
+    fn too_many_in_a_minute(&mut self) -> bool {
+        let now = self.now;
+        self.minute.retain(|time| counts_at(*time, MINUTE, now));
         if self.minute.len() >= COMMANDS_PER_MINUTE {
             return true;
         }
@@ -100,11 +107,16 @@ impl Desk {
     fn rate_exceeded(&self, asset: AssetId, control: &Control, now: Timestamp) -> Option<String> {
         let (most, span) = control.at_most?;
         let times = self.decided.get(&(asset, control.name.clone()));
-        let recent = times.map_or(0, |times| times.iter().filter(|time| **time + span > now).count());
+        let recent = times.map_or(0, |times| times.iter().filter(|time| counts_at(**time, span, now)).count());
         (recent >= most as usize).then(|| {
             format!("at most {most} per {} are allowed, and {recent} were decided in that time", format_duration(span))
         })
     }
+}
+
+/// Whether what was decided then counts for a rate now. What lies further ahead was decided before the clock went back.
+pub(crate) fn counts_at(decided: Timestamp, span: Duration, now: Timestamp) -> bool {
+    decided + span > now && decided <= now + span
 }
 
 /// Who decides a write.

@@ -272,7 +272,8 @@ impl Body {
         let last = self.commands.len().saturating_sub(1);
         let counts = |life: &CommandLife| {
             let limit = model.control(&life.command.control).and_then(|control: &Control| control.at_most);
-            life.state() != CommandState::Refused && limit.is_some_and(|(_, span)| life.command.decided_at + span > now)
+            life.state() != CommandState::Refused
+                && limit.is_some_and(|(_, span)| policy::counts_at(life.command.decided_at, span, now))
         };
         let mut position = 0;
         let mut spare = self.commands.len().saturating_sub(REMEMBERED_COMMANDS);

@@ -144,3 +144,22 @@ fn when_the_clock_goes_back_a_shelving_and_a_dry_run_end_when_they_should() {
         assert!(stage.play(&format!("{} release", now + HOUR - 600)).contains("deed release by kim"));
     }
 }
+
+#[test]
+fn when_the_clock_goes_back_the_rate_of_a_control_counts_on_and_ends() {
+    for (jump, restart) in [(HOUR, false), (TEN_YEARS, false), (TEN_YEARS, true)] {
+        let mut stage = Stage::new(STOP);
+        // Two per hour are allowed.
+        stage.play(&format!("{T} running true\n{} count 1\n{} sent\n{} count 2\n{} sent", T + 1, T + 1, T + 2, T + 2));
+        let now = T + 602 - jump;
+        stage.play(&format!("{} time", T + 602));
+        if restart {
+            stage.restart(Timestamp::from_seconds(now.cast_signed()), None);
+        }
+        let played = stage.play(&format!("{now} time\n{} running true\n{} count 3", now + 1, now + 2));
+        assert!(played.contains("refused: at most 2 per 1h are allowed, and 2 were decided in that time"), "{played}");
+        let later = now + HOUR;
+        let played = stage.play(&format!("{later} running true\n{} count 4", later + 1));
+        assert!(played.contains("> write stop_request = true"), "{played}");
+    }
+}
