@@ -155,7 +155,8 @@ impl Outbox {
         self.give_up_old(now);
         if let Some(current) = &self.current {
             return match self.again {
-                Some(again) if again > now => Next::Wait(Some(again)),
+                // Further ahead than anybody may ask for: the clock was set back since.
+                Some(again) if again > now && again <= now + LONGEST_RETRY_AFTER => Next::Wait(Some(again)),
                 Some(_) => {
                     self.again = None;
                     Next::Deliver(current.clone())
@@ -384,5 +385,8 @@ mod tests {
     fn a_clock_that_is_set_back_holds_nothing_up_for_long() {
         let played = play(true, "1000 offer a\n1000 next\n1000 ok\n10 offer b\n10 next");
         assert!(played.ends_with("10 deliver b (1)"), "{played}");
+        let played = play(true, "100000 offer a\n100000 next\n100000 later\n10 next\n10 later 900\n10 next\n910 next");
+        assert!(played.contains("\n10 deliver a (2)\n"), "{played}");
+        assert!(played.ends_with("\n10 wait until 910\n910 deliver a (3)"), "{played}");
     }
 }
