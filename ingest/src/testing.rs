@@ -16,8 +16,11 @@ use std::{
 };
 use tokio::sync::{mpsc, watch};
 
-/// How long a test waits for anything before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for anything before it fails; test machines are slow and shared.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A machine that stood still for longer says nothing about time limits.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// A clock that is monotonic and looks like the wall clock.
 pub fn now() -> Now {
@@ -136,6 +139,32 @@ impl Collected {
     /// How many samples a tag has.
     pub fn count(&self, tag: u32) -> usize {
         self.all(tag).len()
+    }
+}
+
+/// Notices when the machine stands still for so long that time limits of seconds run out by themselves.
+pub struct Standstills(watch::Receiver<bool>);
+
+impl Standstills {
+    /// Watches from now on. For tests that run on one thread: there everything stands still together.
+    pub fn watch() -> Self {
+        let (stood_still, seen) = watch::channel(false);
+        tokio::spawn(async move {
+            let mut last = tokio::time::Instant::now();
+            while !stood_still.is_closed() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if last.elapsed() > STANDSTILL {
+                    stood_still.send_replace(true);
+                }
+                last = tokio::time::Instant::now();
+            }
+        });
+        Self(seen)
+    }
+
+    /// Whether it never stood still.
+    pub fn none(&self) -> bool {
+        !*self.0.borrow()
     }
 }
 

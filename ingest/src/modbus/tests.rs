@@ -222,6 +222,7 @@ async fn a_lost_device_turns_bad_once_and_comes_back_by_itself() {
 
 #[tokio::test]
 async fn silence_about_one_register_does_not_blind_the_rest() {
+    let standstills = testing::Standstills::watch();
     let server = Server::start(None, registers(&[(0, 10)])).await;
     server.state.lock().unwrap().silent.insert(100);
     let tags = vec![
@@ -233,11 +234,13 @@ async fn silence_about_one_register_does_not_blind_the_rest() {
     assert_eq!((collected.latest(1).quality, collected.latest(1).status), (Quality::Bad, StatusCode::TIMEOUT));
     let before = collected.count(0);
     collected.wait_count(0, before + 10).await;
-    assert_eq!(collected.latest(0).quality, Quality::Good);
-    assert_eq!(handle.status().borrow().connects, 1, "the device as a whole was never lost");
-    // Two silences until the register is left alone; each cost its connection, so that a late answer finds nobody.
-    assert_eq!(server.state.lock().unwrap().connections, 3);
-    assert_eq!(collected.count(1), 1);
+    if standstills.none() {
+        assert!(collected.all(0).iter().all(|tqv| tqv.quality == Quality::Good));
+        assert_eq!(handle.status().borrow().connects, 1, "the device as a whole was never lost");
+        // Two silences until the register is left alone; each cost its connection, so that a late answer finds nobody.
+        assert_eq!(server.state.lock().unwrap().connections, 3);
+        assert_eq!(collected.count(1), 1);
+    }
     handle.stop().await;
 }
 
