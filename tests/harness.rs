@@ -151,6 +151,12 @@ impl Andon {
         panic!("{sql}\n  expected {expected:?}\n  got {last:?}\n{}", self.output());
     }
 
+    /// Waits until all that queries show by now is on disk: they show a record before it is there, and the log keeps the order.
+    pub async fn durable(&self) {
+        let written = self.client.post(format!("{}/api/write", self.url)).body("test durable=1\n").send().await.unwrap();
+        assert!(written.status().is_success(), "{}", written.status());
+    }
+
     /// Ends it without a chance to tidy up.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -109,6 +109,7 @@ async fn an_alarm_is_told_once_also_when_the_process_is_killed() {
     collecting(&andon).await;
     controller.heat(91.5);
     andon.wait_for_column(TOLD, &["1"]).await;
+    andon.durable().await;
     andon.kill();
 
     let andon = site.run().await;

@@ -83,9 +83,8 @@ async fn a_target_that_never_answers_does_not_hold_up_a_stop_and_is_told_at_the_
     let text = TELLS.replace("$HOOK", &format!("http://{}/hook", silent.local_addr().unwrap()));
     let running = site.start(&text).await;
     let _connection = soon("the notification", silent.accept()).await.unwrap();
-    let start = tokio::time::Instant::now();
+    // It is silent to the end of the test: a stop that waited for it would never end.
     soon("the stop", running.stop()).await.unwrap();
-    assert!(start.elapsed() < STOP_PATIENCE * 3, "{:?}", start.elapsed());
     let notices = site.open(&text).await.notices;
     assert_eq!(notices.iter().map(|notice| &*notice.message).collect::<Vec<_>>(), ["Told"]);
 }

@@ -104,6 +104,17 @@ def readiness(running):
         return error.code, error.read().decode()
 
 
+def no_more_acknowledgements(ours):
+    """Whatever was inside is settled one way or the other; then nothing is acknowledged for two seconds. Says how many were."""
+
+    def quiet():
+        before = len(ours.broker.acknowledged)
+        time.sleep(2)
+        return len(ours.broker.acknowledged) == before and before
+
+    return wait_for("nothing being acknowledged", quiet, 60)
+
+
 KILLS, PLANTS = 204, 3
 
 
@@ -117,8 +128,11 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(site, record_pro
         for _ in range(KILLS // PLANTS):
             running = ours.start(*RESTLESS)
             # A third of them while it starts, the others while it works.
-            seconds = moments.uniform(0, 0.6) if moments.random() < 0.33 else moments.uniform(0.6, 2.2)
-            time.sleep(seconds)
+            if moments.random() < 0.33:
+                time.sleep(moments.uniform(0, 0.6))
+            else:
+                running.wait_ready(120)
+                time.sleep(moments.uniform(0, 1.6))
             assert running.process.poll() is None, "\n".join(running.lines[-30:])
             ready += any("Andon runs at" in line for line in running.lines)
             acknowledged = len(ours.broker.acknowledged)
@@ -126,6 +140,7 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(site, record_pro
         running = ours.start(*RESTLESS).wait_ready()
         found, different, _ = ours.counts()
         assert found == different and found >= acknowledged * ours.values
+        wait_for("enough messages", lambda: len(ours.broker.acknowledged) > 200, 120)
         sent = ours.check_everything()
         files = running.sql("SELECT count(*) FROM events")[0][0]
         running.stop()
@@ -155,17 +170,14 @@ def test_a_full_disk_refuses_and_goes_on_by_itself(site, small_disk):
     ours.start("--flush-age", "500ms").wait_ready()
     wait_for("acknowledgements", lambda: len(ours.broker.acknowledged) > 100)
     with filled(ours, small_disk):
-        full = wait_for("being unready", lambda: readiness(ours.running)[0] == 503 and readiness(ours.running)[1], 10)
+        full = wait_for("being unready", lambda: (answer := readiness(ours.running))[0] == 503 and answer[1], 60)
         assert "no room on the disk" in full, full
-        # Whatever was inside when the disk became full is settled one way or the other.
-        time.sleep(1)
-        acknowledged = len(ours.broker.acknowledged)
+        acknowledged = no_more_acknowledgements(ours)
         found = ours.counts()
         assert found[0] == found[1] >= acknowledged * ours.values, "questions are answered, and nothing is lost"
-        time.sleep(2)
         assert len(ours.broker.acknowledged) == acknowledged, "nothing is acknowledged"
         assert ours.running.process.poll() is None
-    wait_for("being ready again", lambda: readiness(ours.running)[0] == 200, 15)
+    wait_for("being ready again", lambda: readiness(ours.running)[0] == 200, 60)
     wait_for("new acknowledgements", lambda: len(ours.broker.acknowledged) > acknowledged + 100, 60)
     notices = "SELECT message FROM events WHERE kind = 'system' AND message LIKE 'what comes in is %' ORDER BY time"
     told = wait_for("both notices", lambda: (rows := ours.running.sql(notices)) and len(rows) >= 2 and rows, 20)
@@ -212,16 +224,13 @@ def test_after_a_failed_sync_nothing_is_acknowledged_until_it_is_safe(site):
         stderr=subprocess.PIPE,
     )
     try:
-        failed = wait_for("being unready", lambda: readiness(ours.running)[0] == 503 and readiness(ours.running)[1], 15)
+        failed = wait_for("being unready", lambda: (answer := readiness(ours.running))[0] == 503 and answer[1], 60)
         assert "cannot sync" in failed, failed
-        time.sleep(0.5)
-        acknowledged = len(ours.broker.acknowledged)
-        time.sleep(1.5)
-        assert len(ours.broker.acknowledged) == acknowledged, "nothing is acknowledged"
+        acknowledged = no_more_acknowledgements(ours)
     finally:
         tracer.send_signal(signal.SIGTERM)
-        tracer.wait(10)
-    wait_for("being ready again", lambda: readiness(ours.running)[0] == 200, 15)
+        tracer.wait(60)
+    wait_for("being ready again", lambda: readiness(ours.running)[0] == 200, 60)
     wait_for("new acknowledgements", lambda: len(ours.broker.acknowledged) > acknowledged + 50, 60)
     ours.kill()
     ours.start().wait_ready()

@@ -13,6 +13,9 @@ use tokio_tungstenite::{
     tungstenite::{self, Message, client::IntoClientRequest as _},
 };
 
+/// At most one message of changes goes out in this time.
+const ROUND: std::time::Duration = std::time::Duration::from_millis(250);
+
 struct Page(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Page {
@@ -62,7 +65,8 @@ async fn a_page_gets_a_snapshot_then_changes_merged() {
     assert_eq!(snapshot, json!({"type": "values", "seq": 1, "now": now, "values": [[temp, now, 78.0, 0]]}));
     let later = |millis| Timestamp::from_millis(now + millis);
     let new = |millis, value: f64| point(&service.catalog, "Line 1/Filler 1", "fill_temp", later(millis), value);
-    // The first change may go out at once; all that follow within the round come as one.
+    // The first change may go out at once; all that follow within a round come as one, however many rounds a slow machine takes.
+    let began = tokio::time::Instant::now();
     service.live.publish_points(&[new(1, 1.0)]);
     for value in 2..=50_i32 {
         service.live.publish_points(&[new(i64::from(value), f64::from(value))]);
@@ -75,7 +79,8 @@ async fn a_page_gets_a_snapshot_then_changes_merged() {
             break;
         }
     }
-    assert!(messages <= 3, "{messages} messages for 50 changes");
+    let rounds = began.elapsed().as_millis() / ROUND.as_millis();
+    assert!(messages <= 2 + rounds, "{messages} messages for 50 changes in {rounds} rounds");
     service.stop().await;
 }
 

@@ -179,8 +179,13 @@ async fn a_dead_target_delays_nobody_else() {
             assert_eq!(fate, Fate::Sent);
             break;
         }
-        assert!(fate == Fate::Failed && reason.contains("were waiting"), "{reason}");
-        lost += 1;
+        // Meanwhile the dead one may have been asked in vain.
+        match fate {
+            Fate::Failed => assert!(reason.contains("were waiting"), "{reason}"),
+            Fate::Retrying => {}
+            Fate::Sent => panic!("the dead one took {message}"),
+        }
+        lost += usize::from(fate == Fate::Failed);
     }
     assert!(lost <= 10_000 && running.notifier.waiting("dead").unwrap() <= andon_models::notice::outbox::MOST_WAITING + 1_000);
     assert_eq!(server.texts(), ["too hot"]);
