@@ -2,8 +2,10 @@
 
 use crate::{
     AppState,
+    api::lines::LineReport,
     board::Board,
     error::ApiError,
+    kept::Kept,
     live::{COUNTED_SPAN, MAX_COUNTED},
     machine::{Activity, Roles, Signals, state_name},
     security::Principal,
@@ -38,6 +40,8 @@ pub(crate) struct App {
     pub(crate) roles: Vec<Roles>,
     pub(crate) lines: Vec<Line>,
     pub(crate) board: Board,
+    /// Reports of lines, by line and start of the shift.
+    pub(crate) line_reports: Kept<(AssetIndex, Timestamp), LineReport>,
     /// Room for what is being written.
     pub(crate) room: Room,
     /// Series of keys that were written before.
@@ -103,6 +107,7 @@ impl App {
             lines,
             by_id,
             board: Board::default(),
+            line_reports: Kept::default(),
             room: Room::default(),
             known: Known::default(),
             end: CancellationToken::new(),

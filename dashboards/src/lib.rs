@@ -10,6 +10,7 @@ mod board;
 mod connection;
 mod error;
 mod health;
+mod kept;
 mod layers;
 pub mod line_protocol;
 mod live;

@@ -5,7 +5,7 @@ use super::{
     request::{Instant, Parameters, Place},
 };
 use crate::{
-    app::App,
+    app::{App, Line},
     board::{Board, BoardShift, pace, strip},
     error::ApiError,
     strip::ActivitySpan,
@@ -97,36 +97,38 @@ pub(crate) async fn one(
     State(app): State<Arc<App>>,
     Place(named): Place<String>,
     Parameters(parameters): Parameters<LineParameters>,
-) -> Result<Json<LineReport>, ApiError> {
+) -> Result<Json<Arc<LineReport>>, ApiError> {
     let index = app.find(&named)?;
     let Some(line) = app.lines.iter().find(|line| line.asset == index) else {
         return Err(ApiError::not_found(format!("{named} is not a line"), "GET /api/overview lists the lines"));
     };
-    let figures = Board::figures(&app).await?;
     let now = app.now();
     let shift = BoardShift::at(&app, parameters.at.map_or(now, |at| at.0.min(now)));
+    let work = report(app.clone(), line.clone(), shift.clone());
+    app.line_reports.get((index, shift.start.0), work).await.map(Json)
+}
+
+async fn report(app: Arc<App>, line: Line, shift: BoardShift) -> Result<LineReport, ApiError> {
+    let app = &app;
+    let figures = Board::figures(app).await?;
+    let now = app.now();
     let window = shift.so_far(now);
-    let own = app.model(index).has_oee().then_some(index);
-    let paced = own.or_else(|| pace(&app, line, &figures.oee));
+    let own = app.model(line.asset).has_oee().then_some(line.asset);
     let (mut oee, mut hours, mut doings) = (None, Vec::new(), Vec::new());
-    if let Some(paced) = paced {
+    if let Some(paced) = own.or_else(|| pace(app, &line, &figures.oee)) {
         let record = app.state.historian.oee_record(paced, window).await?;
         oee = record.map(|record| OeeView::new(&record, app.model(paced), app.asset(paced)));
-        hours = stream::iter(hours_of(window))
-            .map(|hour| hour_of(&app, paced, hour))
-            .buffered(PARALLEL)
-            .try_filter_map(|hour| async move { Ok(hour) })
-            .try_collect()
-            .await?;
-        doings = strip(&app, paced, window).await?;
+        let made = stream::iter(hours_of(window)).map(|hour| hour_of(app, paced, hour)).buffered(PARALLEL);
+        hours = made.try_filter_map(|hour| async move { Ok(hour) }).try_collect().await?;
+        doings = strip(app, paced, window).await?;
     }
-    let lanes = stream::iter(line.machines.clone()).map(|machine| {
-        let view = machine_view(&app, machine, &figures);
-        let app = &app;
+    let lanes = stream::iter(line.machines).map(|machine| {
+        let view = machine_view(app, machine, &figures);
         async move { Ok::<_, ApiError>(Lane { machine: view, strip: strip(app, machine, window).await? }) }
     });
-    let asset = app.asset(index);
-    Ok(Json(LineReport {
+    let machines = lanes.buffered(PARALLEL).try_collect().await?;
+    let asset = app.asset(line.asset);
+    Ok(LineReport {
         id: asset.id.to_string(),
         name: asset.name.to_string(),
         path: asset.path.to_string(),
@@ -134,9 +136,9 @@ pub(crate) async fn one(
         as_of: Time(now),
         oee,
         strip: doings,
-        machines: lanes.buffered(PARALLEL).try_collect().await?,
+        machines,
         hours,
-    }))
+    })
 }
 
 async fn hour_of(app: &App, machine: AssetIndex, hour: Window) -> Result<Option<LineHour>, ApiError> {

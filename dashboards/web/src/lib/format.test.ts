@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { band, brief, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName } from "./format";
+import { band, brief, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName, zoneOffset } from "./format";
 
 const plain = (text: string) => text.replace(/[\u202f\u00a0]/g, " ");
 
@@ -92,4 +92,12 @@ test("an unknown quality is not trusted", () => {
 
 test("csv quotes what needs quotes", () => {
   expect(csv(["a", "b"], [["x,y", null], ['say "hi"', 2]])).toBe('a,b\r\n"x,y",\r\n"say ""hi""",2\r\n');
+});
+
+test("a zone is ahead of UTC by its own clock, in summer and in winter", () => {
+  const hours = (time: string, zone: string) => zoneOffset(Date.parse(time), zone) / 3_600_000;
+  expect(hours("2026-01-15T12:00:00Z", "Europe/Berlin")).toBe(1);
+  expect(hours("2026-07-15T12:00:00Z", "Europe/Berlin")).toBe(2);
+  expect(hours("2026-07-15T12:00:00Z", "Asia/Kolkata")).toBe(5.5);
+  expect(hours("2026-07-15T12:00:00Z", "Nowhere/Atall")).toBe(0);
 });

@@ -147,6 +147,16 @@ export function zoneName(ms: number, zone: string): string {
   return part?.value ?? zone;
 }
 
+/** How far the zone is ahead of UTC at that instant, in milliseconds: ticks fall on round plant time. */
+export function zoneOffset(ms: number, zone: string): number {
+  const wall = (name: string) => Date.parse(`${new Date(ms).toLocaleString("sv-SE", { timeZone: name }).replace(" ", "T")}Z`);
+  try {
+    return wall(zone) - wall("UTC");
+  } catch {
+    return 0; // the clock shows UTC as well
+  }
+}
+
 /** A day of plant time: `Sat 21 Nov`. */
 export function day(ms: number, zone: string): string {
   return format(zone, { weekday: "short", day: "numeric", month: "short" }).format(ms).replace(",", "");

@@ -1,4 +1,5 @@
 // Data of one address, read again when something hints that it changed. Old data stays while new data is on its way.
+import { untrack } from "svelte";
 import { explain, get } from "./api";
 import { live, type Hint } from "./live.svelte";
 
@@ -26,6 +27,8 @@ export function resource<T>(path: () => string | null, options: ResourceOptions 
   let loading = $state(true);
   let turn = $state(0);
   let shown: string | null = null;
+  let running: AbortController | null = null;
+  let again = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const refresh = () => {
@@ -33,35 +36,50 @@ export function resource<T>(path: () => string | null, options: ResourceOptions 
     timer = setTimeout(() => (turn += 1), SETTLE_MS);
   };
 
+  // One request at a time: an answer that takes longer than the time between two hints still arrives.
+  function read(address: string): void {
+    const mine = new AbortController();
+    running = mine;
+    loading = true;
+    get<T>(address, mine.signal)
+      .then(
+        (answer) => {
+          data = answer;
+          error = null;
+        },
+        (cause: unknown) => {
+          if (!mine.signal.aborted) error = explain(cause);
+        },
+      )
+      .finally(() => {
+        if (running !== mine) return;
+        running = null;
+        loading = false;
+        if (again) read(address);
+        again = false;
+      });
+  }
+
   $effect(() => {
     const address = path();
     void turn;
     // A new connection after a lost one means that anything may have happened in between.
     void live.returns;
-    if (address !== shown) {
-      shown = address;
-      data = null;
-      error = null;
-    }
-    if (!address) {
-      loading = false;
-      return;
-    }
-    loading = true;
-    const abort = new AbortController();
-    get<T>(address, abort.signal)
-      .then((answer) => {
-        data = answer;
+    untrack(() => {
+      if (address !== shown) {
+        running?.abort();
+        running = null;
+        again = false;
+        shown = address;
+        data = null;
         error = null;
-        loading = false;
-      })
-      .catch((cause: unknown) => {
-        if (abort.signal.aborted) return;
-        error = explain(cause);
-        loading = false;
-      });
-    return () => abort.abort();
+      }
+      if (!address) loading = false;
+      else if (running) again = true;
+      else read(address);
+    });
   });
+  $effect(() => () => running?.abort());
 
   $effect(() => {
     const stop = live.onHint((hint) => {

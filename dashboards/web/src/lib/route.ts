@@ -3,6 +3,7 @@
 export type Route =
   | { page: "overview" }
   | { page: "asset"; id: string }
+  | { page: "line"; id: string }
   | { page: "detectors" }
   | { page: "detector"; asset: string; detector: string }
   | { page: "alarms" }
@@ -22,6 +23,7 @@ export function parse(pathname: string): Route {
   if (rest.length > 0) return { page: "missing" };
   if (head === undefined || (head === "overview" && first === undefined)) return { page: "overview" };
   if (head === "assets" && first !== undefined && second === undefined) return { page: "asset", id: first };
+  if (head === "lines" && first !== undefined && second === undefined) return { page: "line", id: first };
   if (head === "detectors" && first === undefined) return { page: "detectors" };
   if (head === "detectors" && first !== undefined && second !== undefined)
     return { page: "detector", asset: first, detector: second };
@@ -35,6 +37,7 @@ const part = encodeURIComponent;
 export const href = {
   overview: () => "/",
   asset: (id: string, tab?: string) => `/assets/${part(id)}${tab ? `?tab=${part(tab)}` : ""}`,
+  line: (id: string) => `/lines/${part(id)}`,
   detectors: () => "/detectors",
   detector: (asset: string, detector: string) => `/detectors/${part(asset)}/${part(detector)}`,
   alarms: (view?: string, priority?: number) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { path, pieces, range, ticks, totals } from "./strip";
+import { path, pieces, range, stretchAt, stretchesOf, ticks, totals } from "./strip";
 
 describe("state strip", () => {
   const day = [
@@ -61,4 +61,12 @@ test("ticks are round and few", () => {
   // Rounded to the hour of a zone 30 minutes off.
   expect(ticks(0, 2 * hour, 2, hour / 2)).toEqual([hour / 2, hour * 1.5]);
   expect(ticks(1, 8 * hour, 8).length).toBeLessThanOrEqual(8);
+});
+
+test("strips of the API are read, and an instant finds its stretch", () => {
+  const strip = stretchesOf([
+    { from: "1970-01-01T00:00:00Z", to: "1970-01-01T00:00:01Z", state: "running", reason: "" },
+    { from: "1970-01-01T00:00:01Z", to: "1970-01-01T00:00:03Z", state: "stopped", reason: "Jam" },
+  ]);
+  expect([0, 999, 1000, 2999, 3000].map((time) => stretchAt(strip, time)?.reason)).toEqual(["", "", "Jam", "Jam", undefined]);
 });

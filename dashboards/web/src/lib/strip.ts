@@ -1,4 +1,5 @@
 // Geometry of the marks: state strips, sparklines, ticks. Pure numbers in, pure numbers out.
+import type { RunState, StripPart } from "./types";
 
 /** One stretch of a strip. */
 export interface Stretch<S extends string = string> {
@@ -6,6 +7,16 @@ export interface Stretch<S extends string = string> {
   to: number;
   state: S;
   reason?: string;
+}
+
+/** Stretches as the API gives them, with instants as numbers. */
+export function stretchesOf(parts: readonly StripPart[]): Stretch<RunState>[] {
+  return parts.map((part) => ({ ...part, from: Date.parse(part.from), to: Date.parse(part.to) }));
+}
+
+/** What was on at an instant. */
+export function stretchAt<S extends string>(stretches: readonly Stretch<S>[], time: number): Stretch<S> | undefined {
+  return stretches.find((stretch) => stretch.from <= time && time < stretch.to);
 }
 
 /** A stretch placed in a strip whose width is 1. */

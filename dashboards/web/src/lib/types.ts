@@ -46,3 +46,4 @@ export type DetectorDetail = Omit<Schemas["DetectorView"], "transitions" | "alar
   alarms: AlarmEvent[];
   commands: CommandEvent[];
 };
+export type LineReport = Schemas["LineReport"];
