@@ -3,6 +3,7 @@
 mod fingerprint;
 mod policy;
 mod prepared;
+mod reach;
 
 pub use fingerprint::controls_fingerprint;
 pub use policy::{DryRun, HandRole, WritePolicy};

@@ -1,5 +1,6 @@
 //! A name for everything that decides what is written to machines: another definition of it has another name.
 
+use super::reach::add_interlocks;
 use crate::{
     EventId,
     definition::{Control, Plant},
@@ -7,8 +8,8 @@ use crate::{
 };
 use std::fmt::Write as _;
 
-/// Names the controls of a plant with their rules, the sources behind them, the points they are bound to and the actions that
-/// write them. A guard or a message may change without another name.
+/// Names the controls of a plant with their rules, the sources behind them, the points they are bound to, everything that their
+/// interlocks depend on, and the actions that write them. A guard or a message may change without another name.
 pub fn controls_fingerprint(plant: &Plant) -> String {
     let mut text = String::new();
     // Writing to a text does not fail.
@@ -36,6 +37,7 @@ pub fn controls_fingerprint(plant: &Plant) -> String {
             let _ = writeln!(text, "{} {:?}", asset.path, asset.slots);
         }
     }
+    add_interlocks(&mut text, plant);
     EventId::from_name(&text).to_string()
 }
 
