@@ -174,17 +174,27 @@ mod tests {
         FROM n a, n b, n c, n d, n e WHERE a.value + b.value + c.value + d.value + e.value < 0";
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_stream_ends_at_its_deadline_or_when_nobody_reads_it() {
+    async fn a_stream_ends_at_its_deadline() {
         let session = SessionContext::new();
         let limits = SqlLimits { time: Duration::from_millis(200), ..SqlLimits::default() };
-        let mut rows = stream(&session, ENDLESS, limits).await.unwrap();
-        let error = rows.next().await.unwrap().unwrap_err();
-        assert!(matches!(statement(error), QueryError::TimedOut(_)));
-        assert!(rows.next().await.is_none());
+        let error = match stream(&session, ENDLESS, limits).await {
+            Ok(mut rows) => {
+                let error = statement(rows.next().await.unwrap().unwrap_err());
+                assert!(rows.next().await.is_none());
+                error
+            }
+            // A busy machine may not even get it planned.
+            Err(error) => error,
+        };
+        assert!(matches!(error, QueryError::TimedOut(_)), "{error}");
+    }
 
-        let limits = SqlLimits { time: Duration::from_secs(3_600), ..SqlLimits::default() };
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_statement_ends_when_nobody_reads_it() {
+        let session = SessionContext::new();
         let tasks = tokio::runtime::Handle::current().metrics();
         let before = tasks.num_alive_tasks();
+        let limits = SqlLimits { time: Duration::from_secs(3_600), ..SqlLimits::default() };
         let rows = stream(&session, ENDLESS, limits).await.unwrap();
         assert!(tasks.num_alive_tasks() > before);
         drop(rows);
@@ -193,6 +203,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the statement ends when its stream is dropped");
+        tokio::time::timeout(Duration::from_secs(120), ended).await.expect("the statement ends when its stream is dropped");
     }
 }

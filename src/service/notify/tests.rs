@@ -4,7 +4,11 @@ use super::*;
 use andon_models::{
     EventId, Timestamp,
     definition::{NotifyChannel, Secret},
-    notice::{NoticeAbout, form::cloud_event, outbox::Fate},
+    notice::{
+        NoticeAbout,
+        form::cloud_event,
+        outbox::{Fate, GROUP_AFTER},
+    },
 };
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -202,8 +206,9 @@ async fn a_flood_is_one_message() {
         fates.push(running.fate().await.1);
     }
     assert_eq!(fates, [Fate::Sent; 17]);
+    // How many go before the flood is noticed depends on how fast they are offered; it is bounded.
     let texts = server.texts();
-    assert!(texts.len() <= 2 && texts.last().unwrap().contains("alarms in"), "{texts:?}");
+    assert!(texts.len() <= GROUP_AFTER + 1 && texts.last().unwrap().contains("alarms in"), "{texts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
