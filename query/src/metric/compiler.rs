@@ -18,14 +18,11 @@ use arrow::datatypes::DataType;
 use datafusion::{
     functions::{core::expr_fn as core, math::expr_fn as math},
     functions_aggregate::expr_fn as aggregates,
-    logical_expr::{ExprFunctionExt, Operator, binary_expr, cast, in_list, not, try_cast, when},
+    logical_expr::{ExprFunctionExt, cast, not, when},
     prelude::{Expr, col, lit},
     scalar::ScalarValue,
 };
 use std::{collections::HashMap, sync::Arc};
-
-/// Two numbers closer than this, relative to the larger, are `approx` equal.
-const RELATIVE_TOLERANCE: f64 = 1e-9;
 
 /// The metrics of one model and window kind, compiled.
 pub struct Compiled {
@@ -250,28 +247,29 @@ fn as_number(expression: Expr, node_type: Type) -> Expr {
     }
 }
 
-/// Everything but slots and aggregates: constants, operators and functions over compiled operands.
+/// Everything but slots and aggregates: constants, operators and functions over compiled operands. What means the same to DataFusion is
+/// left to it; all else runs row by row on the row evaluator.
 fn combine(
     expression: &Arc<Expression>,
     node: &Node,
     operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryError>,
 ) -> Result<Expr, QueryError> {
-    if !row_rule::is_native(node) {
-        let leaves = node.leaves().into_iter().map(operand).collect::<Result<_, _>>()?;
-        let returns = row_rule::column_type(node.node_type, DataType::Float64);
-        return Ok(row_rule::part(expression, node, returns).call(leaves));
+    if let Some(native) = native(node, operand)? {
+        return Ok(native);
     }
-    Ok(match &node.kind {
+    let leaves = node.leaves().into_iter().map(operand).collect::<Result<_, _>>()?;
+    let returns = row_rule::column_type(node.node_type, DataType::Float64);
+    Ok(row_rule::part(expression, node, returns).call(leaves))
+}
+
+/// What has the same meaning to DataFusion; none where it has not. Where its functions have no value (`sqrt`, `ln`, a power of 0), they
+/// end a whole plan; its `least` looks past what has none; to its `IN`, 0 and -0 are two numbers; and its `x XOR x` is 0 even if `x`
+/// is no whole number.
+fn native(node: &Node, operand: &mut dyn FnMut(&Node) -> Result<Expr, QueryError>) -> Result<Option<Expr>, QueryError> {
+    Ok(Some(match &node.kind {
         NodeKind::Literal(value) => literal(value, node.node_type),
         NodeKind::Unary(UnaryOperator::Negate, inner) => -operand(inner)?,
         NodeKind::Unary(UnaryOperator::Not, inner) => not(operand(inner)?),
-        // In two's complement the other bits of x are -x - 1.
-        NodeKind::Unary(UnaryOperator::BitNot, inner) => cast(lit(-1_i64) - whole(operand(inner)?)?, DataType::Float64),
-        NodeKind::Binary(operator, left, right) => binary(*operator, operand(left)?, operand(right)?)?,
-        NodeKind::In { needle, list } => {
-            let list = list.iter().map(&mut *operand).collect::<Result<_, _>>()?;
-            in_list(operand(needle)?, list, false)
-        }
         NodeKind::If { condition, then, otherwise } => {
             when(operand(condition)?, operand(then)?).otherwise(operand(otherwise)?)?
         }
@@ -279,10 +277,16 @@ fn combine(
             let (factor, offset) = conversion.line();
             finite(operand(inner)? * lit(factor) + lit(offset))?
         }
-        NodeKind::Call(function, arguments) => call(*function, arguments.iter().map(operand).collect::<Result<_, _>>()?)?,
-        NodeKind::Slot(_) | NodeKind::Aggregate(..) => return Err(QueryError::Internal("a leaf has no operands".into())),
-        _ => return Err(QueryError::Internal("not an operator of DataFusion".into())),
-    })
+        NodeKind::Binary(operator, left, right) => return binary(*operator, operand(left)?, operand(right)?),
+        NodeKind::Call(function, arguments) => match (function, arguments.as_slice()) {
+            (Function::Abs, [number]) => math::abs(operand(number)?),
+            (Function::Ceil, [number]) => math::ceil(operand(number)?),
+            (Function::Floor, [number]) => math::floor(operand(number)?),
+            (Function::Coalesce, choices) => core::coalesce(choices.iter().map(operand).collect::<Result<_, _>>()?),
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    }))
 }
 
 fn literal(value: &Value, node_type: Type) -> Expr {
@@ -299,14 +303,13 @@ fn literal(value: &Value, node_type: Type) -> Expr {
     }
 }
 
-fn binary(operator: BinaryOperator, left: Expr, right: Expr) -> Result<Expr, QueryError> {
-    Ok(match operator {
+fn binary(operator: BinaryOperator, left: Expr, right: Expr) -> Result<Option<Expr>, QueryError> {
+    Ok(Some(match operator {
         BinaryOperator::Add => finite(left + right)?,
         BinaryOperator::Subtract => finite(left - right)?,
         BinaryOperator::Multiply => finite(left * right)?,
         BinaryOperator::Divide => finite(left / right)?,
         BinaryOperator::Remainder => finite(left % right)?,
-        BinaryOperator::Power => finite(math::power(left, right))?,
         BinaryOperator::Equal => left.eq(right),
         BinaryOperator::NotEqual => left.not_eq(right),
         BinaryOperator::Less => left.lt(right),
@@ -315,52 +318,11 @@ fn binary(operator: BinaryOperator, left: Expr, right: Expr) -> Result<Expr, Que
         BinaryOperator::GreaterOrEqual => left.gt_eq(right),
         BinaryOperator::And => left.and(right),
         BinaryOperator::Or => left.or(right),
-        BinaryOperator::BitAnd => bits(Operator::BitwiseAnd, left, right)?,
-        BinaryOperator::BitOr => bits(Operator::BitwiseOr, left, right)?,
-        BinaryOperator::BitXor => bits(Operator::BitwiseXor, left, right)?,
-    })
-}
-
-fn bits(operator: Operator, left: Expr, right: Expr) -> Result<Expr, QueryError> {
-    Ok(cast(binary_expr(whole(left)?, operator, whole(right)?), DataType::Float64))
-}
-
-/// A whole number of 64 bits; null for any other.
-fn whole(number: Expr) -> Result<Expr, QueryError> {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    let whole = math::trunc(vec![number.clone()]).eq(number.clone()).and(math::abs(number.clone()).lt(lit(BEYOND)));
-    Ok(when(whole, try_cast(number, DataType::Int64)).end()?)
-}
-
-fn call(function: Function, arguments: Vec<Expr>) -> Result<Expr, QueryError> {
-    let first = || arguments.first().cloned().unwrap_or_else(|| lit(ScalarValue::Float64(None)));
-    Ok(match function {
-        Function::Abs => math::abs(first()),
-        Function::Ceil => math::ceil(first()),
-        Function::Floor => math::floor(first()),
-        Function::Sqrt => finite(math::sqrt(first()))?,
-        Function::Exp => finite(math::exp(first()))?,
-        Function::Ln => finite(math::ln(first()))?,
-        Function::Log10 => finite(math::log10(first()))?,
-        Function::Least => unless_null(&arguments, core::least(arguments.clone()))?,
-        Function::Greatest => unless_null(&arguments, core::greatest(arguments.clone()))?,
-        Function::Coalesce => core::coalesce(arguments),
-        Function::Approx => {
-            let [left, right] = [first(), arguments.get(1).cloned().unwrap_or_else(first)];
-            let larger = core::greatest(vec![math::abs(left.clone()), math::abs(right.clone())]);
-            math::abs(left - right).lt_eq(larger * lit(RELATIVE_TOLERANCE))
-        }
-        _ => return Err(QueryError::Internal("not a function of DataFusion".into())),
-    })
+        BinaryOperator::Power | BinaryOperator::BitAnd | BinaryOperator::BitOr | BinaryOperator::BitXor => return Ok(None),
+    }))
 }
 
 /// Null for what is not finite; `NaN` compares greater than every number.
 fn finite(number: Expr) -> Result<Expr, QueryError> {
     Ok(when(math::abs(number.clone()).lt_eq(lit(f64::MAX)), number).end()?)
-}
-
-/// SQL's `least` and `greatest` skip nulls; the language's do not.
-fn unless_null(arguments: &[Expr], result: Expr) -> Result<Expr, QueryError> {
-    let known = arguments.iter().cloned().map(Expr::is_not_null).reduce(Expr::and).unwrap_or_else(|| lit(true));
-    Ok(when(known, result).end()?)
 }

@@ -3,7 +3,7 @@
 
 use andon_models::{
     Quality, Value,
-    expression::{Expression, Node, NodeKind, SlotValue, Type},
+    expression::{Expression, Node, SlotValue, Type},
     value::ValueType,
 };
 use arrow::{
@@ -45,22 +45,6 @@ pub fn whole(expression: &Arc<Expression>, returns: DataType) -> ScalarUDF {
 /// A function of the leaves of a part of an expression, in their order.
 pub fn part(expression: &Arc<Expression>, part: &Node, returns: DataType) -> ScalarUDF {
     ScalarUDF::from(RowRule::new(expression, Some(part.clone()), returns))
-}
-
-/// Whether DataFusion has an operator that means the same as this node does to the row evaluator.
-pub fn is_native(node: &Node) -> bool {
-    use andon_models::expression::{BinaryOperator, Function as F};
-    match &node.kind {
-        NodeKind::Literal(_) | NodeKind::Slot(_) | NodeKind::Aggregate(..) => true,
-        NodeKind::Unary(..) | NodeKind::If { .. } | NodeKind::Convert(..) => true,
-        // Those that have no value everywhere (`sqrt`, `ln`) end a whole plan there, and its `least` looks past what has none.
-        NodeKind::Call(function, _) => matches!(function, F::Abs | F::Ceil | F::Floor | F::Coalesce),
-        // A power of 0 that has no value ends a whole plan there.
-        NodeKind::Binary(operator, ..) => *operator != BinaryOperator::Power,
-        // To `IN`, 0 and -0 are two numbers.
-        NodeKind::In { .. } => false,
-        NodeKind::Format(..) | NodeKind::JsonPath(..) | NodeKind::DatePart(..) | NodeKind::MakeTime(..) => false,
-    }
 }
 
 #[derive(Debug)]
