@@ -7,6 +7,7 @@ mod deadline;
 mod functions;
 mod properties;
 pub(crate) mod question;
+pub(crate) mod shortcut;
 mod size;
 mod statements;
 mod stream;

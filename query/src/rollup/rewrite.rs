@@ -10,38 +10,37 @@ use super::{
     pieces::{COUNT, MAX, MIN, NUMBERS, PiecesTable, SUM},
     spans::Span,
 };
-use crate::{directory::NAMES, historian::store::Store, sql::question::Question, table::named::NamedTable};
+use crate::{
+    directory::NAMES,
+    historian::store::Store,
+    sql::{
+        question::{Part, Question},
+        shortcut::Shortcut,
+    },
+    table::named::NamedTable,
+};
 use andon_models::time::parse_duration;
 use arrow::datatypes::DataType;
 use datafusion::{
     common::{
         Column, ScalarValue,
-        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+        tree_node::{TreeNode, TreeNodeRecursion},
     },
     datasource::provider_as_source,
     error::Result,
     functions_aggregate::expr_fn::{max, min, sum},
-    logical_expr::{
-        Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, expr::AggregateFunction, lit,
-        utils::conjunction,
-    },
-    optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule},
+    logical_expr::{Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, lit, utils::conjunction},
+    prelude::{cast, coalesce},
 };
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 /// Shorter spans than this are read from the samples: there is little to win.
 const SHORTEST_NANOS: i64 = 3_600_000_000_000;
 
-/// The rule.
+/// Answers from roll-ups.
 pub struct UseRollups {
     store: Arc<Store>,
     samples: Arc<NamedTable>,
-}
-
-impl fmt::Debug for UseRollups {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UseRollups")
-    }
 }
 
 impl UseRollups {
@@ -51,31 +50,9 @@ impl UseRollups {
     }
 }
 
-impl OptimizerRule for UseRollups {
-    fn name(&self) -> &str {
-        "use_rollups"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-        match self.rewritten(aggregate)? {
-            Some(rewritten) => Ok(Transformed::yes(rewritten)),
-            None => Ok(Transformed::no(plan)),
-        }
-    }
-}
-
-impl UseRollups {
-    fn rewritten(&self, aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
-        let Some(question) = Question::of(aggregate)? else { return Ok(None) };
-        if !question.is_of(&self.samples)? {
-            return Ok(None);
-        }
-        let Some((span, conditions)) = span_and_conditions(&question) else { return Ok(None) };
+impl Shortcut for UseRollups {
+    fn plan(&self, aggregate: &Aggregate, question: &Question) -> Result<Option<LogicalPlan>> {
+        let Some((span, conditions)) = span_and_conditions(question) else { return Ok(None) };
         let mut coarsest = Resolution::Day;
         for group in &question.groups {
             let Some(allowed) = resolution_of(group) else { return Ok(None) };
@@ -84,15 +61,17 @@ impl UseRollups {
         if span.to.saturating_sub(span.from) < SHORTEST_NANOS {
             return Ok(None);
         }
-        let Some(parts) = question.aggregates.iter().map(part).collect::<Option<Vec<Part>>>() else { return Ok(None) };
+        let Some(parts) = question.aggregates.iter().map(of_pieces).collect::<Option<Vec<Asked>>>() else { return Ok(None) };
         self.build(aggregate, question, parts, coarsest, span, conditions).map(Some)
     }
+}
 
+impl UseRollups {
     fn build(
         &self,
         aggregate: &Aggregate,
-        question: Question,
-        parts: Vec<Part>,
+        question: &Question,
+        parts: Vec<Asked>,
         coarsest: Resolution,
         span: Span,
         conditions: Vec<Expr>,
@@ -116,16 +95,12 @@ impl UseRollups {
         let of = |name: &str| inner_column(format!("__{name}"));
         let values = (0..question.groups.len()).map(|index| inner_column(names("group", index)));
         let values = values.chain(parts.into_iter().map(|part| match part {
-            Part::Rows => or_zero(of(COUNT)),
-            Part::Numbers => or_zero(of(NUMBERS)),
-            Part::Sum => of(SUM),
-            Part::Min => of(MIN),
-            Part::Max => of(MAX),
-            Part::Avg => Expr::BinaryExpr(BinaryExpr::new(
-                Box::new(of(SUM)),
-                Operator::Divide,
-                Box::new(datafusion::prelude::cast(of(NUMBERS), DataType::Float64)),
-            )),
+            Asked::Rows => or_zero(of(COUNT)),
+            Asked::Values(Part::Count) => or_zero(of(NUMBERS)),
+            Asked::Values(Part::Sum) => of(SUM),
+            Asked::Values(Part::Minimum) => of(MIN),
+            Asked::Values(Part::Maximum) => of(MAX),
+            Asked::Values(Part::Average) => of(SUM) / cast(of(NUMBERS), DataType::Float64),
         }));
         let named = values
             .zip(aggregate.schema.iter())
@@ -135,41 +110,24 @@ impl UseRollups {
 }
 
 fn or_zero(value: Expr) -> Expr {
-    datafusion::functions::expr_fn::coalesce(vec![value, lit(0_i64)])
+    coalesce(vec![value, lit(0_i64)])
 }
 
-/// An aggregate of samples.
-#[derive(Clone, Copy)]
-enum Part {
+/// What an aggregate asks of pieces.
+enum Asked {
+    /// How many rows there are.
     Rows,
-    Numbers,
-    Sum,
-    Avg,
-    Min,
-    Max,
+    /// Something of their values.
+    Values(Part),
 }
 
 /// What an aggregate asks of pieces; none if pieces do not say.
-fn part(expression: &Expr) -> Option<Part> {
-    let AggregateFunction { func, params } = match expression {
-        Expr::AggregateFunction(function) => function,
-        Expr::Alias(alias) => return part(&alias.expr),
-        _ => return None,
-    };
-    if params.distinct || params.filter.is_some() || !params.order_by.is_empty() || params.null_treatment.is_some() {
-        return None;
+fn of_pieces(expression: &Expr) -> Option<Asked> {
+    match Part::of(expression)? {
+        (Part::Count, Expr::Literal(value, _)) if !value.is_null() => Some(Asked::Rows),
+        (part, Expr::Column(column)) if column.name == "value" => Some(Asked::Values(part)),
+        _ => None,
     }
-    let [argument] = params.args.as_slice() else { return None };
-    let is_value = matches!(argument, Expr::Column(column) if column.name == "value");
-    Some(match (func.name(), argument) {
-        ("count", Expr::Literal(value, _)) if !value.is_null() => Part::Rows,
-        ("count", _) if is_value => Part::Numbers,
-        ("sum", _) if is_value => Part::Sum,
-        ("avg" | "mean", _) if is_value => Part::Avg,
-        ("min", _) if is_value => Part::Min,
-        ("max", _) if is_value => Part::Max,
-        _ => return None,
-    })
 }
 
 /// The coarsest resolution whose pieces fall into the groups as their samples would; none if not even minutes do.

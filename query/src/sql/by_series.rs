@@ -4,7 +4,10 @@
 //! in the order in which they lie in the files, and what remains, a row per series, is given its names and put together by them.
 //! Only aggregates that can be put together again are taken; a question with any other is left alone.
 
-use super::question::Question;
+use super::{
+    question::{Part, Question},
+    shortcut::Shortcut,
+};
 use crate::{
     directory::{Directory, NAMES},
     table::named::NamedTable,
@@ -23,13 +26,11 @@ use datafusion::{
     functions_aggregate::expr_fn::{count, max, min, sum},
     logical_expr::{
         Aggregate, ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-        Signature, Volatility, expr::AggregateFunction, lit, utils::conjunction,
+        Signature, Volatility, lit, utils::conjunction,
     },
-    optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule},
     prelude::{cast, coalesce},
 };
 use std::{
-    fmt,
     hash::{Hash, Hasher},
     sync::Arc,
 };
@@ -37,16 +38,10 @@ use std::{
 /// What groups by series are called between the two aggregations.
 const SERIES: &str = "__series";
 
-/// The rule.
+/// Groups by series first.
 pub struct GroupBySeries {
     samples: Arc<NamedTable>,
     directory: Arc<Directory>,
-}
-
-impl fmt::Debug for GroupBySeries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GroupBySeries")
-    }
 }
 
 impl GroupBySeries {
@@ -56,43 +51,25 @@ impl GroupBySeries {
     }
 }
 
-impl OptimizerRule for GroupBySeries {
-    fn name(&self) -> &str {
-        "group_by_series"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-        match self.rewritten(aggregate)? {
-            Some(rewritten) => Ok(Transformed::yes(rewritten)),
-            None => Ok(Transformed::no(plan)),
-        }
-    }
-}
-
-impl GroupBySeries {
-    fn rewritten(&self, aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
-        let Some(question) = Question::of(aggregate)? else { return Ok(None) };
-        if !question.is_of(&self.samples)? {
-            return Ok(None);
-        }
+impl Shortcut for GroupBySeries {
+    fn plan(&self, aggregate: &Aggregate, question: &Question) -> Result<Option<LogicalPlan>> {
         let Some(groups) = question.groups.iter().map(Group::of).collect::<Option<Vec<Group>>>() else { return Ok(None) };
         if !groups.iter().any(|group| matches!(group, Group::Names(_))) {
             return Ok(None);
         }
-        let parts = question.aggregates.iter().enumerate().map(|(index, aggregate)| Part::of(index, aggregate));
-        let Some(parts) = parts.collect::<Option<Vec<Part>>>() else { return Ok(None) };
+        let fields = aggregate.schema.fields().iter().skip(question.groups.len());
+        let parts = question.aggregates.iter().zip(fields).enumerate();
+        let parts = parts.map(|(index, (aggregate, field))| Step::of(index, aggregate, field.data_type()));
+        let Some(parts) = parts.collect::<Option<Vec<Step>>>() else { return Ok(None) };
         self.build(aggregate, question, groups, parts).map(Some)
     }
+}
 
-    fn build(&self, aggregate: &Aggregate, question: Question, groups: Vec<Group>, parts: Vec<Part>) -> Result<LogicalPlan> {
+impl GroupBySeries {
+    fn build(&self, aggregate: &Aggregate, question: &Question, groups: Vec<Group>, parts: Vec<Step>) -> Result<LogicalPlan> {
         let table = question.scan.table_name.clone();
         let scan = LogicalPlanBuilder::scan(table.clone(), provider_as_source(self.samples.clone()), None)?;
-        let filtered = match conjunction(question.conditions) {
+        let filtered = match conjunction(question.conditions.iter().cloned()) {
             Some(condition) => scan.filter(condition)?,
             None => scan,
         };
@@ -103,7 +80,7 @@ impl GroupBySeries {
             Group::Other(expression) => Some(expression.clone().alias(called(index))),
             Group::Names(_) => None,
         });
-        let first = filtered.aggregate(by_series.chain(others), parts.iter().flat_map(Part::of_samples))?;
+        let first = filtered.aggregate(by_series.chain(others), parts.iter().flat_map(Step::of_samples))?;
         let named: Result<Vec<Expr>> = groups
             .into_iter()
             .enumerate()
@@ -114,8 +91,8 @@ impl GroupBySeries {
             .collect();
         let named = named?;
         let count = named.len();
-        let second = first.aggregate(named, parts.iter().flat_map(Part::of_series))?;
-        let values = (0..count).map(|index| inner(called(index))).chain(parts.iter().map(Part::result));
+        let second = first.aggregate(named, parts.iter().flat_map(Step::of_series))?;
+        let values = (0..count).map(|index| inner(called(index))).chain(parts.iter().map(Step::result));
         let names = aggregate.schema.iter();
         let values =
             values.zip(names).map(|(value, (qualifier, field))| value.alias_qualified(qualifier.cloned(), field.name()));
@@ -164,44 +141,23 @@ impl Group {
 }
 
 /// An aggregate in two steps. Its number tells its columns from those of others.
-struct Part {
+struct Step {
     index: usize,
-    kind: Kind,
+    part: Part,
     argument: Expr,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Count,
-    Sum,
-    Average,
-    Minimum,
-    Maximum,
-}
-
-impl Part {
-    fn of(index: usize, expression: &Expr) -> Option<Self> {
-        let AggregateFunction { func, params } = match expression {
-            Expr::AggregateFunction(function) => function,
-            Expr::Alias(alias) => return Self::of(index, &alias.expr),
-            _ => return None,
+impl Step {
+    /// None where the parts do not come to a value of the type that is `wanted`: means and sums of decimals and durations.
+    fn of(index: usize, expression: &Expr, wanted: &DataType) -> Option<Self> {
+        let (part, argument) = Part::of(expression)?;
+        let typed = match part {
+            Part::Count | Part::Minimum | Part::Maximum => true,
+            Part::Sum => matches!(wanted, DataType::Int64 | DataType::UInt64 | DataType::Float64),
+            Part::Average => *wanted == DataType::Float64,
         };
-        if params.distinct || params.filter.is_some() || !params.order_by.is_empty() || params.null_treatment.is_some() {
-            return None;
-        }
-        let [argument] = params.args.as_slice() else { return None };
-        if argument.is_volatile() || argument.column_refs().iter().any(|column| NAMES.contains(&column.name.as_str())) {
-            return None;
-        }
-        let kind = match func.name() {
-            "count" => Kind::Count,
-            "sum" => Kind::Sum,
-            "avg" | "mean" => Kind::Average,
-            "min" => Kind::Minimum,
-            "max" => Kind::Maximum,
-            _ => return None,
-        };
-        Some(Self { index, kind, argument: argument.clone() })
+        let of_names = argument.column_refs().iter().any(|column| NAMES.contains(&column.name.as_str()));
+        (typed && !argument.is_volatile() && !of_names).then(|| Self { index, part, argument: argument.clone() })
     }
 
     fn name(&self, what: &str) -> String {
@@ -215,12 +171,12 @@ impl Part {
     /// The aggregates of a series' samples.
     fn of_samples(&self) -> Vec<Expr> {
         let argument = || self.argument.clone();
-        match self.kind {
-            Kind::Count => vec![count(argument()).alias(self.name("count"))],
-            Kind::Sum => vec![sum(argument()).alias(self.name("sum"))],
-            Kind::Minimum => vec![min(argument()).alias(self.name("min"))],
-            Kind::Maximum => vec![max(argument()).alias(self.name("max"))],
-            Kind::Average => {
+        match self.part {
+            Part::Count => vec![count(argument()).alias(self.name("count"))],
+            Part::Sum => vec![sum(argument()).alias(self.name("sum"))],
+            Part::Minimum => vec![min(argument()).alias(self.name("min"))],
+            Part::Maximum => vec![max(argument()).alias(self.name("max"))],
+            Part::Average => {
                 vec![sum(argument()).alias(self.name("sum")), count(argument()).alias(self.name("count"))]
             }
         }
@@ -229,22 +185,22 @@ impl Part {
     /// The aggregates of what series came to.
     fn of_series(&self) -> Vec<Expr> {
         let summed = |what: &str| sum(self.column(what)).alias(self.name(what));
-        match self.kind {
-            Kind::Count => vec![summed("count")],
-            Kind::Sum => vec![summed("sum")],
-            Kind::Minimum => vec![min(self.column("min")).alias(self.name("min"))],
-            Kind::Maximum => vec![max(self.column("max")).alias(self.name("max"))],
-            Kind::Average => vec![summed("sum"), summed("count")],
+        match self.part {
+            Part::Count => vec![summed("count")],
+            Part::Sum => vec![summed("sum")],
+            Part::Minimum => vec![min(self.column("min")).alias(self.name("min"))],
+            Part::Maximum => vec![max(self.column("max")).alias(self.name("max"))],
+            Part::Average => vec![summed("sum"), summed("count")],
         }
     }
 
     fn result(&self) -> Expr {
-        match self.kind {
-            Kind::Count => coalesce(vec![self.column("count"), lit(0_i64)]),
-            Kind::Sum => self.column("sum"),
-            Kind::Minimum => self.column("min"),
-            Kind::Maximum => self.column("max"),
-            Kind::Average => cast(self.column("sum"), DataType::Float64) / cast(self.column("count"), DataType::Float64),
+        match self.part {
+            Part::Count => coalesce(vec![self.column("count"), lit(0_i64)]),
+            Part::Sum => self.column("sum"),
+            Part::Minimum => self.column("min"),
+            Part::Maximum => self.column("max"),
+            Part::Average => cast(self.column("sum"), DataType::Float64) / cast(self.column("count"), DataType::Float64),
         }
     }
 }

@@ -5,7 +5,7 @@ use datafusion::{
     common::{Column, DFSchema, tree_node::Transformed},
     datasource::source_as_provider,
     error::Result,
-    logical_expr::{Aggregate, Expr, LogicalPlan, TableScan, utils::split_conjunction},
+    logical_expr::{Aggregate, Expr, LogicalPlan, TableScan, expr::AggregateFunction, utils::split_conjunction},
 };
 use std::collections::HashMap;
 
@@ -22,20 +22,11 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Whether the table is this one.
+    /// The question; none if it is of another table, or if there is anything else between the aggregation and the table.
     ///
     /// # Errors
-    /// When the table is no provider of rows.
-    pub fn is_of(&self, table: &NamedTable) -> Result<bool> {
-        let provider = source_as_provider(&self.scan.source)?;
-        Ok(provider.downcast_ref::<NamedTable>().is_some_and(|asked| std::ptr::eq(asked, table)))
-    }
-
-    /// The question; none if there is anything else between the aggregation and the table.
-    ///
-    /// # Errors
-    /// When an expression cannot be followed.
-    pub fn of(aggregate: &Aggregate) -> Result<Option<Self>> {
+    /// When an expression cannot be followed, or a table is no provider of rows.
+    pub fn of(aggregate: &Aggregate, table: &NamedTable) -> Result<Option<Self>> {
         if aggregate.group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_))) {
             return Ok(None);
         }
@@ -58,7 +49,7 @@ impl Question {
                     conditions.extend(split_conjunction(&filter.predicate).into_iter().cloned());
                     filter.input.as_ref()
                 }
-                LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
+                LogicalPlan::TableScan(scan) if scan.fetch.is_none() && is_of(scan, table)? => {
                     conditions.extend(scan.filters.iter().flat_map(|filter| split_conjunction(filter)).cloned());
                     let mut unique: Vec<Expr> = Vec::new();
                     conditions.into_iter().for_each(|condition| {
@@ -71,6 +62,45 @@ impl Question {
                 _ => return Ok(None),
             };
         }
+    }
+}
+
+fn is_of(scan: &TableScan, table: &NamedTable) -> Result<bool> {
+    let provider = source_as_provider(&scan.source)?;
+    Ok(provider.downcast_ref::<NamedTable>().is_some_and(|asked| std::ptr::eq(asked, table)))
+}
+
+/// An aggregate that can be put together from those of parts of its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Count,
+    Sum,
+    Average,
+    Minimum,
+    Maximum,
+}
+
+impl Part {
+    /// Which one an expression is, and of what; none for anything else, and where not all rows count alike.
+    pub fn of(expression: &Expr) -> Option<(Self, &Expr)> {
+        let AggregateFunction { func, params } = match expression {
+            Expr::AggregateFunction(function) => function,
+            Expr::Alias(alias) => return Self::of(&alias.expr),
+            _ => return None,
+        };
+        if params.distinct || params.filter.is_some() || !params.order_by.is_empty() || params.null_treatment.is_some() {
+            return None;
+        }
+        let [argument] = params.args.as_slice() else { return None };
+        let part = match func.name() {
+            "count" => Self::Count,
+            "sum" => Self::Sum,
+            "avg" | "mean" => Self::Average,
+            "min" => Self::Minimum,
+            "max" => Self::Maximum,
+            _ => return None,
+        };
+        Some((part, argument))
     }
 }
 

@@ -1,6 +1,13 @@
 //! The tables of the session and their descriptions.
 
-use super::{answer::type_name, by_series::GroupBySeries, properties::PropertyTable, views, wide::WideTable};
+use super::{
+    answer::type_name,
+    by_series::GroupBySeries,
+    properties::PropertyTable,
+    shortcut::{Shortcut, TakeShortcuts},
+    views,
+    wide::WideTable,
+};
 use crate::{
     ColumnDescription, QueryError, TableDescription,
     directory::{AssetRow, Directory, NAMES},
@@ -60,9 +67,11 @@ pub async fn register(
         "values by 1m, 15m, 1h and 1d: what each series did in each window, for each quality",
         Arc::new(RollupTable::new(store.clone(), samples.clone())),
     )?;
-    session.add_optimizer_rule(Arc::new(UseRollups::new(store.clone(), samples.clone())));
-    // After roll-ups: what they answer need not be grouped at all.
-    session.add_optimizer_rule(Arc::new(GroupBySeries::new(samples.clone(), directory.clone())));
+    let rollups = UseRollups::new(store.clone(), samples.clone());
+    let by_series = GroupBySeries::new(samples.clone(), directory.clone());
+    // Roll-ups first: what they answer need not be grouped at all.
+    let shortcuts: Vec<Box<dyn Shortcut>> = vec![Box::new(rollups), Box::new(by_series)];
+    session.add_optimizer_rule(Arc::new(TakeShortcuts { samples: samples.clone(), shortcuts }));
     session.register_table("stored_events", Arc::new(EventsTable::new(store.clone())))?;
     for (name, description, statement) in views::VIEWS {
         let plan = session.state().create_logical_plan(statement).await?;

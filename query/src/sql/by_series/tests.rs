@@ -87,6 +87,10 @@ async fn only_what_can_be_put_together_is_grouped_by_series() {
         ("SELECT quality, max(\"double\") FROM samples GROUP BY quality", false),
         ("SELECT series, asset, max(\"double\") FROM samples GROUP BY series, asset", false),
         ("SELECT asset, max(property) FROM samples GROUP BY asset", false),
+        // Such parts come to values of other types.
+        ("SELECT asset, avg(\"double\"::numeric(20, 3)) FROM samples GROUP BY asset", false),
+        ("SELECT asset, sum(\"double\"::numeric(20, 3)) FROM samples GROUP BY asset", false),
+        ("SELECT asset, avg(time - TIMESTAMP '2025-12-31T00:00:00Z') FROM samples GROUP BY asset", false),
         // Roll-ups know the answer.
         ("SELECT asset, max(value) FROM samples GROUP BY asset", false),
     ] {
