@@ -12,12 +12,14 @@ use super::settings::Settings;
 use crate::TableDescription;
 use arrow::{
     array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, new_null_array},
-    datatypes::{DataType, SchemaRef},
+    datatypes::{DataType, Schema, SchemaRef},
 };
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{MemTable, SchemaProvider, TableProvider},
+    catalog::{MemTable, SchemaProvider, Session, TableProvider},
     error::Result,
+    logical_expr::{Expr, TableType},
+    physical_plan::ExecutionPlan,
 };
 use std::{
     fmt,
@@ -117,15 +119,10 @@ impl SchemaProvider for CatalogSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let columns = columns(&self.world).await?;
-        let table = if self.information {
-            information::table(&self.world, &columns, name)
-        } else {
-            system::table(&self.world, &columns, name)
-        };
-        let Some((spec, rows)) = table else { return Ok(None) };
-        let batch = batch(spec, &rows)?;
-        Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
+        let (world, information) = (self.world.clone(), self.information);
+        let table = CatalogTable { world, information, name: name.to_owned(), schema: Arc::new(Schema::empty()) };
+        let Some(batch) = table.rows().await? else { return Ok(None) };
+        Ok(Some(Arc::new(CatalogTable { schema: batch.schema(), ..table })))
     }
 
     fn table_exist(&self, name: &str) -> bool {
@@ -134,6 +131,49 @@ impl SchemaProvider for CatalogSchema {
         } else {
             is_catalog_table(name)
         }
+    }
+}
+
+/// A table of the catalogue. Its rows are made when it is read: a statement may be prepared long before.
+#[derive(Debug)]
+struct CatalogTable {
+    world: Arc<World>,
+    information: bool,
+    name: String,
+    schema: SchemaRef,
+}
+
+impl CatalogTable {
+    async fn rows(&self) -> Result<Option<RecordBatch>> {
+        let columns = columns(&self.world).await?;
+        let table = if self.information {
+            information::table(&self.world, &columns, &self.name)
+        } else {
+            system::table(&self.world, &columns, &self.name)
+        };
+        table.map(|(spec, rows)| batch(spec, &rows)).transpose()
+    }
+}
+
+#[async_trait]
+impl TableProvider for CatalogTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let batches = self.rows().await?.into_iter().collect();
+        MemTable::try_new(self.schema.clone(), vec![batches])?.scan(state, projection, filters, limit).await
     }
 }
 
@@ -153,7 +193,7 @@ async fn columns(world: &World) -> Result<Vec<TableColumns>> {
     let mut tables = Vec::new();
     for name in world.tables() {
         if let Some(table) = world.plant.table(&name).await? {
-            let is_view = table.table_type() == datafusion::logical_expr::TableType::View;
+            let is_view = table.table_type() == TableType::View;
             tables.push(TableColumns { name, is_view, schema: table.schema() });
         }
     }

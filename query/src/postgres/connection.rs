@@ -104,6 +104,7 @@ pub async fn run(
     let mut connection = Connection::new(shared, &hello, to).map_err(io::Error::other)?;
     connection.welcome(&hello);
     connection.to.flush().await?;
+    from.let_in();
     // Reading goes on while a statement runs: that is how a client that left is noticed.
     let gone = CancellationToken::new();
     let (messages, mut queue) = mpsc::channel(READ_AHEAD);
@@ -174,11 +175,12 @@ impl Connection {
             hello.parameters.iter().filter(|(name, _)| !["user", "database", "options", "replication"].contains(&name.as_str()))
         {
             // What cannot be set when connecting stays as it is.
-            let _ = settings.set(name, Some(value));
+            let _ = settings.set(name, Some(value), false);
         }
         for (name, value) in hello.parameters.get("options").into_iter().flat_map(|options| options_of(options)) {
-            let _ = settings.set(&name, Some(&value));
+            let _ = settings.set(&name, Some(&value), false);
         }
+        settings.connected();
         let world = Arc::new(World {
             plant: plant.clone(),
             descriptions: shared.historian.tables(),
@@ -216,6 +218,23 @@ impl Connection {
     fn report(&mut self, name: &'static str) {
         let value = self.world.settings(|settings| settings.get(name).unwrap_or_default().to_owned());
         self.to.push(Out::Parameter(name, value))
+    }
+
+    /// Changes settings, and reports those that clients are told.
+    fn change_settings<T>(&mut self, change: impl FnOnce(&mut Settings) -> T) -> T {
+        let values = |settings: &Settings| REPORTED.map(|name| settings.get(name).map(str::to_owned));
+        let (changed, before, after) = self.world.settings(|settings| {
+            let before = values(settings);
+            (change(settings), before, values(settings))
+        });
+        for (name, _) in REPORTED.into_iter().zip(before.iter().zip(&after)).filter(|(_, (before, after))| before != after) {
+            self.report(name);
+        }
+        changed
+    }
+
+    fn limits(&self) -> SqlLimits {
+        SqlLimits { time: self.world.settings(|settings| settings.statement_time()), ..SqlLimits::default() }
     }
 
     /// Adds a message; it is sent with the others.
@@ -348,7 +367,7 @@ impl Connection {
     }
 
     async fn send(&mut self, portal: &mut Portal, rows: usize) -> Result<(), Failure> {
-        let limits = SqlLimits { time: self.world.settings(|settings| settings.statement_time()), ..SqlLimits::default() };
+        let limits = self.limits();
         match portal.send(&self.session, limits, rows, &mut self.to).await? {
             Sent::All(count) => self.complete(portal.tag, Some(count)),
             Sent::Some(_) => self.say(Out::Suspended),
@@ -362,7 +381,7 @@ impl Connection {
         if described {
             self.to.push(Out::Columns(portal.columns.clone(), portal.formats.clone()));
         }
-        let limits = SqlLimits { time: self.world.settings(|settings| settings.statement_time()), ..SqlLimits::default() };
+        let limits = self.limits();
         let (Sent::All(count) | Sent::Some(count)) = portal.send(&self.session, limits, rows, &mut self.to).await?;
         self.portals.insert(cursor.to_owned(), Bound::Rows(portal));
         self.complete("FETCH", Some(count))
@@ -383,12 +402,14 @@ impl Connection {
         let tag = match command {
             Command::Begin => {
                 self.status = Status::Transaction;
+                self.world.settings(Settings::begin);
                 "BEGIN"
             }
             Command::Commit | Command::Rollback => {
                 let failed = self.status == Status::Failed || matches!(command, Command::Rollback);
                 self.status = Status::Idle;
                 self.portals.clear();
+                self.change_settings(|settings| settings.end(!failed));
                 if failed { "ROLLBACK" } else { "COMMIT" }
             }
             Command::RollbackTo => {
@@ -396,15 +417,12 @@ impl Connection {
                 "ROLLBACK"
             }
             Command::Savepoint(tag) | Command::Nothing(tag) => tag,
-            Command::Set { name, value } => {
-                self.world.settings(|settings| settings.set(&name, value.as_deref()))?;
-                if let Some(reported) = REPORTED.iter().find(|reported| reported.eq_ignore_ascii_case(&name)) {
-                    self.report(reported);
-                }
+            Command::Set { name, value, local } => {
+                self.change_settings(|settings| settings.set(&name, value.as_deref(), local))?;
                 if value.is_none() { "RESET" } else { "SET" }
             }
             Command::ResetAll(tag) => {
-                self.world.settings(|settings| *settings = Settings::default());
+                self.change_settings(Settings::reset);
                 if tag == "DISCARD ALL" {
                     self.prepared.clear();
                     self.portals.clear();

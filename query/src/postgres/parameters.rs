@@ -66,13 +66,54 @@ fn text_value(own: &DataType, text: &str) -> Option<ScalarValue> {
             _ => None,
         },
         DataType::List(item) => {
-            let inner = text.strip_prefix('{')?.strip_suffix('}')?;
-            let parts = inner.split(',').filter(|part| !part.is_empty()).map(|part| part.trim_matches('"'));
-            let items: Option<Vec<_>> = parts.map(|part| text_value(item.data_type(), part)).collect();
-            Some(ScalarValue::List(ScalarValue::new_list_nullable(&items?, item.data_type())))
+            let items = list_items(text)?.into_iter().map(|part| match part {
+                Some(part) => text_value(item.data_type(), &part),
+                None => ScalarValue::try_from(item.data_type()).ok(),
+            });
+            Some(ScalarValue::List(ScalarValue::new_list_nullable(&items.collect::<Option<Vec<_>>>()?, item.data_type())))
         }
         DataType::Utf8 => Some(text.into()),
         other => ScalarValue::from(text.trim()).cast_to(other).ok().filter(|value| !value.is_null()),
+    }
+}
+
+/// The items of a list as text, `{a,"b, c",NULL}`; none if it is no list, or one of lists.
+///
+/// Source: PostgreSQL 15 manual, section 8.15.6, "Array Input and Output Syntax".
+fn list_items(text: &str) -> Option<Vec<Option<String>>> {
+    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut items = Vec::new();
+    if inner.trim().is_empty() {
+        return Some(items);
+    }
+    let mut signs = inner.chars();
+    loop {
+        let (mut item, mut quoted, mut within) = (String::new(), false, false);
+        let ended = loop {
+            match signs.next() {
+                None if within => return None,
+                None => break true,
+                Some('\\') => item.push(signs.next()?),
+                Some('"') => {
+                    if !within && !quoted {
+                        item.clear();
+                    }
+                    (quoted, within) = (true, !within);
+                }
+                Some(',') if !within => break false,
+                Some('{' | '}') if !within => return None,
+                Some(sign) if quoted && !within && sign.is_whitespace() => {}
+                Some(sign) => item.push(sign),
+            }
+        };
+        let item = if quoted { item } else { item.trim().to_owned() };
+        if item.is_empty() && !quoted {
+            return None;
+        }
+        items.push((quoted || !item.eq_ignore_ascii_case("null")).then_some(item));
+        if ended {
+            return Some(items);
+        }
     }
 }
 
@@ -122,8 +163,10 @@ fn list(r#type: &Type, bytes: &Bytes) -> Option<ScalarValue> {
     if dimensions == 1 {
         let (count, _first) = (body.int()?, body.int()?);
         for _ in 0..count {
-            let length = usize::try_from(body.int()?).ok()?;
-            items.push(binary_value(&item, &body.bytes(length)?)?);
+            items.push(match body.int()? {
+                -1 => ScalarValue::try_from(&arrow_type(&item)?).ok()?,
+                length => binary_value(&item, &body.bytes(usize::try_from(length).ok()?)?)?,
+            });
         }
     } else if dimensions != 0 {
         return None;
@@ -146,4 +189,25 @@ fn numeric(bytes: &Bytes) -> Option<f64> {
     }
     text.push_str(&format!("e{}", (i32::from(weight) + 1 - i32::from(count)) * 4));
     if count == 0 { Some(0.0) } else { text.parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_lists_are_read_as_they_are_written() {
+        let items = |text: &str| {
+            list_items(text).map(|items| items.into_iter().map(|item| item.unwrap_or_else(|| "-".into())).collect::<Vec<_>>())
+        };
+        assert_eq!(items("{}").unwrap(), Vec::<String>::new());
+        assert_eq!(items("{a, b ,NULL,null}").unwrap(), ["a", "b", "-", "-"]);
+        assert_eq!(
+            items(r#"{"Press A, north","a\"b\\c","NULL","", "}"}"#).unwrap(),
+            ["Press A, north", "a\"b\\c", "NULL", "", "}"]
+        );
+        for wrong in ["", "{", "a", "{a,}", "{,}", "{{a},{b}}", "{\"a}", "{a\\}"] {
+            assert_eq!(items(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -77,12 +77,12 @@ impl Portal {
             if to.is_full() {
                 flush(to).await?;
             }
+            if self.sent + count > MAX_ROWS {
+                return Err(Failure::new(code::TOO_LARGE, format!("a statement answers at most {MAX_ROWS} rows; narrow it")));
+            }
             if wanted > 0 && count >= wanted as u64 {
                 self.sent += count;
                 return Ok(Sent::Some(count));
-            }
-            if self.sent + count > MAX_ROWS {
-                return Err(Failure::new(code::TOO_LARGE, format!("a statement answers at most {MAX_ROWS} rows; narrow it")));
             }
         }
     }

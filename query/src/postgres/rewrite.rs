@@ -147,12 +147,13 @@ fn replacement(expression: &mut Expr) -> Option<Expr> {
                 "current_user" | "session_user" | "user" | "current_role" | "current_catalog" | "current_schema" if bare => {
                     Some(call(&name, Vec::new()))
                 }
-                // `ARRAY(SELECT …)` is only asked of what is always empty.
-                "array" if matches!(function.args, FunctionArguments::Subquery(_)) => Some(null()),
+                "array" if matches!(&function.args, FunctionArguments::Subquery(query) if asks_catalog(query)) => Some(null()),
                 "array_to_string" if first_argument(expression) == Some(null()) => Some(null()),
                 "current_schemas" => Some(call("make_array", vec![text("pg_catalog"), text("plant")])),
-                // Only asked of columns that are always empty.
-                "generate_subscripts" => Some(Expr::Value(Value::Number("1".into(), false).into())),
+                // The catalogue's lists are always empty.
+                "generate_subscripts" if first_argument(expression).as_ref().is_some_and(is_column) => {
+                    Some(Expr::Value(Value::Number("1".into(), false).into()))
+                }
                 "parse_ident" => Some(call("string_to_array", vec![first_argument(expression)?, text(".")])),
                 "array_upper" => Some(call("array_length", vec![first_argument(expression)?])),
                 _ => None,
@@ -171,7 +172,7 @@ fn replacement(expression: &mut Expr) -> Option<Expr> {
             None
         }
         Expr::Cast { .. } => cast(expression),
-        Expr::Subquery(query) if asks_empty(query) => Some(null()),
+        Expr::Subquery(query) if asks_empty(query) && !counts(query) => Some(null()),
         Expr::Subquery(query) => {
             one_row(query);
             None
@@ -268,6 +269,34 @@ fn first_argument(expression: &Expr) -> Option<Expr> {
 /// Whether a subquery reads a table of the catalogue that has no rows here, so that it has none either.
 fn asks_empty(query: &Query) -> bool {
     matches!(&*query.body, SetExpr::Select(select) if reads_empty(select))
+}
+
+/// Whether a subquery reads the catalogue and nothing else.
+fn asks_catalog(query: &Query) -> bool {
+    let SetExpr::Select(select) = &*query.body else { return false };
+    // A function's rows are those of a list of the catalogue.
+    let of_catalog = |table: &TableFactor| match table {
+        TableFactor::Table { name, args: None, .. } => {
+            is_of_catalog(name) || last(name).is_some_and(|name| is_catalog_table(&name))
+        }
+        _ => true,
+    };
+    select.from.iter().all(|from| of_catalog(&from.relation) && from.joins.iter().all(|join| of_catalog(&join.relation)))
+}
+
+/// Whether it answers a number even if there are no rows.
+fn counts(query: &Query) -> bool {
+    let SetExpr::Select(select) = &*query.body else { return false };
+    select.projection.iter().any(|item| match item {
+        SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } => {
+            call_name(value).as_deref() == Some("count")
+        }
+        _ => false,
+    })
+}
+
+fn is_column(expression: &Expr) -> bool {
+    matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
 }
 
 fn reads_empty(select: &ast::Select) -> bool {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::Historian;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     future::Future,
     io,
     sync::{
@@ -23,14 +23,14 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     net::{TcpListener, TcpStream},
-    sync::{Notify, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     task::JoinSet,
     time::timeout,
 };
 
 /// Clients at once, as PostgreSQL has it; each takes little while it is quiet.
 const MAX_CONNECTIONS: usize = 100;
-/// Connections that are told there is no place, or want a statement ended. More are closed at once.
+/// Connections that have not logged in. More are closed at once, so that strangers take no place from those who are in.
 const MAX_AT_DOOR: usize = 32;
 /// How long a client may take from its first byte to its password.
 const HANDSHAKE: Duration = Duration::from_secs(15);
@@ -58,6 +58,7 @@ pub async fn serve(
         users,
         tls,
         gates: Gates::default(),
+        door: Arc::new(Semaphore::new(MAX_AT_DOOR)),
         places: Semaphore::new(MAX_CONNECTIONS),
         running: Mutex::default(),
         pids: AtomicI32::new(1_000),
@@ -71,9 +72,10 @@ pub async fn serve(
             // A connection that broke has no one to tell.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok(_) if connections.len() >= MAX_CONNECTIONS + MAX_AT_DOOR => {}
                 Ok((stream, _)) => {
-                    connections.spawn(server.clone().connect(stream));
+                    if let Ok(at_door) = server.door.clone().try_acquire_owned() {
+                        connections.spawn(server.clone().connect(stream, at_door));
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a PostgreSQL connection");
@@ -89,6 +91,7 @@ struct Server {
     users: Users,
     tls: Option<TlsAcceptor>,
     gates: Gates,
+    door: Arc<Semaphore>,
     places: Semaphore,
     /// Connections by number, with the secret that ends their statements.
     running: Mutex<HashMap<i32, (i32, Arc<Notify>)>>,
@@ -110,20 +113,30 @@ impl Drop for Listed<'_> {
 
 type Halves = (Reader<ReadHalf<Box<dyn Stream>>>, Writer<WriteHalf<Box<dyn Stream>>>);
 
+/// A client that has logged in.
+struct Guest<'a> {
+    halves: Halves,
+    user: String,
+    parameters: BTreeMap<String, String>,
+    _place: SemaphorePermit<'a>,
+}
+
 impl Server {
-    async fn connect(self: Arc<Self>, stream: TcpStream) {
+    async fn connect(self: Arc<Self>, stream: TcpStream, at_door: OwnedSemaphorePermit) {
         let peer = stream.peer_addr().ok();
         let _ = stream.set_nodelay(true);
-        let place = self.places.try_acquire().ok();
-        match timeout(HANDSHAKE, self.shake_hands(stream, place.is_some())).await {
-            Ok(Ok(Some((halves, user, parameters)))) => {
+        let entered = timeout(HANDSHAKE, self.shake_hands(stream)).await;
+        drop(at_door);
+        match entered {
+            Ok(Ok(Some(guest))) => {
                 let pid = self.pids.fetch_add(1, Ordering::Relaxed);
                 let (secret, cancel) = (rand::random(), Arc::new(Notify::new()));
                 self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, (secret, cancel.clone()));
                 let _listed = Listed { server: &self, pid };
-                tracing::debug!(user, ?peer, "PostgreSQL log-in");
-                let hello = connection::Hello { user, pid, secret, parameters };
-                if let Err(error) = connection::run(&self.shared, halves.0, halves.1, hello, &cancel).await {
+                tracing::debug!(user = guest.user, ?peer, "PostgreSQL log-in");
+                let hello = connection::Hello { user: guest.user, pid, secret, parameters: guest.parameters };
+                let (from, to) = guest.halves;
+                if let Err(error) = connection::run(&self.shared, from, to, hello, &cancel).await {
                     tracing::debug!(%error, ?peer, "PostgreSQL connection ended");
                 }
             }
@@ -131,14 +144,9 @@ impl Server {
             Ok(Err(error)) => tracing::debug!(%error, ?peer, "no PostgreSQL log-in"),
             Err(_) => tracing::debug!(?peer, "PostgreSQL log-in took too long"),
         }
-        drop(place);
     }
 
-    async fn shake_hands(
-        &self,
-        stream: TcpStream,
-        place: bool,
-    ) -> io::Result<Option<(Halves, String, std::collections::BTreeMap<String, String>)>> {
+    async fn shake_hands(&self, stream: TcpStream) -> io::Result<Option<Guest<'_>>> {
         let mut stream: Box<dyn Stream> = Box::new(stream);
         let mut encrypted = false;
         // Encryption is asked for once of each kind.
@@ -172,13 +180,12 @@ impl Server {
                     let (mut from, mut to) = (Reader::new(from), Writer::new(to));
                     let entered = if self.tls.is_some() && !encrypted {
                         Err(Failure::new("28000", "this server wants encrypted connections; use sslmode=require"))
-                    } else if place {
-                        log_in(&mut from, &mut to, &parameters, minor, &self.users, &self.gates, self.secret).await
                     } else {
-                        Err(Failure::new("53300", format!("there are {MAX_CONNECTIONS} connections already; close one")))
+                        log_in(&mut from, &mut to, &parameters, minor, &self.users, &self.gates, self.secret).await
                     };
-                    return match entered {
-                        Ok(user) => Ok(Some(((from, to), user, parameters))),
+                    let full = |_| Failure::new("53300", format!("there are {MAX_CONNECTIONS} connections already; close one"));
+                    return match entered.and_then(|user| Ok((user, self.places.try_acquire().map_err(full)?))) {
+                        Ok((user, _place)) => Ok(Some(Guest { halves: (from, to), user, parameters, _place })),
                         Err(failure) => {
                             let error = io::Error::other(failure.message.clone());
                             to.push(failure.message(true));

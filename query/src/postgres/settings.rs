@@ -72,15 +72,30 @@ pub const REPORTED: [&str; 12] = [
     "TimeZone",
 ];
 
+type Values = BTreeMap<String, String>;
+
 /// The settings of one connection.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    values: BTreeMap<String, String>,
+    values: Values,
+    /// What they are reset to: as the client set them when it connected.
+    start: Values,
+    transaction: Option<Transaction>,
+}
+
+/// What becomes of settings when the transaction ends.
+#[derive(Clone, Debug)]
+struct Transaction {
+    /// When it is rolled back.
+    before: Values,
+    /// When it is committed: all but what was set until then only.
+    after: Values,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { values: DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())).into() }
+        let values: Values = DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { start: values.clone(), values, transaction: None }
     }
 }
 
@@ -95,18 +110,64 @@ impl Settings {
         self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Sets a setting; without a value it is what it was at the start.
-    pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), Failure> {
+    /// The client has connected: what is set now is what settings are reset to.
+    pub fn connected(&mut self) {
+        self.start = self.values.clone();
+    }
+
+    /// All settings as they were when the client connected.
+    pub fn reset(&mut self) {
+        self.values = self.start.clone();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.after = self.start.clone();
+        }
+    }
+
+    /// A transaction begins, if none is under way.
+    pub fn begin(&mut self) {
+        if self.transaction.is_none() {
+            self.transaction = Some(Transaction { before: self.values.clone(), after: self.values.clone() });
+        }
+    }
+
+    /// The transaction ends: what was set in it stays if it is committed, but for what was set until its end.
+    pub fn end(&mut self, committed: bool) {
+        if let Some(transaction) = self.transaction.take() {
+            self.values = if committed { transaction.after } else { transaction.before };
+        }
+    }
+
+    /// Sets a setting; without a value it is what it was at the start. A `local` one holds until the transaction ends; outside of one it
+    /// is nothing.
+    pub fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<(), Failure> {
         let name = name.to_lowercase();
-        let default = DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        let Some(value) = value.or(default) else {
-            self.values.remove(&name);
-            return Ok(());
+        let value = match value.map(str::to_owned).or_else(|| self.start.get(&name).cloned()) {
+            Some(value) => Some(self.checked(&name, value)?),
+            None => None,
         };
-        if FIXED.contains(&name.as_str()) {
+        let put = |values: &mut Values| match &value {
+            Some(value) => drop(values.insert(name.clone(), value.clone())),
+            None => drop(values.remove(&name)),
+        };
+        match &mut self.transaction {
+            None if local => {}
+            None => put(&mut self.values),
+            Some(transaction) => {
+                put(&mut self.values);
+                if !local {
+                    put(&mut transaction.after);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A value as it is kept.
+    fn checked(&self, name: &str, value: String) -> Result<String, Failure> {
+        if FIXED.contains(&name) {
             return Err(Failure::new("55P02", format!("parameter \"{name}\" cannot be changed")));
         }
-        let read_only = ["default_transaction_read_only", "transaction_read_only"].contains(&name.as_str());
+        let read_only = ["default_transaction_read_only", "transaction_read_only"].contains(&name);
         if read_only && !["on", "true", "1", "yes"].contains(&value.to_lowercase().as_str()) {
             return Err(Failure::new(code::READ_ONLY, "SQL here only reads: a transaction cannot be set to write"));
         }
@@ -114,15 +175,13 @@ impl Settings {
             return Err(Failure::new("22023", format!("client_encoding is UTF8 here, not {value}")));
         }
         if name == "statement_timeout" {
-            duration(value).ok_or_else(|| Failure::new("22023", format!("`{value}` is no time; write 5000 (ms) or '5s'")))?;
+            duration(&value).ok_or_else(|| Failure::new("22023", format!("`{value}` is no time; write 5000 (ms) or '5s'")))?;
         }
-        if value.len() > MAX_VALUE || (!self.values.contains_key(&name) && self.values.len() >= MAX_SETTINGS) {
+        if value.len() > MAX_VALUE || (!self.values.contains_key(name) && self.values.len() >= MAX_SETTINGS) {
             return Err(Failure::new(code::TOO_LARGE, format!("a connection keeps at most {MAX_SETTINGS} settings")));
         }
         // Times are answered in UTC with their offset, whatever the zone; what is reported must be so.
-        let value = if name == "timezone" { "UTC" } else { value };
-        self.values.insert(name, value.to_owned());
-        Ok(())
+        Ok(if name == "timezone" { "UTC".to_owned() } else { value })
     }
 
     /// How long a statement may run; 0 means as long as any may.
@@ -158,19 +217,42 @@ mod tests {
     #[test]
     fn settings_are_kept_and_the_fixed_ones_stay() {
         let mut settings = Settings::default();
-        settings.set("Statement_Timeout", Some("2s")).unwrap();
+        settings.set("Statement_Timeout", Some("2s"), false).unwrap();
         assert_eq!(settings.statement_time(), Duration::from_secs(2));
-        settings.set("statement_timeout", Some("0")).unwrap();
+        settings.set("statement_timeout", Some("0"), false).unwrap();
         assert_eq!(settings.statement_time(), MAX_STATEMENT_TIME);
-        settings.set("statement_timeout", None).unwrap();
+        settings.set("statement_timeout", None, false).unwrap();
         assert_eq!(settings.statement_time(), STATEMENT_TIME);
-        assert_eq!(settings.set("transaction_read_only", Some("off")).unwrap_err().code, code::READ_ONLY);
-        assert!(settings.set("server_version", Some("9")).is_err());
-        settings.set("search_path", Some("a, b")).unwrap();
+        assert_eq!(settings.set("transaction_read_only", Some("off"), false).unwrap_err().code, code::READ_ONLY);
+        assert!(settings.set("server_version", Some("9"), false).is_err());
+        settings.set("search_path", Some("a, b"), false).unwrap();
         assert_eq!(settings.get("SEARCH_PATH"), Some("a, b"));
         for number in 0..MAX_SETTINGS + 10 {
-            let _ = settings.set(&format!("x.y{number}"), Some("1"));
+            let _ = settings.set(&format!("x.y{number}"), Some("1"), false);
         }
         assert!(settings.all().count() <= MAX_SETTINGS);
+    }
+
+    #[test]
+    fn what_a_transaction_sets_ends_with_it() {
+        let mut settings = Settings::default();
+        settings.set("application_name", Some("start"), false).unwrap();
+        settings.connected();
+        let name = |settings: &Settings| settings.get("application_name").unwrap().to_owned();
+        settings.set("application_name", Some("a"), true).unwrap();
+        assert_eq!(name(&settings), "start", "outside of a transaction it is nothing");
+        settings.begin();
+        settings.set("application_name", Some("a"), true).unwrap();
+        settings.set("search_path", Some("x"), false).unwrap();
+        assert_eq!(name(&settings), "a");
+        settings.end(true);
+        assert_eq!((name(&settings).as_str(), settings.get("search_path")), ("start", Some("x")));
+        settings.begin();
+        settings.set("application_name", Some("b"), false).unwrap();
+        settings.end(false);
+        assert_eq!(name(&settings), "start", "rolled back");
+        settings.set("application_name", Some("c"), false).unwrap();
+        settings.reset();
+        assert_eq!((name(&settings).as_str(), settings.get("search_path")), ("start", Some("plant")));
     }
 }

@@ -29,6 +29,8 @@ pub enum Command {
     Set {
         name: String,
         value: Option<String>,
+        /// Until the transaction ends.
+        local: bool,
     },
     ResetAll(&'static str),
     Show(String),
@@ -53,13 +55,13 @@ pub fn split(text: &str) -> Result<Vec<&str>, Failure> {
         at = match bytes[at] {
             b';' => {
                 parts.push(&text[start..at]);
+                if parts.len() >= MAX_STATEMENTS {
+                    return Err(Failure::new(code::TOO_LARGE, format!("at most {MAX_STATEMENTS} statements at once")));
+                }
                 start = at + 1;
                 at + 1
             }
-            quote @ (b'\'' | b'"') => {
-                let escapes = quote == b'\'' && at > 0 && matches!(bytes[at - 1], b'e' | b'E');
-                end_of_quote(bytes, at + 1, quote, escapes)
-            }
+            quote @ (b'\'' | b'"') => end_of_quote(bytes, at + 1, quote, quote == b'\'' && has_escapes(&bytes[..at])),
             b'-' if bytes.get(at + 1) == Some(&b'-') => {
                 bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |end| at + end)
             }
@@ -69,10 +71,13 @@ pub fn split(text: &str) -> Result<Vec<&str>, Failure> {
         };
     }
     parts.push(&text[start..]);
-    if parts.len() > MAX_STATEMENTS {
-        return Err(Failure::new(code::TOO_LARGE, format!("at most {MAX_STATEMENTS} statements at once")));
-    }
     Ok(parts)
+}
+
+/// Whether the quote that follows these bytes is one with escapes, `E'…'`: an E that is no end of a word.
+fn has_escapes(before: &[u8]) -> bool {
+    let of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii();
+    matches!(before, [rest @ .., b'e' | b'E'] if !rest.last().is_some_and(of_word))
 }
 
 fn end_of_quote(bytes: &[u8], mut at: usize, quote: u8, escapes: bool) -> usize {
@@ -98,20 +103,31 @@ fn dollar_quote(text: &str, at: usize) -> Option<usize> {
     Some(text[body..].find(mark).map_or(text.len(), |end| body + end + mark.len()))
 }
 
-/// The words of a statement, without comments before them, up to the first few.
-fn words(text: &str) -> Vec<String> {
-    let mut text = text.trim_start();
+/// A statement without the comments and spaces around it that come before its first word.
+fn uncommented(text: &str) -> &str {
+    let mut text = text.trim();
     loop {
         text = match text {
             _ if text.starts_with("--") => text.find('\n').map_or("", |end| &text[end..]),
             _ if text.starts_with("/*") => text.find("*/").map_or("", |end| &text[end + 2..]),
-            _ => break,
+            _ => return text,
         }
         .trim_start();
     }
+}
+
+/// The first few words of a statement, in capitals.
+fn words(text: &str) -> Vec<String> {
     let split = text.split(|c: char| c.is_whitespace() || c == '(' || c == '=' || c == ';').filter(|word| !word.is_empty());
-    let words: Vec<String> = split.take(6).map(str::to_uppercase).collect();
+    let words: Vec<String> = split.take(6).map(str::to_ascii_uppercase).collect();
     if words.is_empty() && !text.is_empty() { vec![text.to_owned()] } else { words }
+}
+
+/// What follows a word, if a text begins with it.
+fn after<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let rest = text.get(word.len()..)?;
+    let ends = rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace() || c == '=');
+    (ends && text[..word.len()].eq_ignore_ascii_case(word)).then(|| rest.trim_start())
 }
 
 /// Reads one statement.
@@ -119,7 +135,7 @@ fn words(text: &str) -> Vec<String> {
 /// # Errors
 /// When it is no SQL, or would change something.
 pub fn read(text: &str) -> Result<Command, Failure> {
-    let text = text.trim();
+    let text = uncommented(text);
     let words = words(text);
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     Ok(match word(0) {
@@ -132,7 +148,7 @@ pub fn read(text: &str) -> Result<Command, Failure> {
         "RELEASE" => Command::Savepoint("RELEASE"),
         "SET" => set(text)?,
         "RESET" | "DISCARD" if word(1) == "ALL" => Command::ResetAll(if word(0) == "RESET" { "RESET" } else { "DISCARD ALL" }),
-        "RESET" => Command::Set { name: name(word(1)), value: None },
+        "RESET" => Command::Set { name: name(word(1)), value: None, local: false },
         "DISCARD" => Command::Nothing("DISCARD"),
         "SHOW" if ["TABLES", "COLUMNS", "FUNCTIONS"].contains(&word(1)) => Command::Query(parse(text)?),
         "SHOW" => Command::Show(show(&words)),
@@ -193,40 +209,33 @@ fn name(text: &str) -> String {
 }
 
 fn set(text: &str) -> Result<Command, Failure> {
-    let mut rest = text[3..].trim();
-    for scope in ["session ", "local "] {
-        if rest.len() > scope.len() && rest.is_char_boundary(scope.len()) && rest[..scope.len()].eq_ignore_ascii_case(scope) {
-            rest = rest[scope.len()..].trim();
-        }
-    }
-    let lower = rest.to_lowercase();
-    if lower.starts_with("transaction") || lower.starts_with("characteristics") {
-        if lower.contains("read write") {
+    let rest = after(text, "set").unwrap_or_default();
+    let (local, rest) = match after(rest, "local") {
+        Some(rest) => (true, rest),
+        // `SET SESSION CHARACTERISTICS …`, and `SET SESSION AUTHORIZATION`, begin alike.
+        None => (false, after(rest, "session").unwrap_or(rest)),
+    };
+    if after(rest, "transaction").is_some() || after(rest, "characteristics").is_some() {
+        if rest.to_ascii_lowercase().contains("read write") {
             return Err(Failure::new(code::READ_ONLY, "SQL here only reads: a transaction cannot be set to write"));
         }
         return Ok(Command::Nothing("SET"));
     }
-    if lower.starts_with("session authorization") || lower.starts_with("role") {
+    if after(rest, "authorization").is_some() || after(rest, "role").is_some() {
         return Ok(Command::Nothing("SET"));
     }
-    if let Some(zone) = lower.strip_prefix("time zone") {
-        return Ok(Command::Set { name: "timezone".into(), value: Some(unquote(zone)) });
+    if let Some(zone) = after(rest, "time").and_then(|rest| after(rest, "zone")) {
+        return Ok(Command::Set { name: "timezone".into(), value: Some(unquote(zone)), local });
     }
-    if let Some(encoding) = lower.strip_prefix("names") {
-        return Ok(Command::Set { name: "client_encoding".into(), value: Some(unquote(encoding)) });
+    if let Some(encoding) = after(rest, "names") {
+        return Ok(Command::Set { name: "client_encoding".into(), value: Some(unquote(encoding)), local });
     }
-    let at = rest
-        .find('=')
-        .or_else(|| lower.find(" to "))
-        .ok_or_else(|| Failure::new(code::SYNTAX, "SET wants a name and a value"))?;
-    let value = rest[at..].trim_start_matches('=').trim();
-    let value = if value.len() > 3 && value.is_char_boundary(3) && value[..3].eq_ignore_ascii_case("to ") {
-        &value[3..]
-    } else {
-        value
-    };
+    let syntax = || Failure::new(code::SYNTAX, "SET wants a name and a value: SET name = value");
+    let at = rest.find(|c: char| c.is_whitespace() || c == '=').ok_or_else(syntax)?;
+    let value = rest[at..].trim_start();
+    let value = value.strip_prefix('=').or_else(|| after(value, "to")).ok_or_else(syntax)?;
     let value = (!value.trim().eq_ignore_ascii_case("default")).then(|| unquote(value));
-    Ok(Command::Set { name: name(&rest[..at]), value })
+    Ok(Command::Set { name: name(&rest[..at]), value, local })
 }
 
 fn unquote(text: &str) -> String {
@@ -291,10 +300,13 @@ mod tests {
             parts("SELECT ';', \";\" -- ;\n; $$;$$, $x$;$x$ /* ; */; E'\\';'"),
             ["SELECT ';', \";\" -- ;\n", " $$;$$, $x$;$x$ /* ; */", " E'\\';'"]
         );
-        for text in ["'", "\"", "/*", "$$", "$", "$a$ $b$", "--", "E'\\", "ä;ö"] {
+        assert_eq!(parts("SELECT a LIKE'%\\'; SELECT 2"), ["SELECT a LIKE'%\\'", " SELECT 2"], "no quote with escapes");
+        for text in ["'", "\"", "/*", "$$", "$", "$a$ $b$", "--", "E'\\", "ä;ö", "SET İİİİİİİİİİ to ab", "ſet a = b", "SET"]
+        {
             split(text).unwrap();
             let _ = read(text);
         }
+        assert!(split(&";".repeat(MAX_STATEMENTS)).is_err());
     }
 
     #[test]
@@ -314,12 +326,21 @@ mod tests {
         assert!(matches!(read("(SELECT 1)").unwrap(), Command::Query(_)));
         assert!(matches!(read(" -- nothing").unwrap(), Command::Empty));
         assert!(
-            matches!(read("SET search_path TO a, b").unwrap(), Command::Set { name, value: Some(value) } if name == "search_path" && value == "a, b")
+            matches!(read("SET search_path TO a, b").unwrap(), Command::Set { name, value: Some(value), .. } if name == "search_path" && value == "a, b")
         );
         assert!(matches!(read("set datestyle='ISO'").unwrap(), Command::Set { value: Some(value), .. } if value == "ISO"));
         assert!(
             matches!(read("DECLARE c NO SCROLL CURSOR FOR\nSELECT 1").unwrap(), Command::Declare { cursor, .. } if cursor == "c")
         );
+        for comment in ["/* c */ ", "/*é*/", "--ü\n", "-- a\n /* b */ "] {
+            let timeout = read(&format!("{comment}SET statement_timeout = 1000")).unwrap();
+            assert!(
+                matches!(timeout, Command::Set { name, value: Some(value), .. } if name == "statement_timeout" && value == "1000")
+            );
+            assert!(matches!(read(&format!("{comment}CLOSE ALL")).unwrap(), Command::CloseCursor(None)));
+        }
+        assert!(matches!(read("set local work_mem\tto '1'").unwrap(), Command::Set { local: true, .. }));
+        assert!(matches!(read("SET SESSION AUTHORIZATION bob").unwrap(), Command::Nothing("SET")));
         assert!(matches!(read("FETCH FORWARD 100 FROM \"C\"").unwrap(), Command::Fetch { cursor, rows: 100 } if cursor == "C"));
         assert!(
             matches!(read("SHOW TRANSACTION ISOLATION LEVEL").unwrap(), Command::Show(name) if name == "transaction_isolation")

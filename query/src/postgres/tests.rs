@@ -155,6 +155,12 @@ async fn statements_are_answered_or_refused() {
             "SELECT data_type FROM information_schema.columns WHERE table_name = 'samples' AND column_name = 'time'",
             "T D:timestamp with time zone C:SELECT 1 Z:I",
         ),
+        ("BEGIN; SET LOCAL application_name = 'y'; SHOW application_name", "C:BEGIN S C:SET T D:y C:SHOW Z:T"),
+        ("COMMIT; SHOW application_name", "S C:COMMIT T D:x C:SHOW Z:I"),
+        ("BEGIN; SET application_name = 'z'; ROLLBACK; SHOW application_name", "C:BEGIN S C:SET S C:ROLLBACK T D:x C:SHOW Z:I"),
+        ("/* c */ SET application_name = 'w'; RESET ALL; SHOW application_name", "S C:SET S C:RESET T D: C:SHOW Z:I"),
+        ("SELECT (SELECT count(*) FROM pg_index)", "T D:0 C:SELECT 1 Z:I"),
+        ("SELECT count(*) FROM samples WHERE asset = ANY(ARRAY['Line 1/Press A'])", "T D:120 C:SELECT 1 Z:I"),
         ("SELECT * FROM stored_events_of_nobody", "E:42P01 Z:I"),
     ] {
         assert_eq!(client.query(sql).await, expected, "{sql}");
@@ -186,6 +192,21 @@ async fn portals_give_as_many_rows_as_are_wanted_and_an_error_skips_to_the_sync(
     client.parse("", "DELETE FROM samples").await;
     assert_eq!(client.sync().await, "E:25006 Z:I");
     assert_eq!(client.query("SELECT 1").await, "T D:1 C:SELECT 1 Z:I");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_prepared_answers_as_things_are_when_it_runs() {
+    let mut client = Client::new().await;
+    client.parse("s", "SHOW application_name").await;
+    client.sync().await;
+    client.query("SET application_name = 'late'").await;
+    client.bind("", "s", &[]).await;
+    client.execute("", 0).await;
+    assert_eq!(client.sync().await, "2 D:late C:SHOW Z:I");
+    client.parse("a", "SELECT count(*) FROM samples WHERE asset = ANY($1)").await;
+    client.bind("", "a", &["{\"no, such\",\"Line 1/Press A\"}"]).await;
+    client.execute("", 0).await;
+    assert_eq!(client.sync().await, "1 2 D:120 C:SELECT 1 Z:I");
 }
 
 #[tokio::test(flavor = "multi_thread")]

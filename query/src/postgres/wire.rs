@@ -60,12 +60,19 @@ pub struct Bind {
 pub struct Reader<R> {
     from: R,
     buffer: BytesMut,
+    /// Longest message that is taken.
+    most: usize,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
-    /// A reader with an empty buffer.
+    /// A reader of a client that may be anybody.
     pub fn new(from: R) -> Self {
-        Self { from, buffer: BytesMut::new() }
+        Self { from, buffer: BytesMut::new(), most: MAX_START }
+    }
+
+    /// The client has logged in: its messages may be long.
+    pub fn let_in(&mut self) {
+        self.most = MAX_MESSAGE;
     }
 
     /// The stream, if nothing of it was read ahead.
@@ -78,7 +85,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         if !self.fill(4).await? {
             return Ok(None);
         }
-        let body = self.body(0, MAX_START).await?;
+        let body = self.body(0).await?;
         Ok(Some(body))
     }
 
@@ -88,13 +95,13 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             return Ok(None);
         }
         let kind = self.buffer[0];
-        let mut body = Body(self.body(1, MAX_MESSAGE).await?);
+        let mut body = Body(self.body(1).await?);
         decode(kind, &mut body).map(Some).ok_or_else(|| malformed(&format!("a message of kind {:?}", kind as char)))
     }
 
-    async fn body(&mut self, offset: usize, most: usize) -> io::Result<Bytes> {
+    async fn body(&mut self, offset: usize) -> io::Result<Bytes> {
         let length = i32::from_be_bytes([0, 1, 2, 3].map(|index| self.buffer[offset + index]));
-        let length = usize::try_from(length).ok().filter(|length| (4..=most).contains(length));
+        let length = usize::try_from(length).ok().filter(|length| (4..=self.most).contains(length));
         let length = length.ok_or_else(|| malformed("the length of a message"))?;
         if !self.fill(offset + length).await? {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -266,6 +273,11 @@ mod tests {
         ] {
             assert!(read(bytes).await.is_err(), "{bytes:?}");
         }
+        let long = [b"p\0\0\x40\0".as_slice(), &[0; 0x4000 - 4]].concat();
+        assert!(read(&long).await.is_err(), "before the log-in messages are short");
+        let mut reader = Reader::new(&long[..]);
+        reader.let_in();
+        assert!(matches!(reader.next().await, Ok(Some(Incoming::Password(_)))));
         // Every cut of every kind of message, filled up with every byte.
         for kind in 0..=255u8 {
             for fill in [0u8, 1, 0x7f, 0xff] {

@@ -135,7 +135,8 @@ const TEXTS: [(&str, Compute); 25] = [
         let (name, value) = ((*arguments.first()?)?, (*arguments.get(1)?)?);
         // What cannot be set stays as it is; the answer shows it.
         world.settings(|settings| {
-            let _ = settings.set(name, Some(value));
+            let local = arguments.get(2).is_some_and(|local| *local == Some("true"));
+            let _ = settings.set(name, Some(value), local);
             settings.get(name).map(str::to_owned)
         })
     }),
