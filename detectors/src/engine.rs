@@ -40,6 +40,9 @@ const LONGEST_ARMING: Duration = Duration::from_secs(31 * 24 * 3600);
 /// Most inputs that detectors send one another in one step. More is detectors calling each other in circles.
 const MOST_SENDS: usize = 256;
 
+/// What whoever wants something of a quarantined instance is told.
+const OUT_OF_SERVICE: &str = "it failed with an internal error and is out of service until a restart; please report it";
+
 /// All detector instances of one catalog.
 pub struct Engine {
     pub(crate) desk: Desk,
@@ -291,6 +294,7 @@ impl Engine {
             return Err("the clock went back since it was decided, so nobody knows how old it is".into());
         }
         let Some((number, _)) = self.owner(command.id) else { return Err("nobody here decided it".into()) };
+        self.in_service(number)?;
         let body = &self.instances[number as usize].detector.body;
         let catalog = self.desk.catalog.clone();
         match catalog.plant.model_of(body.index).control(&command.control) {
@@ -399,8 +403,8 @@ impl Engine {
         };
         let hand = Hand { by: request.by.clone(), until };
         let mut refusal = None;
-        self.run(number, actions, |detector, desk| refusal = detector.operate(desk, verb, &hand, note).err());
-        actions.extend(refusal.map(Action::Refuse));
+        let ran = self.run(number, actions, |detector, desk| refusal = detector.operate(desk, verb, &hand, note).err());
+        answer(ran, refusal, actions);
     }
 
     fn arm(&mut self, request: &OperatorRequest, switch: (bool, Option<Duration>, bool), actions: &mut Vec<Action>) {
@@ -435,8 +439,8 @@ impl Engine {
             return actions.push(Action::Refuse(OperatorRefusal::UnknownDetector(detector.clone())));
         };
         let mut refusal = None;
-        self.run(number, actions, |detector, desk| refusal = detector.body.release(desk, &request.by).err());
-        actions.extend(refusal.map(Action::Refuse));
+        let ran = self.run(number, actions, |detector, desk| refusal = detector.body.release(desk, &request.by).err());
+        answer(ran, refusal, actions);
     }
 
     /// The position of an instance.
@@ -477,16 +481,25 @@ impl Engine {
         })
     }
 
-    /// Runs one instance and whatever it sends to others of its asset.
-    pub(crate) fn run(&mut self, number: u32, actions: &mut Vec<Action>, deed: impl FnOnce(&mut Detector, &mut Desk)) {
+    /// Whether an instance was not taken out of service.
+    ///
+    /// # Errors
+    /// What to tell whoever wants something of it.
+    pub(crate) fn in_service(&self, number: u32) -> Result<(), Arc<str>> {
+        if self.instances[number as usize].quarantined { Err(OUT_OF_SERVICE.into()) } else { Ok(()) }
+    }
+
+    /// Runs one instance and whatever it sends to others of its asset. Says whether the one did it to the end.
+    pub(crate) fn run(&mut self, number: u32, actions: &mut Vec<Action>, deed: impl FnOnce(&mut Detector, &mut Desk)) -> bool {
         let mut sends = VecDeque::new();
-        self.run_one(number, actions, &mut sends, deed);
+        let ran = self.run_one(number, actions, &mut sends, deed);
         for _ in 0..MOST_SENDS {
-            let Some((sender, at, asset, target)) = sends.pop_front() else { return };
+            let Some((sender, at, asset, target)) = sends.pop_front() else { break };
             if let Some(number) = self.by_name.get(&(asset, target)).copied() {
                 self.run_one(number, actions, &mut sends, |detector, desk| detector.message(desk, &sender, at));
             }
         }
+        ran
     }
 
     fn run_one(
@@ -495,10 +508,10 @@ impl Engine {
         actions: &mut Vec<Action>,
         sends: &mut VecDeque<(Arc<str>, Timestamp, AssetId, Arc<str>)>,
         deed: impl FnOnce(&mut Detector, &mut Desk),
-    ) {
+    ) -> bool {
         let instance = &mut self.instances[number as usize];
         if instance.quarantined {
-            return;
+            return false;
         }
         let desk = &mut self.desk;
         let survived = catch_unwind(AssertUnwindSafe(|| deed(&mut instance.detector, desk))).is_ok();
@@ -507,7 +520,7 @@ impl Engine {
         if !survived {
             instance.quarantined = true;
             self.quarantine(number, actions);
-            return;
+            return false;
         }
         actions.extend(out.records.into_iter().map(Action::Record));
         if out.dirty {
@@ -518,6 +531,7 @@ impl Engine {
         sends.extend(out.sends.into_iter().map(|target| (sender.clone(), body.instant, body.asset, target)));
         self.schedule(number);
         self.report_trip(actions);
+        true
     }
 
     /// Takes a detector out of service after a panic. Its last stored snapshot stays, so a restart brings it back.
@@ -568,6 +582,12 @@ impl Engine {
     fn count(&self) -> u32 {
         u32::try_from(self.instances.len()).expect("checked when they were added")
     }
+}
+
+/// Tells the person who asked if it was not done.
+pub(crate) fn answer(ran: bool, refusal: Option<OperatorRefusal>, actions: &mut Vec<Action>) {
+    let out_of_service = || OperatorRefusal::NotNow(OUT_OF_SERVICE.into());
+    actions.extend(refusal.or_else(|| (!ran).then(out_of_service)).map(Action::Refuse));
 }
 
 /// What hides an alarm, or is nothing without words, needs a note.

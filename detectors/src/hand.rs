@@ -5,7 +5,7 @@
 
 use crate::{
     action::Action,
-    engine::Engine,
+    engine::{Engine, answer},
     explanation,
     policy::{self, Writer},
 };
@@ -71,6 +71,7 @@ impl Engine {
         let number = self.number_of(write.asset, HAND).ok_or_else(|| {
             refuse("nothing of this asset is written by hand (`by_hand: operator` at a control in the plant file)".into())
         })?;
+        self.in_service(number).map_err(OperatorRefusal::NotNow)?;
         let catalog = self.desk.catalog.clone();
         let body = &self.instances[number as usize].detector.body;
         let model = catalog.plant.model_of(body.index);
@@ -138,6 +139,9 @@ impl Engine {
         }
         let Waiting { prepared, role, write } = self.prepared.remove(position);
         let Some(number) = self.number_of(write.asset, HAND) else { return };
+        if let Err(reason) = self.in_service(number) {
+            return actions.push(Action::Refuse(OperatorRefusal::NotNow(reason)));
+        }
         let by = match prepared.by == request.by {
             true => prepared.by.clone(),
             false => format!("{} and {}", prepared.by, request.by).into(),
@@ -150,9 +154,9 @@ impl Engine {
         };
         actions.push(Action::Record(self.event(&format!("write {token}"), EventBody::Deed(deed))));
         let mut refusal = None;
-        self.run(number, actions, |detector, desk| {
+        let ran = self.run(number, actions, |detector, desk| {
             refusal = detector.write_by_hand(desk, prepared.command, &write.control, &write.value, &writer).err();
         });
-        actions.extend(refusal.map(Action::Refuse));
+        answer(ran, refusal, actions);
     }
 }

@@ -243,3 +243,28 @@ fn a_command_by_hand_that_was_left_open_is_known_after_a_restart() {
     stage.restart_with(Timestamp::from_seconds(4), plant);
     assert_eq!(stage.engine.unfinished_commands(), open);
 }
+
+#[test]
+fn what_is_asked_of_a_detector_that_failed_is_refused() {
+    const WHY: &str = "> refuse: it failed with an internal error and is out of service until a restart; please report it";
+    let mut stage = by_hand(false);
+    stage.play("1 running true");
+    stage.prepare("2", "stop_request", true.into(), None).unwrap();
+    stage.engine.poison(stage.asset(), HAND);
+    // The step that fails is not done, and neither is any after it.
+    let played = stage.play("3 confirm");
+    assert!(played.contains("3s error Line 1/Filler 1/by hand: the detector failed") && played.ends_with(WHY), "{played}");
+    let refused = stage.prepare("4", "stop_request", true.into(), None).unwrap_err();
+    assert_eq!(format!("> refuse: {refused}"), WHY);
+
+    let mut stage = Stage::new(STOP);
+    stage.play("1 running true\n2 count 1");
+    let command = stage.engine.unfinished_commands().remove(0);
+    stage.engine.poison(stage.asset(), "overheat");
+    assert!(stage.play("3 count 2").contains("the detector failed with an internal error"));
+    for asked in ["4 acknowledge", "5 shelve 1h noise", "6 release", "7 suppress noise", "8 comment hm"] {
+        assert_same(&stage.play(asked), WHY);
+    }
+    let told = stage.engine.may_send(Timestamp::from_seconds(3), &command, None);
+    assert_eq!(format!("> refuse: {}", told.unwrap_err()), WHY);
+}
