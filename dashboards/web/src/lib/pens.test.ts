@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { append, axisDecimals, column, hold, spanOf, trim, valueAt, type Pen } from "./pens";
+import { append, axisDecimals, column, hold, spanOf, trim, valueAt, type Pen, joined, panned, penNames, writePens, zoomed } from "./pens";
 
-const pen = (over: Partial<Pen>): Pen => ({ series: 0, name: "n", unit: "", step: false, constant: false, normal: null, ...over });
+const pen = (over: Partial<Pen>): Pen => ({ series: 0, name: "n", unit: "", step: false, constant: null, normal: null, ...over });
 
 describe("columns", () => {
   test("bad data is a gap, truth is a number, texts are no line", () => {
@@ -26,7 +26,7 @@ describe("columns", () => {
 
   test("a limit reaches from edge to edge, a measurement never beyond its last value", () => {
     const data = { times: [50], values: [82] };
-    expect(hold(data, pen({ constant: true }), 0, 100)).toEqual({ times: [0, 50, 100], values: [82, 82, 82] });
+    expect(hold(data, pen({ constant: 82 }), 0, 100)).toEqual({ times: [0, 50, 100], values: [82, 82, 82] });
     expect(hold(data, pen({ step: true }), 0, 100)).toEqual({ times: [50, 100], values: [82, 82] });
     expect(hold(data, pen({}), 0, 100)).toBe(data);
     expect(hold({ times: [1], values: [null] }, pen({ step: true }), 0, 9).times).toEqual([1]);
@@ -46,4 +46,33 @@ test("the span comes from the address", () => {
   expect(spanOf(new URLSearchParams("range=8h"))).toEqual({ live: true, ms: 28_800_000, name: "8h" });
   expect(spanOf(new URLSearchParams("from=1000&to=2000&range=8h"))).toEqual({ live: false, from: 1000, to: 2000 });
   expect(spanOf(new URLSearchParams("range=soon&from=5&to=1"))).toEqual({ live: true, ms: 3_600_000, name: "1h" });
+});
+
+test("names of pens read back as they were written, with and without a home", () => {
+  const text = "fill_temp|oee@shift|Line 2/Filler: 2:fill_temp";
+  const names = penNames(text, "Line 1/Filler 1");
+  expect(names).toEqual([
+    { asset: "Line 1/Filler 1", key: "fill_temp", window: null },
+    { asset: "Line 1/Filler 1", key: "oee", window: "shift" },
+    { asset: "Line 2/Filler: 2", key: "fill_temp", window: null },
+  ]);
+  expect(writePens(names, "Line 1/Filler 1")).toBe(text);
+  expect(penNames("", "a")).toEqual([]);
+});
+
+test("zooming keeps what is under the cursor, and nothing shows the future", () => {
+  expect(zoomed(0, 10_000, 0.5, 2_500, 20_000)).toEqual([1_250, 6_250]);
+  expect(zoomed(0, 10_000, 2, 5_000, 12_000)).toEqual([-8_000, 12_000]);
+  expect(zoomed(0, 2_000, 0.1, 1_000, 9_000)).toEqual([500, 1_500]);
+  expect(panned(0, 1_000, 0.5, 9_000)).toEqual([500, 1_500]);
+  expect(panned(0, 1_000, 0.5, 1_200)).toEqual([200, 1_200]);
+});
+
+test("a file has a row for every instant, and an empty field where a pen has no sample", () => {
+  const rows = joined([{ times: [1, 3], values: [10, null] }, { times: [2, 3], values: [20, 30] }]);
+  expect(rows).toEqual([
+    { time: 1, values: [10, undefined] },
+    { time: 2, values: [undefined, 20] },
+    { time: 3, values: [null, 30] },
+  ]);
 });

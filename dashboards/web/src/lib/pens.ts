@@ -8,8 +8,8 @@ export interface Pen {
   unit: string;
   /** Holds its value until the next one: states, counters, limits. */
   step: boolean;
-  /** A constant reaches from edge to edge, however old its only value is. */
-  constant: boolean;
+  /** The value of a constant: it reaches from edge to edge, however old it is. None for what varies. */
+  constant: number | null;
   normal: readonly [number, number] | null;
 }
 
@@ -52,12 +52,13 @@ export function trim(from: number, data: Column): Column {
 
 /** Reaches from edge to edge for a constant, and to the right edge for a value that holds. */
 export function hold(data: Column, pen: Pen, from: number, to: number): Column {
+  if (pen.constant !== null && data.times.every((time) => time > to || time < from)) return { times: [from, to], values: [pen.constant, pen.constant] };
   const last = data.values.at(-1);
   const end = data.times.at(-1);
-  if (end === undefined || last === undefined || last === null || !(pen.constant || pen.step)) return data;
+  if (end === undefined || last === undefined || last === null || !(pen.constant !== null || pen.step)) return data;
   const times = [...data.times];
   const values = [...data.values];
-  if (pen.constant && (times[0] ?? to) > from) {
+  if (pen.constant !== null && (times[0] ?? to) > from) {
     times.unshift(from);
     values.unshift(values[0] ?? null);
   }
@@ -87,6 +88,61 @@ export function axisDecimals(step: number): number {
     if (Math.abs(scaled - Math.round(scaled)) < 1e-6) return digits;
   }
   return 6;
+}
+
+/** How a pen is named in an address: `fill_temp`, `oee@shift`, or `Line 2/Filler 2:fill_temp` where no asset is understood. */
+export interface PenName {
+  asset: string;
+  key: string;
+  window: string | null;
+}
+
+/** Reads names of pens; `home` is the asset that is understood. */
+export function penNames(text: string, home: string): PenName[] {
+  return text.split("|").filter(Boolean).map((name) => {
+    const colon = name.lastIndexOf(":");
+    const [key = "", window = null] = name.slice(colon + 1).split("@");
+    return { asset: colon < 0 ? home : name.slice(0, colon), key, window };
+  });
+}
+
+/** Writes names of pens. */
+export function writePens(pens: readonly PenName[], home: string): string {
+  return pens.map((pen) => `${pen.asset === home ? "" : `${pen.asset}:`}${pen.key}${pen.window ? `@${pen.window}` : ""}`).join("|");
+}
+
+/** The shortest span that is shown: below a few samples there is nothing to see. */
+const SHORTEST_MS = 1_000;
+/** The longest: ten years. */
+const LONGEST_MS = 10 * 365 * 86_400_000;
+
+/** Zooms a window by `factor` (below 1 comes nearer) around `anchor`, and keeps it out of the future. */
+export function zoomed(from: number, to: number, factor: number, anchor: number, now: number): [number, number] {
+  const ms = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, (to - from) * factor));
+  return moved(anchor - ((anchor - from) / (to - from)) * ms, ms, now);
+}
+
+/** Moves a window by a part of its width. */
+export function panned(from: number, to: number, part: number, now: number): [number, number] {
+  return moved(from + (to - from) * part, to - from, now);
+}
+
+function moved(from: number, ms: number, now: number): [number, number] {
+  const end = Math.min(now, from + ms);
+  return [Math.round(end - ms), Math.round(end)];
+}
+
+/** Columns on one time axis, for a file: an instant, then the value of each pen at that very instant, or nothing. */
+export function joined(columns: readonly Column[]): { time: number; values: (number | null | undefined)[] }[] {
+  const rows = new Map<number, (number | null | undefined)[]>();
+  columns.forEach((data, index) => {
+    data.times.forEach((time, i) => {
+      const row = rows.get(time) ?? columns.map(() => undefined);
+      row[index] = data.values[i] ?? null;
+      rows.set(time, row);
+    });
+  });
+  return [...rows].sort((a, b) => a[0] - b[0]).map(([time, values]) => ({ time, values }));
 }
 
 /** The span a trend shows, from its address: `range=1h` is live, `from` and `to` are frozen. */

@@ -4,6 +4,7 @@ export type Route =
   | { page: "overview" }
   | { page: "asset"; id: string }
   | { page: "line"; id: string }
+  | { page: "trend" }
   | { page: "detectors" }
   | { page: "detector"; asset: string; detector: string }
   | { page: "alarms" }
@@ -27,7 +28,7 @@ export function parse(pathname: string): Route {
   if (head === "detectors" && first === undefined) return { page: "detectors" };
   if (head === "detectors" && first !== undefined && second !== undefined)
     return { page: "detector", asset: first, detector: second };
-  if ((head === "alarms" || head === "sql" || head === "sources") && first === undefined) return { page: head };
+  if ((head === "alarms" || head === "trend" || head === "sql" || head === "sources") && first === undefined) return { page: head };
   return { page: "missing" };
 }
 
@@ -46,6 +47,7 @@ export const href = {
     if (priority) query.set("priority", String(priority));
     return `/alarms${query.size ? `?${query}` : ""}`;
   },
+  trend: (pens?: string) => `/trend${pens ? `?pens=${part(pens)}` : ""}`,
   sql: (statement?: string) => `/sql${statement ? `?q=${part(statement)}` : ""}`,
   sources: () => "/sources",
 };
