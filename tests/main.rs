@@ -7,6 +7,7 @@ mod commands;
 mod controller;
 mod harness;
 mod overheat;
+mod simulate;
 mod tidy;
 mod transfer;
 mod webhook;
