@@ -7,7 +7,7 @@ use super::{
     instance::Instance,
     program::Program,
 };
-use andon_models::{EventId, Timestamp, expression::nearest, iot_events::DetectorModel, snapshot::InstanceSnapshot};
+use andon_models::{Timestamp, expression::nearest, iot_events::DetectorModel, snapshot::InstanceSnapshot};
 use serde_json::Value as Json;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -32,7 +32,6 @@ pub struct EventEngine {
     /// The latest time seen: time never goes back.
     now: Timestamp,
     run: Run,
-    messages: u64,
 }
 
 /// One instance, and when it is due.
@@ -49,7 +48,7 @@ pub struct Message<'m> {
     pub input: &'m str,
     /// What it says.
     pub payload: &'m Arc<Json>,
-    /// Its id; none derives one from how many messages came before.
+    /// Its id; none derives one from the evaluation it leads to, so that a restart does not give it to another message.
     pub id: Option<&'m Arc<str>>,
 }
 
@@ -109,7 +108,6 @@ impl EventEngine {
             due: BTreeSet::new(),
             now: Timestamp::MIN,
             run: Run::default(),
-            messages: 0,
         }
     }
 
@@ -164,15 +162,12 @@ impl EventEngine {
         sink: &mut dyn FnMut(Evaluation<'_>),
     ) -> Result<(), Refusal> {
         self.now = self.now.max(time);
-        self.messages += 1;
         if !self.hears(message.input) {
             return Err(self.not_heard(message.input));
         }
         let key = self.key_of(message.payload)?;
         let number = self.number(key)?;
-        let id = message.id.cloned().unwrap_or_else(|| {
-            EventId::from_name(&format!("{}/message/{}", self.program.model.name, self.messages)).to_string().into()
-        });
+        let id = message.id.cloned().unwrap_or_else(|| self.instances[number as usize].instance.body.next_message());
         let input = self.program.input(message.input);
         let name = input.map_or_else(|| message.input.into(), |input| self.program.inputs[input].name.clone());
         if self.instances[number as usize].quarantined {

@@ -6,7 +6,7 @@ use super::{
     scene::{Dispatch, OfModel, Scene},
 };
 use crate::hierarchy::Tree;
-use andon_models::{Timestamp, Value, expression::event::PathStep};
+use andon_models::{EventId, Timestamp, Value, expression::event::PathStep};
 use serde_json::Value as Json;
 use statig::blocking::{IntoStateMachineExt, StateMachine};
 use std::{sync::Arc, time::Duration};
@@ -113,6 +113,12 @@ impl Body {
     /// The timer that goes off first: by deadline, then by name.
     pub fn next_timer(&self) -> Option<(Timestamp, usize)> {
         self.timers.iter().enumerate().filter_map(|(position, timer)| Some((timer.due?, position))).min()
+    }
+
+    /// The id of the next message, if it brings none of its own.
+    pub fn next_message(&self) -> Arc<str> {
+        let key = self.key.as_deref().unwrap_or_default();
+        EventId::from_name(&format!("{}/{key}/{}/message", self.program.model.name, self.evaluations)).to_string().into()
     }
 
     /// Remembers a message.
