@@ -13,6 +13,7 @@ mod notify;
 mod progress;
 mod query;
 mod run;
+mod send;
 mod simulate;
 mod sql_listen;
 mod sql_user;
@@ -48,6 +49,8 @@ enum Command {
     Check(check::Check),
     /// Runs a detector over a file of messages in virtual time.
     Simulate(simulate::Simulate),
+    /// Hands a message to the detectors of a running Andon.
+    Send(send::Send),
     /// Asks SQL, of a running Andon or of a data folder.
     Query(query::Query),
     /// Lists alarms, measures them, and acknowledges, shelves, suppresses, resets them.
@@ -86,6 +89,7 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
             Command::Simulate(simulate) => simulate.run(),
+            Command::Send(send) => send.run(),
             Command::Query(query) => query.run(),
             Command::Alarms(alarms) => alarms.run(),
             Command::Notify(notify) => notify.run(),

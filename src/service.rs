@@ -6,6 +6,7 @@ pub mod core;
 pub mod effects;
 pub mod hand;
 pub mod history;
+pub mod keyed;
 pub mod lease;
 pub mod metrics_worker;
 pub mod notify;
@@ -34,7 +35,7 @@ use self::{
     store::Store,
     telemetry::Standing,
 };
-use andon_dashboards::{AppInfo, AppState, LiveHub};
+use andon_dashboards::{AppInfo, AppState, Asks, LiveHub};
 use andon_models::{
     EventId, Timestamp,
     catalog::Catalog,
@@ -223,6 +224,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
         historian: historian.clone(),
         live,
         prepares: hand::start(sources.clone(), messages.clone()),
+        instances: instances(messages.clone()),
         requests: requests(messages, leases),
         writes,
         now,
@@ -326,6 +328,19 @@ async fn retain(historian: Historian, now: Now) {
             Err(error) => tracing::error!(%error, "old history could not be removed; it is tried again in an hour"),
         }
     }
+}
+
+/// The way questions about instances take from the web server to the pipeline.
+fn instances(messages: mpsc::Sender<Message>) -> Asks {
+    let (asks, mut queue) = mpsc::channel(MAX_REQUESTS);
+    tokio::spawn(async move {
+        while let Some(ask) = queue.recv().await {
+            if messages.send(Message::Instances(ask)).await.is_err() {
+                return;
+            }
+        }
+    });
+    asks
 }
 
 /// The way operators' requests take from the web server to the pipeline.

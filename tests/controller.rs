@@ -56,7 +56,8 @@ pub async fn collecting(andon: &Andon) {
     andon.wait_for_column(sql, &["true"]).await;
 }
 
+/// The time by the wall clock.
 #[expect(clippy::disallowed_methods, reason = "the simulated controller stamps its values with its own clock")]
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::EPOCH + SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }

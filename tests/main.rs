@@ -6,6 +6,7 @@ mod check;
 mod commands;
 mod controller;
 mod harness;
+mod messages;
 mod overheat;
 mod simulate;
 mod tidy;

@@ -42,14 +42,15 @@ assets:
 const TOLD: &str = "SELECT count(*) FROM events WHERE kind = 'notification' AND body LIKE '%\"sent\"%'";
 
 /// The web server of the one who is told.
-struct Hook {
-    url: String,
+pub struct Hook {
+    pub url: String,
     status: Arc<AtomicU16>,
-    bodies: Arc<Mutex<Vec<Value>>>,
+    pub bodies: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Hook {
-    fn start(status: u16) -> Self {
+    /// Starts it; it answers with a status.
+    pub fn start(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let (status, bodies) = (Arc::new(AtomicU16::new(status)), Arc::new(Mutex::new(Vec::new())));
@@ -73,7 +74,8 @@ impl Hook {
         (bodies.iter().map(text).collect(), bodies.iter().map(|body| body["id"].clone()).collect())
     }
 
-    async fn wait_for(&self, count: usize) {
+    /// Waits until it was told so often.
+    pub async fn wait_for(&self, count: usize) {
         wait_for("a notification", async || (self.bodies.lock().unwrap().len() >= count).then_some(())).await;
     }
 }

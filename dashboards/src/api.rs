@@ -5,6 +5,8 @@ pub(crate) mod assets;
 pub(crate) mod commands;
 pub(crate) mod detectors;
 pub(crate) mod events;
+pub(crate) mod inputs;
+pub(crate) mod instances;
 pub(crate) mod lines;
 pub(crate) mod live;
 mod openapi;
@@ -51,6 +53,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/alarms/{asset}/{detector}/reset", post(alarms::verbs::reset))
         .route("/alarms/{asset}/{detector}/comment", post(alarms::verbs::comment))
         .route("/alarms/measures", get(alarms::measures::measures))
+        .route("/inputs/{input}", post(inputs::message))
+        .route("/instances", get(instances::list))
+        .route("/instances/{detector}", get(instances::one))
         .route("/sources", get(sources::list))
         .route("/events", get(events::list))
         .route("/sql", post(sql::run))

@@ -247,6 +247,7 @@ impl App {
     pub(crate) async fn recall(&self) {
         let now = self.now();
         let alarms = EventFilter {
+            path: None,
             kinds: vec!["alarm".into()],
             from: Some(now - COUNTED_SPAN),
             to: None,

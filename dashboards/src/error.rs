@@ -78,6 +78,7 @@ impl From<OperatorRefusal> for ApiError {
         let message = refusal.to_string();
         match refusal {
             OperatorRefusal::UnknownDetector(_) => Self::not_found(message, "GET /api/detectors lists them all"),
+            OperatorRefusal::NotTaken(_) => Self::bad_request(message, ""),
             OperatorRefusal::NotNow(_) => {
                 Self::new(StatusCode::CONFLICT, message, "look at it again; what stands in the way may have changed")
             }

@@ -21,7 +21,10 @@ mod view;
 mod web;
 mod write;
 
-pub use api::commands::{Prepare, Prepares};
+pub use api::{
+    commands::{Prepare, Prepares},
+    instances::{AskInstances, Asks, Counted, Instances},
+};
 pub use error::ApiError;
 pub use live::LiveHub;
 pub use security::{Principal, Role};
@@ -66,6 +69,8 @@ pub struct AppState {
     pub requests: Requests,
     /// Where writes by hand are prepared.
     pub prepares: Prepares,
+    /// Where questions about instances of detectors go.
+    pub instances: Asks,
     /// Where written values go.
     pub writes: Writes,
     /// The clock.

@@ -371,8 +371,8 @@ impl Engine {
             OperatorDeed::Confirm { token } => return self.confirm(request, token, actions),
             OperatorDeed::Release { asset, detector } => return self.release(request, *asset, detector, actions),
             // Messages are for the detectors of `iot_events`, which have engines of their own.
-            OperatorDeed::Message { input, .. } => {
-                let reason = format!("no detector of an asset takes messages of the input `{input}`");
+            OperatorDeed::Message(message) => {
+                let reason = format!("no detector of an asset takes messages of the input `{}`", message.input);
                 return actions.push(Action::Refuse(OperatorRefusal::NotNow(reason.into())));
             }
             OperatorDeed::Acknowledge { asset, detector, note } => (asset, detector, AlarmVerb::Acknowledge, &**note, None),

@@ -8,7 +8,7 @@ use crate::{
     Delivery, Shared, SourcePlan,
     stale::{SilenceRule, Watchdog},
 };
-use andon_models::{Sample, StatusCode, catalog::Tag, definition::SourceProtocol};
+use andon_models::{Sample, StatusCode, catalog::Tag, definition::SourceProtocol, iot_events::InputMessage};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Samples of a full batch: large enough that the cost of a delivery vanishes, small enough to stay in the cache.
 const BATCH_SAMPLES: usize = 1_000;
+/// Messages for detectors of a full batch: a log record holds what they lead to.
+const BATCH_MESSAGES: usize = 200;
 /// Age of a batch that is not full: short against what a person or a detector notices.
 const BATCH_AGE: Duration = Duration::from_millis(50);
 /// Messages between a protocol and its batcher; one message is one poll or one notification of at most 1,000 samples.
@@ -34,7 +36,7 @@ const LAST_BATCH: Duration = Duration::from_secs(1);
 
 /// What a protocol tells its batcher.
 enum Intake {
-    Samples(Vec<Sample>, Option<oneshot::Sender<()>>),
+    Values(Vec<Sample>, Vec<InputMessage>, Option<oneshot::Sender<()>>),
     Connected,
     Lost(StatusCode),
     Clock(i64),
@@ -58,7 +60,15 @@ pub(crate) fn start(
     let read = plan.tags.iter().filter(|tag| tag.read);
     let rules = read.map(|tag| (tag.id, silence_rule(&plan.source.protocol, plan.source.every, tag)));
     let watchdog = Watchdog::new(rules, !matches!(plan.source.protocol, SourceProtocol::Mqtt { .. }));
-    let batcher = Batcher { shared: shared.clone(), deliver, watchdog, samples: Vec::new(), receipts: Vec::new(), since: None };
+    let batcher = Batcher {
+        shared: shared.clone(),
+        deliver,
+        watchdog,
+        samples: Vec::new(),
+        messages: Vec::new(),
+        receipts: Vec::new(),
+        since: None,
+    };
     (IntakeSender { queue, shared }, tokio::spawn(batcher.run(incoming, stop)))
 }
 
@@ -77,15 +87,15 @@ impl IntakeSender {
             return;
         }
         let count = samples.len();
-        if self.queue.capacity() <= KEPT_FREE || self.queue.try_send(Intake::Samples(samples, None)).is_err() {
+        if self.queue.capacity() <= KEPT_FREE || self.queue.try_send(Intake::Values(samples, Vec::new(), None)).is_err() {
             self.shared.status.dropped(count);
         }
     }
 
-    /// Hands samples in and waits for room; the receipt fires when they are safe on disk.
-    pub async fn send(&self, samples: Vec<Sample>, receipt: Option<oneshot::Sender<()>>) {
+    /// Hands samples and messages for detectors in and waits for room; the receipt fires when they are safe on disk.
+    pub async fn send(&self, samples: Vec<Sample>, messages: Vec<InputMessage>, receipt: Option<oneshot::Sender<()>>) {
         // The batcher ends only with the source.
-        let _ = self.queue.send(Intake::Samples(samples, receipt)).await;
+        let _ = self.queue.send(Intake::Values(samples, messages, receipt)).await;
     }
 
     /// The connection stands.
@@ -110,6 +120,7 @@ struct Batcher {
     deliver: mpsc::Sender<Delivery>,
     watchdog: Watchdog,
     samples: Vec<Sample>,
+    messages: Vec<InputMessage>,
     receipts: Vec<oneshot::Sender<()>>,
     since: Option<Instant>,
 }
@@ -130,7 +141,7 @@ impl Batcher {
                 },
                 _ = watch.tick() => self.watch(),
             }
-            if self.samples.len() >= BATCH_SAMPLES {
+            if self.samples.len() >= BATCH_SAMPLES || self.messages.len() >= BATCH_MESSAGES {
                 self.flush(&stop).await;
             }
         }
@@ -145,15 +156,20 @@ impl Batcher {
     fn take(&mut self, message: Intake) {
         let now = (self.shared.now)();
         match message {
-            Intake::Samples(mut samples, receipt) => {
+            Intake::Values(mut samples, mut messages, receipt) => {
                 let arrived = Instant::now();
                 for sample in &mut samples {
                     self.watchdog.seen(sample, arrived, now);
                 }
-                if !samples.is_empty() {
-                    self.shared.status.received(samples.len(), now);
+                let count = samples.len() + messages.len();
+                if count > 0 {
+                    self.shared.status.received(count, now);
                 }
                 self.add(samples);
+                if !messages.is_empty() {
+                    self.since.get_or_insert_with(Instant::now);
+                    self.messages.append(&mut messages);
+                }
                 if let Some(receipt) = receipt {
                     self.since.get_or_insert_with(Instant::now);
                     self.receipts.push(receipt);
@@ -197,8 +213,9 @@ impl Batcher {
     fn close(&mut self) -> Option<Delivery> {
         self.since = None;
         let samples = std::mem::take(&mut self.samples);
+        let messages = std::mem::take(&mut self.messages);
         let receipts = std::mem::take(&mut self.receipts);
-        if samples.is_empty() {
+        if samples.is_empty() && messages.is_empty() {
             // Messages without a value for us: nothing to keep, so they are done with.
             receipts.into_iter().for_each(|receipt| _ = receipt.send(()));
             return None;
@@ -212,6 +229,6 @@ impl Batcher {
             });
             durable
         });
-        Some(Delivery { source: self.shared.source.name.clone(), samples, durable })
+        Some(Delivery { source: self.shared.source.name.clone(), samples, messages, durable })
     }
 }

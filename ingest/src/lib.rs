@@ -31,6 +31,7 @@ use andon_models::{
     catalog::Tag,
     command::{Command, CommandOutcome},
     definition::{Source, SourceProtocol},
+    iot_events::{InputMessage, InputTopic},
     snapshot::SourceStatus,
 };
 use bytes::Bytes;
@@ -54,6 +55,8 @@ pub struct SourcePlan {
     pub tags: Vec<Tag>,
     /// Path of each tag's asset (`Line 2/Filler 2`); MQTT captures are matched against it.
     pub asset_paths: HashMap<TagId, Arc<str>>,
+    /// Topics whose messages go to detectors; MQTT only.
+    pub inputs: Vec<(Arc<str>, InputTopic)>,
     /// Folder of the OPC UA certificates: `own`, `private`, `trusted`, `rejected`.
     pub pki_dir: PathBuf,
 }
@@ -65,7 +68,9 @@ pub struct Delivery {
     pub source: Arc<str>,
     /// The samples, in order of arrival.
     pub samples: Vec<Sample>,
-    /// To be fired once the samples are safe on disk; brokers get their acknowledgement then. Dropping it unfired makes the broker
+    /// Messages for detectors, in order of arrival.
+    pub messages: Vec<InputMessage>,
+    /// To be fired once the samples and messages are safe on disk; brokers get their acknowledgement then. Dropping it unfired makes the broker
     /// send the messages again.
     pub durable: Option<oneshot::Sender<()>>,
 }

@@ -15,6 +15,7 @@ use andon_models::{
     address::{Address, MqttAddress},
     catalog::Tag,
     definition::SourceProtocol,
+    iot_events::{InputMessage, InputTopic},
     snapshot::ConnectionState,
 };
 use bytes::Bytes;
@@ -47,6 +48,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 const CLOCK_OFFSET: i64 = 60_000_000_000;
 /// Clock offsets that differ by less are the same.
 const CLOCK_STEP: i64 = 1_000_000_000;
+/// Largest message for detectors; HTTP takes no larger one either.
+const MAX_INPUT_MESSAGE: usize = 256 << 10;
 /// No value where one was expected (OPC UA BadNoData).
 const NO_DATA: StatusCode = StatusCode(0x809B_0000);
 
@@ -73,11 +76,13 @@ pub(crate) fn start(
     let shown: Vec<Tag> = plan.tags.iter().filter_map(feedback::shown).collect();
     let tags = plan.tags.into_iter().filter(|tag| tag.read).chain(shown).collect();
     let feedback = Feedback::default();
-    let routes = Routes::new(pattern, tags, &plan.asset_paths);
+    let topics = plan.inputs.iter().map(|(_, topic)| topic.pattern.filter()).collect();
+    let routes = Routes::new(pattern, tags, &plan.asset_paths, topics);
     let collector = Collector {
         shared: shared.clone(),
         intake,
         routes,
+        inputs: plan.inputs,
         time_path,
         client_id,
         slot: slot.clone(),
@@ -101,6 +106,7 @@ struct Collector {
     shared: Arc<Shared>,
     intake: IntakeSender,
     routes: Routes,
+    inputs: Vec<(Arc<str>, InputTopic)>,
     time_path: Option<Arc<str>>,
     client_id: String,
     slot: Arc<Mutex<Option<Client>>>,
@@ -194,6 +200,7 @@ impl Collector {
         acknowledge: &mpsc::Sender<(Acknowledge, oneshot::Receiver<()>)>,
     ) -> Result<(), Failure> {
         let samples = self.samples(&message);
+        let messages = self.messages(&message);
         let receipt = match message.acknowledge {
             Some(packet) => {
                 let (receipt, durable) = oneshot::channel();
@@ -203,8 +210,8 @@ impl Collector {
             }
             None => None,
         };
-        // Waits when nobody takes samples: what we do not read stays with the broker.
-        self.intake.send(samples, receipt).await;
+        // Waits when nobody takes them: what we do not read stays with the broker.
+        self.intake.send(samples, messages, receipt).await;
         Ok(())
     }
 
@@ -232,6 +239,32 @@ impl Collector {
             Some(Sample { tag: tag.id, tqv })
         });
         samples.collect()
+    }
+
+    /// What the message says to detectors. A payload that is no JSON is a text.
+    fn messages(&self, message: &Message) -> Vec<InputMessage> {
+        if !self.inputs.iter().any(|(_, topic)| topic.pattern.captures(&message.topic).is_some()) {
+            return Vec::new();
+        }
+        if message.payload.len() > MAX_INPUT_MESSAGE {
+            let size = message.payload.len();
+            let reason = format!("a message on {} has {size} bytes; detectors take at most {MAX_INPUT_MESSAGE}", message.topic);
+            self.shared.status.trouble(&reason);
+            return Vec::new();
+        }
+        let payload = match Payload::parse(&message.payload) {
+            Payload::Json(payload) => payload,
+            Payload::Text(text) => text.into(),
+            Payload::Unreadable => {
+                self.shared.status.trouble(&format!("a message on {} is neither JSON nor text", message.topic));
+                return Vec::new();
+            }
+        };
+        let taken = self.inputs.iter().filter_map(|(input, topic)| {
+            let payload = Arc::new(topic.message(&message.topic, &payload)?);
+            Some(InputMessage { input: input.clone(), payload, id: None })
+        });
+        taken.collect()
     }
 
     fn see_clock(&mut self, arrival: Timestamp, time: Timestamp) {

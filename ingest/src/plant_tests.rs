@@ -38,7 +38,7 @@ fn start_all(catalog: &Catalog, deliver: &mpsc::Sender<Delivery>, now: &Now, pki
     let sources = catalog.plant.sources.iter().map(|source| {
         let tags: Vec<_> = catalog.tags().iter().filter(|tag| tag.source == source.name).cloned().collect();
         let asset_paths = tags.iter().map(|tag| (tag.id, catalog.plant.assets[tag.asset.0].path.clone())).collect();
-        let plan = SourcePlan { source: source.clone(), tags, asset_paths, pki_dir: pki_dir.into() };
+        let plan = SourcePlan { source: source.clone(), tags, asset_paths, inputs: Vec::new(), pki_dir: pki_dir.into() };
         crate::start(plan, deliver.clone(), now.clone())
     });
     sources.collect()

@@ -47,7 +47,7 @@ pub fn tag(id: u32, address: Address, value_type: ValueType, read: bool) -> Tag 
 /// A plan without asset paths, with certificates in a folder that goes with the test.
 pub fn plan(source: Source, tags: Vec<Tag>) -> SourcePlan {
     let asset_paths = tags.iter().map(|tag| (tag.id, Arc::from("Line 1/Filler 1"))).collect();
-    SourcePlan { source, tags, asset_paths, pki_dir: std::env::temp_dir().join("andon-ingest-no-pki") }
+    SourcePlan { source, tags, asset_paths, inputs: Vec::new(), pki_dir: std::env::temp_dir().join("andon-ingest-no-pki") }
 }
 
 /// A command to write a value: a minute to send it, half a second to see it.

@@ -24,7 +24,7 @@ mod wrapper;
 
 pub use finding::{Finding, FindingKind, Level};
 pub use formula::Formula;
-pub use input::Input;
+pub use input::{Input, InputMessage, InputTopic};
 pub use json_path::JsonPath;
 pub use model::{Action, Content, DetectorModel, Event, Field, Payload, PayloadType, State};
 pub use shape::{ActionKind, ActionShape, FieldRule, FieldShape};

@@ -1,6 +1,6 @@
 //! What a person may ask of the running plant.
 
-use crate::AssetId;
+use crate::{AssetId, iot_events::InputMessage};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -99,14 +99,7 @@ pub enum OperatorDeed {
         note: Arc<str>,
     },
     /// Hands a message to the detectors that listen to an input.
-    Message {
-        /// The input.
-        input: Arc<str>,
-        /// What it says.
-        payload: Arc<serde_json::Value>,
-        /// Its id; none derives one.
-        id: Option<Arc<str>>,
-    },
+    Message(InputMessage),
     /// Allows (`true`) or forbids (`false`) all writes to machines.
     Arm {
         /// Whether writes are allowed.
@@ -141,6 +134,9 @@ pub enum OperatorRefusal {
     /// The alarm is not in a state that allows it, or a rule forbids the write.
     #[error("{0}")]
     NotNow(Arc<str>),
+    /// No detector takes the message.
+    #[error("{0}")]
+    NotTaken(Arc<str>),
     /// It could not be recorded; nothing was done.
     #[error("not recorded, so not done: {0}")]
     NotRecorded(Arc<str>),

@@ -87,7 +87,7 @@ fn read(report: &diagnostic::Report<'_>, files: &[(String, String)], variables: 
     let reasons = reasons::reasons(report, &sections.reasons).into();
     let models = build::models(report, &drafts, &formulas, &bindings, &targets, &reasons);
     build::check_rates(report, &models, &assets);
-    let (inputs, detectors) = keyed::keyed(report, &sections.inputs, &sections.detectors);
+    let (inputs, detectors) = keyed::keyed(report, &sections.inputs, &sections.detectors, &sources);
     let stand_ins = keyed::targets(report, &sections.targets, &targets);
     let sources = sources.into_iter().filter_map(|(_, source)| source).collect();
     let assets = assets.into_iter().map(|draft| draft.asset).collect();

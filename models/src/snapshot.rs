@@ -277,8 +277,11 @@ pub struct NamedTimerSnapshot {
 }
 
 impl InstanceSnapshot {
+    /// First part of the keys of kept instances.
+    pub const PREFIX: &str = "instance/";
+
     /// The key under which it is kept: `instance/<detector>/<key>`.
     pub fn document_key(detector: &str, key: Option<&str>) -> String {
-        format!("instance/{detector}/{}", key.unwrap_or_default())
+        format!("{}{detector}/{}", Self::PREFIX, key.unwrap_or_default())
     }
 }

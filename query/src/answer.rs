@@ -11,6 +11,8 @@ pub struct EventFilter {
     pub kinds: Vec<Arc<str>>,
     /// Only of this asset.
     pub asset: Option<AssetId>,
+    /// Only of this asset path, or this key of a detector over messages; empty for what has neither.
+    pub path: Option<Arc<str>>,
     /// Only of this detector.
     pub detector: Option<Arc<str>>,
     /// Only after this instant.

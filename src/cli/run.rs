@@ -1,7 +1,7 @@
 //! `andon run`: runs a plant file until Ctrl+C.
 
 use super::{
-    block_on, check, counted,
+    block_on, check,
     sql_listen::SqlListen,
     stop::{StopSignal, run_until},
     storage::Storage,
@@ -41,10 +41,6 @@ impl Run {
         let checked = check::load(&self.plant)?;
         checked.print();
         let Some(plant) = checked.loaded.plant else { return Ok(ExitCode::FAILURE) };
-        if !plant.detectors.is_empty() {
-            let many = counted(plant.detectors.len(), "detector");
-            eprintln!("{many} of messages will stand still: only `andon simulate` runs them so far");
-        }
         ensure!(
             self.listen.ip().is_loopback(),
             "{} is not a loopback address; without users and TLS Andon listens on loopback only (put a proxy with log-in before it)",

@@ -155,6 +155,7 @@ fn inputs(catalog: &Catalog) -> Vec<SeriesId> {
 /// Who acknowledged what, oldest last.
 async fn deeds(historian: &Historian, catalog: &Catalog, window: Window) -> anyhow::Result<Vec<(Timestamp, OperatorRequest)>> {
     let filter = EventFilter {
+        path: None,
         kinds: vec!["alarm".into()],
         from: Some(window.start),
         to: Some(window.end),

@@ -10,14 +10,17 @@ mod tests;
 pub use self::refused::Refused;
 use self::{beats::Beats, refused::Refusals};
 
+use super::keyed::{Count, Keyed};
+use andon_dashboards::{AskInstances, Counted, Instances};
 use andon_detectors::{Action, Arming, Engine, HAND, Input};
 use andon_models::{
     Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
     catalog::Catalog,
     command::{Command, HandWrite, Prepared},
     definition::PropertyKind,
+    iot_events::InputMessage,
     notice::Notice,
-    operator::{OperatorRefusal, OperatorRequest},
+    operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
     snapshot::{CommandSnapshot, DetectorSnapshot},
     transform::Transforms,
 };
@@ -49,6 +52,7 @@ pub struct Core {
     engine: Engine,
     /// The switch for writes as it is kept.
     arming: Arming,
+    keyed: Keyed,
     refusals: Refusals,
     beats: Beats,
     /// Keys of the kept documents of detectors that the definition does not have any more.
@@ -118,6 +122,7 @@ impl Core {
             transforms: Transforms::new(&catalog),
             arming: engine.arming().clone(),
             engine,
+            keyed: Keyed::new(&catalog),
             catalog,
             refusals,
             beats,
@@ -137,6 +142,7 @@ impl Core {
         }
         let restored = self.engine.restore(snapshots, latest);
         self.forget = restored.gone.iter().map(|(asset, detector)| DetectorSnapshot::key(*asset, detector)).collect();
+        self.forget.extend(self.keyed.restore(kept));
         if (restored.partly, restored.started_over, restored.gone.len()) != (0, 0, 0) {
             tracing::info!(
                 kept = restored.kept,
@@ -196,11 +202,41 @@ impl Core {
 
     /// Lets time pass, so that silence can trip a timer.
     pub fn time(&mut self, now: Timestamp) -> Step {
-        self.decide(now, Input::Time)
+        let mut step = self.decide(now, Input::Time);
+        let put = self.keyed.time(now, &mut step);
+        step.extend(self.written(now, put));
+        step
+    }
+
+    /// Takes a message of an input, for detectors of no asset model.
+    pub fn message(&mut self, now: Timestamp, message: &InputMessage) -> Step {
+        let mut step = Step::default();
+        match self.keyed.message(now, message, &mut step) {
+            Ok(put) => step.extend(self.written(now, put)),
+            Err(reason) => step.refusal = Some(OperatorRefusal::NotTaken(reason.into())),
+        }
+        step
+    }
+
+    /// Where instances of detectors over messages stand.
+    pub fn instances(&self, ask: &AskInstances) -> Instances {
+        let count = |count: Count<'_>| Counted {
+            detector: count.detector.to_string(),
+            key: count.key.map(str::to_owned),
+            instances: count.instances,
+        };
+        let instances = match (&ask.detector, &ask.key) {
+            (Some(detector), Some(key)) => self.keyed.snapshot(detector, key.as_deref()).into_iter().collect(),
+            (detector, _) => self.keyed.snapshots(detector.as_deref()).skip(ask.skip).take(ask.limit).collect(),
+        };
+        Instances { detectors: self.keyed.counts().map(count).collect(), instances }
     }
 
     /// Takes an operator's request.
     pub fn operator(&mut self, now: Timestamp, request: &OperatorRequest) -> Step {
+        if let OperatorDeed::Message(message) = &request.deed {
+            return self.message(now, message);
+        }
         self.decide(now, Input::Operator(request))
     }
 
@@ -214,7 +250,7 @@ impl Core {
 
     /// When the next timer is due.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.engine.next_due()
+        self.engine.next_due().into_iter().chain(self.keyed.next_due()).min()
     }
 
     /// Every detector as it stands.

@@ -4,13 +4,13 @@
 
 use super::{
     clock::Now,
-    core::{Core, Step},
+    core::{Core, Effect, Step},
     effects::{Durable, Effects},
     schedule::{Job, Schedule},
     telemetry,
     unrecorded::Unrecorded,
 };
-use andon_dashboards::{LiveHub, Prepare, Write};
+use andon_dashboards::{AskInstances, LiveHub, Prepare, Write};
 use andon_detectors::Input;
 use andon_ingest::Delivery;
 use andon_models::{
@@ -33,6 +33,8 @@ pub const MAX_DELIVERIES: usize = 256;
 pub const MAX_WRITES: usize = 64;
 /// Samples joined into one step at most: bounds the size of a log record and the time until the next message is seen.
 const MAX_SAMPLES_PER_STEP: usize = 20_000;
+/// Messages for detectors joined into one step at most, for the same reason; each leads to a record of some hundred bytes and more.
+const MAX_MESSAGES_PER_STEP: usize = 1_000;
 /// How often time passes for detectors and metrics when nothing else happens.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -45,6 +47,8 @@ pub enum Message {
     Sending(Command, Option<Value>, oneshot::Sender<Leave>),
     /// Somebody wants to write by hand.
     Prepare(Prepare),
+    /// Somebody wants to know where instances of detectors stand.
+    Instances(AskInstances),
     /// What became of a command.
     Outcome(CommandOutcome),
     /// The figures of a job, or none if they could not be computed; answered once they can be read.
@@ -130,14 +134,27 @@ impl Pipeline {
 
     async fn deliveries(&mut self, first: Delivery) {
         let start = Instant::now();
-        let (mut samples, mut acknowledge) = (first.samples, Vec::from_iter(first.durable));
-        while samples.len() < MAX_SAMPLES_PER_STEP {
+        let (mut samples, mut messages, mut acknowledge) = (first.samples, first.messages, Vec::from_iter(first.durable));
+        let mut from = vec![(first.source, messages.len())];
+        while samples.len() < MAX_SAMPLES_PER_STEP && messages.len() < MAX_MESSAGES_PER_STEP {
             let Ok(next) = self.deliveries.try_recv() else { break };
             samples.extend(next.samples);
+            from.push((next.source, next.messages.len()));
+            messages.extend(next.messages);
             acknowledge.extend(next.durable);
         }
         telemetry::samples(samples.len());
-        let step = self.core.samples((self.now)(), &samples);
+        let now = (self.now)();
+        let mut step = self.core.samples(now, &samples);
+        let sources = from.iter().flat_map(|(source, count)| std::iter::repeat_n(source, *count));
+        for (source, message) in sources.zip(&messages) {
+            let mut later = self.core.message(now, message);
+            if let Some(refusal) = later.refusal.take() {
+                let reason = format!("a message of {}: {refusal}", message.input).into();
+                later.effects.push(Effect::Trouble { source: source.clone(), reason });
+            }
+            step.extend(later);
+        }
         step.refused.iter().for_each(telemetry::refused);
         self.commit(step, acknowledge, None).await;
         telemetry::step("samples", start.elapsed());
@@ -177,6 +194,12 @@ impl Pipeline {
                 // The person may have gone.
                 let _ = reply.send(self.core.prepare(now, write));
                 "operator"
+            }
+            Message::Instances(ask) => {
+                let instances = self.core.instances(&ask);
+                // The reader may have gone.
+                let _ = ask.reply.send(instances);
+                "read"
             }
             Message::Sending(command, current, reply) => {
                 match self.core.may_send(now, &command, current.as_ref()) {

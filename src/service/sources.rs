@@ -9,6 +9,7 @@ use andon_models::{
     command::{Command, CommandOutcome, CommandState},
     definition::{AssetIndex, SourceProtocol},
     event::{Event, EventBody, SystemNotice},
+    iot_events::Input,
     snapshot::{ConnectionState, SourceStatus},
 };
 use andon_query::Batch;
@@ -47,7 +48,10 @@ impl Sources {
             let tags: Vec<_> = catalog.tags().iter().filter(|tag| tag.source == source.name).cloned().collect();
             let path = |tag: &andon_models::catalog::Tag| (tag.id, catalog.plant.assets[tag.asset.0].path.clone());
             let asset_paths = tags.iter().map(path).collect();
-            let plan = SourcePlan { source: source.clone(), tags, asset_paths, pki_dir: data.join("pki") };
+            let of_source =
+                |input: &Input| Some((input.name.clone(), input.topic.clone().filter(|topic| topic.source == source.name)?));
+            let inputs = catalog.plant.inputs.iter().filter_map(of_source).collect();
+            let plan = SourcePlan { source: source.clone(), tags, asset_paths, inputs, pki_dir: data.join("pki") };
             let handle = Arc::new(andon_ingest::start(plan, deliver.clone(), now.clone()));
             (source.name.clone(), Connection { handle, turns: Arc::new(Semaphore::new(WRITES_AT_ONCE)) })
         };

@@ -270,6 +270,7 @@ fn view(app: &App, detector: &DetectorSnapshot, counts: &HashMap<DetectorKey, us
 /// Alarms that were raised, newest first, each with its newest state.
 async fn past(app: &App, limit: usize) -> Result<Vec<AlarmView>, ApiError> {
     let filter = EventFilter {
+        path: None,
         kinds: vec!["alarm".into()],
         asset: None,
         detector: None,

@@ -14,17 +14,19 @@ const DEFAULT_LIMIT: usize = 100;
 /// Most events of one answer.
 const MAX_LIMIT: usize = 2_000;
 /// The kinds there are.
-const KINDS: [&str; 7] = ["transition", "alarm", "command", "notification", "publication", "deed", "system"];
+const KINDS: [&str; 8] = ["transition", "alarm", "command", "notification", "publication", "row", "deed", "system"];
 
 /// Which events.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventParameters {
-    /// Only these kinds, separated by commas: transition, alarm, command, notification, publication, deed, system.
+    /// Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, deed, system.
     kind: Option<String>,
     /// Only those of this asset, by id or path.
     asset: Option<String>,
+    /// Only those of this key of a detector over messages.
+    key: Option<String>,
     /// Only those of this detector.
     detector: Option<String>,
     /// Only those after this instant.
@@ -55,6 +57,7 @@ pub(crate) async fn list(
     let asset = parameters.asset.as_deref().map(|named| app.find(named)).transpose()?;
     let filter = EventFilter {
         kinds: kinds.into_iter().map(Into::into).collect(),
+        path: parameters.key.as_deref().map(Into::into),
         asset: asset.map(|index| app.asset(index).id),
         detector: parameters.detector.as_deref().map(Into::into),
         from: parameters.from.map(|from| from.0),

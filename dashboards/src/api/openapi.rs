@@ -2,10 +2,13 @@
 
 mod shapes;
 
-pub(crate) use shapes::{AlarmStateDocument, EventDocument, SnapshotDocument, SourceDocument};
+pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, SnapshotDocument, SourceDocument};
 
 use crate::{
-    api::{alarms, assets, commands, detectors, events, lines, live, overview, plant, schema, series, sources, sql, write},
+    api::{
+        alarms, assets, commands, detectors, events, inputs, instances, lines, live, overview, plant, schema, series, sources,
+        sql, write,
+    },
     error::ErrorBody,
     health,
 };
@@ -47,6 +50,9 @@ use utoipa::OpenApi;
         alarms::measures::measures,
         sources::list,
         events::list,
+        inputs::message,
+        instances::list,
+        instances::one,
         sql::run,
         schema::tables,
         write::lines,
@@ -60,7 +66,7 @@ use utoipa::OpenApi;
         health::readyz,
         health::metrics
     ),
-    components(schemas(ErrorBody, EventDocument, SnapshotDocument, SourceDocument))
+    components(schemas(ErrorBody, EventDocument, SnapshotDocument, InstanceDocument, SourceDocument))
 )]
 struct Document;
 

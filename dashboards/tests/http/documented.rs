@@ -6,7 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
 /// Operations that answer nothing, or no JSON; other tests look at them.
-const OTHERWISE: [&str; 18] = [
+const OTHERWISE: [&str; 19] = [
+    "/inputs/{input}",
     "/release",
     "/commands/prepare",
     "/commands/confirm",
@@ -66,6 +67,7 @@ fn addresses(service: &Service, path: &str) -> Vec<String> {
             .map(|view| format!("{address}?view={view}"))
             .collect(),
         "/api/assets/{asset}" => vec![address, "/api/assets/Line%201%2FFiller%202".into(), "/api/assets/Line%201".into()],
+        "/api/instances/{detector}" => vec![format!("{address}?key=M-1")],
         "/api/lines/{asset}" => vec!["/api/lines/Line%201".into()],
         "/api/events" => vec![address.clone(), format!("{address}?kind=alarm,transition&asset={asset}&limit=2&from=0")],
         _ => vec![address],

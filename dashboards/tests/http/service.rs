@@ -1,16 +1,16 @@
 //! A running service to ask.
 
 use crate::plant;
-use andon_dashboards::{AppInfo, AppState, LiveHub, Write, Writes, serve};
+use andon_dashboards::{AppInfo, AppState, AskInstances, Asks, Counted, Instances, LiveHub, Write, Writes, serve};
 use andon_models::{
     alarm::AlarmState,
     catalog::Catalog,
     operator::{OperatorRefusal, OperatorRequest},
-    snapshot::ConnectionState,
+    snapshot::{ConnectionState, InstanceSnapshot, NamedTimerSnapshot},
 };
 use andon_query::{Batch, Historian, HistorianOptions};
 use reqwest::{Method, StatusCode};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -56,6 +56,7 @@ impl Service {
             live: live.clone(),
             requests: asked,
             prepares: mpsc::channel(1).0,
+            instances: instances(),
             writes: store(historian.clone()),
             now: Arc::new(plant::now),
             info: AppInfo { demo: true, version: "0.0.0-test".into(), guide: Vec::new() },
@@ -116,4 +117,27 @@ fn store(historian: Historian) -> Writes {
 /// Waits, but not for ever.
 pub async fn within<T>(work: impl Future<Output = T>) -> T {
     timeout(DEADLINE, work).await.expect("done before the deadline")
+}
+
+/// A plant with one instance of a detector over messages.
+fn instances() -> Asks {
+    let (asks, mut queue) = mpsc::channel::<AskInstances>(1);
+    tokio::spawn(async move {
+        while let Some(ask) = queue.recv().await {
+            let timer = NamedTimerSnapshot { name: "wait".into(), due: Some(plant::now()), seconds: 60, expired: false };
+            let instance = InstanceSnapshot {
+                detector: "motor".into(),
+                key: Some("M-1".into()),
+                state: "Normal".into(),
+                since: plant::now(),
+                variables: vec![("n".into(), 3.into())],
+                timers: vec![timer.clone(), NamedTimerSnapshot { due: None, ..timer }],
+                inputs: vec![("Pressure".into(), json!({ "bar": 7 }))],
+                evaluations: 2,
+            };
+            let counted = Counted { detector: "motor".into(), key: Some("id".into()), instances: 1 };
+            let _ = ask.reply.send(Instances { detectors: vec![counted], instances: vec![instance] });
+        }
+    });
+    asks
 }

@@ -13,23 +13,25 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Routes {
     pattern: TopicPattern,
     tags: Vec<(Tag, Arc<str>)>,
+    /// Filters of messages for detectors.
+    inputs: Vec<String>,
     remembered: HashMap<Arc<str>, Arc<[usize]>>,
 }
 
 impl Routes {
-    pub fn new(pattern: TopicPattern, tags: Vec<Tag>, asset_paths: &HashMap<TagId, Arc<str>>) -> Self {
+    pub fn new(pattern: TopicPattern, tags: Vec<Tag>, asset_paths: &HashMap<TagId, Arc<str>>, inputs: Vec<String>) -> Self {
         let with_paths = tags.into_iter().map(|tag| {
             let path = asset_paths.get(&tag.id).cloned().unwrap_or_default();
             (tag, path)
         });
-        Self { pattern, tags: with_paths.collect(), remembered: HashMap::new() }
+        Self { pattern, tags: with_paths.collect(), inputs, remembered: HashMap::new() }
     }
 
     /// The filters to subscribe to.
     pub fn filters(&self) -> Vec<String> {
         let own = self.tags.iter().filter_map(|(tag, _)| own_topic(tag)).map(str::to_owned);
-        let mut filters: BTreeSet<_> = own.collect();
-        if self.tags.is_empty() || self.tags.iter().any(|(tag, _)| own_topic(tag).is_none()) {
+        let mut filters: BTreeSet<_> = own.chain(self.inputs.iter().cloned()).collect();
+        if filters.is_empty() || self.tags.iter().any(|(tag, _)| own_topic(tag).is_none()) {
             filters.insert(self.pattern.filter());
         }
         filters.into_iter().collect()
@@ -101,7 +103,7 @@ mod tests {
         let paths = [(0, "Line 1/Filler 1"), (1, "Line 2/Filler 1"), (2, "Line 2/Capper 2"), (3, "Site")];
         let paths = paths.into_iter().map(|(id, path)| (TagId(id), Arc::from(path))).collect();
         let tags = vec![tag(0, None), tag(1, None), tag(2, None), tag(3, Some("site/+/air"))];
-        Routes::new("plant/{line}/{asset}/energy".parse().unwrap(), tags, &paths)
+        Routes::new("plant/{line}/{asset}/energy".parse().unwrap(), tags, &paths, Vec::new())
     }
 
     fn check(routes: &mut Routes, topic: &str, expected: &[u32]) {

@@ -37,7 +37,7 @@ fn plan(broker: &MqttBroker, version: MqttVersion, tags: Vec<Tag>, home: &Path) 
     let paths = ["Line 1/Filler 1", "Line 2/Filler 2"];
     let asset_paths = tags.iter().map(|tag| (tag.id, Arc::from(paths[tag.id.0 as usize % 2]))).collect();
     // The folder makes the client's name, so each test is a client of its own.
-    SourcePlan { source, tags, asset_paths, pki_dir: home.into() }
+    SourcePlan { source, tags, asset_paths, inputs: Vec::new(), pki_dir: home.into() }
 }
 
 fn tags() -> Vec<Tag> {

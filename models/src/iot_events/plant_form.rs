@@ -18,7 +18,7 @@
 use super::{
     cursor::{Cursor, Object},
     finding::FindingKind,
-    input::Input,
+    input::{Input, InputTopic},
     json_path::JsonPath,
     model::{Action, Content, DetectorModel, Event, PayloadType, State},
     read::{self, Words},
@@ -32,7 +32,7 @@ const DETECTOR: &[&str] = &["description", "key", "evaluation", "initial", "stat
 /// Members of a state.
 const STATE: &[&str] = &["initial", "enter", "input", "go", "exit", "states"];
 /// Members of an input.
-const INPUT: &[&str] = &["description", "attributes"];
+const INPUT: &[&str] = &["description", "attributes", "topic"];
 
 const WORDS: Words = Words { name: "event", condition: "when", actions: "do", next: "to" };
 
@@ -64,6 +64,9 @@ pub fn write_input(input: &Input) -> Value {
     }
     if !input.attributes.is_empty() {
         members.insert("attributes".into(), input.attributes.iter().map(JsonPath::as_str).collect());
+    }
+    if let Some(topic) = &input.topic {
+        members.insert("topic".into(), topic.to_string().into());
     }
     members.into()
 }
@@ -239,7 +242,11 @@ pub(super) fn input(name: &str, cursor: &Cursor<'_>) -> Option<Input> {
     object.only(INPUT);
     let attribute = |item: &Cursor<'_>| JsonPath::parse(&item.text()?).map_err(|mistake| item.error(mistake)).ok();
     let attributes = object.list("attributes", super::input::MAX_ATTRIBUTES).iter().filter_map(attribute).collect();
-    Some(Input { name: name.into(), description: object.text("description").unwrap_or_default(), attributes })
+    let topic = object.get("topic").and_then(|cursor| {
+        let text = cursor.text()?;
+        text.parse::<InputTopic>().map_err(|mistake| cursor.error(mistake)).ok()
+    });
+    Some(Input { name: name.into(), description: object.text("description").unwrap_or_default(), attributes, topic })
 }
 
 #[cfg(test)]

@@ -7,12 +7,19 @@ use super::{
     fields::{suggest, text_of},
     tree::{At, Entry, Kind, Node},
 };
+use crate::definition::{Source, SourceProtocol};
 use crate::iot_events::{DetectorModel, Input, Level, read_section};
 use serde_json::{Map, Value};
 use std::{collections::HashMap, sync::Arc};
 
 /// The detectors and inputs of the plant file.
-pub(super) fn keyed(report: &Report<'_>, inputs: &[&Entry], detectors: &[&Entry]) -> (Vec<Input>, Vec<Arc<DetectorModel>>) {
+/// `sources` are those of the file; one with mistakes is known by name.
+pub(super) fn keyed(
+    report: &Report<'_>,
+    inputs: &[&Entry],
+    detectors: &[&Entry],
+    sources: &[(Arc<str>, Option<Source>)],
+) -> (Vec<Input>, Vec<Arc<DetectorModel>>) {
     let mut places = HashMap::new();
     let inputs = section("inputs", inputs, &mut places);
     let detectors = section("detectors", detectors, &mut places);
@@ -26,7 +33,27 @@ pub(super) fn keyed(report: &Report<'_>, inputs: &[&Entry], detectors: &[&Entry]
             Level::Info => {}
         }
     }
+    for input in &document.inputs {
+        if let Some(topic) = &input.topic {
+            let at = place(&places, &format!("inputs.{}.topic", input.name));
+            check_source(report, at, &topic.source, sources);
+        }
+    }
     (document.inputs, document.models.into_iter().map(Arc::new).collect())
+}
+
+fn check_source(report: &Report<'_>, at: At, name: &str, sources: &[(Arc<str>, Option<Source>)]) {
+    let is_mqtt = |source: &Source| matches!(source.protocol, SourceProtocol::Mqtt { .. });
+    match sources.iter().find(|(known, _)| **known == *name) {
+        None => {
+            let hint = suggest(name, sources.iter().map(|(name, _)| &**name), "sources");
+            report.error(at, "unknown-name", format!("there is no source `{name}`"), hint);
+        }
+        Some((_, Some(source))) if !is_mqtt(source) => {
+            report.error(at, "form", format!("`{name}` is no MQTT source"), "messages come from an MQTT source");
+        }
+        Some(_) => {}
+    }
 }
 
 /// Which notify target stands for what actions name; `known` are the targets of the file.

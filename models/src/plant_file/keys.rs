@@ -330,6 +330,7 @@ pub(super) fn is_of_assets(word: &str) -> bool {
 pub(super) const INPUT: &[Key] = &[
     key("description", Form::Text, "What it is for."),
     key("attributes", Form::Texts, "Places in its messages that expressions read: `sensor.pressure`."),
+    key("topic", Form::Text, "Topic and MQTT source of its messages: `motors/{motorid}/pressure @broker`."),
 ];
 
 pub(super) const KEYED_DETECTOR: &[Key] = &[

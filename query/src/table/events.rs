@@ -140,8 +140,11 @@ fn conditions(filter: &EventFilter) -> Vec<Expr> {
     let from = filter.from.map(|from| col("time").gt(instant(from.as_micros())));
     let to = filter.to.map(|to| col("time").lt_eq(instant(to.as_micros())));
     let asset = filter.asset.map(|asset| col("asset_id").eq(lit(asset.to_string())));
+    // An empty text is not stored.
+    let of_path = |path: &Arc<str>| if path.is_empty() { col("asset").is_null() } else { col("asset").eq(lit(path.as_ref())) };
+    let path = filter.path.as_ref().map(of_path);
     let detector = filter.detector.as_ref().map(|detector| col("detector").eq(lit(detector.as_ref())));
     let kinds = (!filter.kinds.is_empty())
         .then(|| col("kind").in_list(filter.kinds.iter().map(|kind| lit(kind.as_ref())).collect(), false));
-    [from, to, asset, detector, kinds].into_iter().flatten().collect()
+    [from, to, asset, path, detector, kinds].into_iter().flatten().collect()
 }

@@ -57,6 +57,7 @@ pub(crate) async fn measures(
         return Err(ApiError::bad_request(format!("the span from {from} to {to} is empty"), "give an earlier `from`"));
     }
     let filter = EventFilter {
+        path: None,
         kinds: vec!["alarm".into()],
         asset: None,
         detector: None,

@@ -248,6 +248,42 @@ struct LastTransitionDocument {
     explanation: ExplanationDocument,
 }
 
+/// Everything an instance of a detector over messages knows now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InstanceSnapshot)]
+pub(crate) struct InstanceDocument {
+    /// Its detector's name.
+    detector: String,
+    /// Its key; null for a detector without one.
+    key: Option<String>,
+    /// Its active state.
+    state: String,
+    /// Since when it is there.
+    since: Time,
+    /// Its variables: `[name, value]`.
+    variables: Vec<(String, Datum)>,
+    /// Its timers that were ever set.
+    timers: Vec<NamedTimerDocument>,
+    /// The last message of each input: `[name, message]`.
+    inputs: Vec<(String, serde_json::Value)>,
+    /// How many evaluations it has had.
+    evaluations: u64,
+}
+
+/// A timer of an instance.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NamedTimer)]
+struct NamedTimerDocument {
+    /// Its name.
+    name: String,
+    /// When it goes off; null while it does not run.
+    due: Option<Time>,
+    /// What it was set to last, in seconds.
+    seconds: u64,
+    /// It went off, and nothing asked for it yet.
+    expired: bool,
+}
+
 /// How a source is doing.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SourceStatus)]

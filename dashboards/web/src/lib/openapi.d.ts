@@ -351,6 +351,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/inputs/{input}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hands a JSON message to the detectors that listen to an input. Answers when what they made of it is on disk. */
+        post: operations["instances_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists instances of detectors over messages. */
+        get: operations["instances_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/instances/{detector}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one instance of a detector over messages. */
+        get: operations["instances_one"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/lines/{asset}": {
         parameters: {
             query?: never;
@@ -846,6 +897,15 @@ export interface components {
          * @enum {string}
          */
         ConnectionState: "connecting" | "connected" | "lost" | "misconfigured";
+        /** @description How many instances a detector has. */
+        Counted: {
+            /** @description Its name. */
+            detector: string;
+            /** @description How many there are. */
+            instances: number;
+            /** @description Where messages say their instance; null for a detector with one instance. */
+            key: string | null;
+        };
         /** @description A value of a property */
         Datum: null | boolean | number | string;
         /** @description Everything a detector knows now. */
@@ -1099,6 +1159,48 @@ export interface components {
              */
             series: number;
         };
+        /** @description Everything an instance of a detector over messages knows now. */
+        InstanceSnapshot: {
+            /** @description Its detector's name. */
+            detector: string;
+            /**
+             * Format: int64
+             * @description How many evaluations it has had.
+             */
+            evaluations: number;
+            /** @description The last message of each input: `[name, message]`. */
+            inputs: [
+                string,
+                unknown
+            ][];
+            /** @description Its key; null for a detector without one. */
+            key: string | null;
+            /** @description Since when it is there. */
+            since: components["schemas"]["Time"];
+            /** @description Its active state. */
+            state: string;
+            /** @description Its timers that were ever set. */
+            timers: components["schemas"]["NamedTimer"][];
+            /** @description Its variables: `[name, value]`. */
+            variables: [
+                string,
+                null | boolean | number | string
+            ][];
+        };
+        /** @description An instance with what happened to it. */
+        InstanceView: {
+            /** @description Its moves, each with its explanation, and what it did; newest first. */
+            events: components["schemas"]["Event"][];
+            /** @description Where it stands. */
+            instance: components["schemas"]["InstanceSnapshot"];
+        };
+        /** @description Where instances stand. */
+        Instances: {
+            /** @description Every detector with the number of its instances. */
+            detectors: components["schemas"]["Counted"][];
+            /** @description The instances asked for. */
+            instances: components["schemas"]["InstanceSnapshot"][];
+        };
         /**
          * @description What a property is.
          * @enum {string}
@@ -1232,6 +1334,19 @@ export interface components {
                 number,
                 number | null
             ][];
+        };
+        /** @description A timer of an instance. */
+        NamedTimer: {
+            due: null | components["schemas"]["Time"];
+            /** @description It went off, and nothing asked for it yet. */
+            expired: boolean;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description What it was set to last, in seconds.
+             */
+            seconds: number;
         };
         /** @description A word about it. */
         Note: {
@@ -2371,10 +2486,12 @@ export interface operations {
     events_list: {
         parameters: {
             query?: {
-                /** @description Only these kinds, separated by commas: transition, alarm, command, notification, publication, deed, system. */
+                /** @description Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, deed, system. */
                 kind?: string;
                 /** @description Only those of this asset, by id or path. */
                 asset?: string;
+                /** @description Only those of this key of a detector over messages. */
+                key?: string;
                 /** @description Only those of this detector. */
                 detector?: string;
                 /** @description Only those after this instant. */
@@ -2399,6 +2516,135 @@ export interface operations {
                 };
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    instances_message: {
+        parameters: {
+            query?: {
+                /** @description The message's id, for default payloads; derived if not given. */
+                id?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The input's name */
+                input: string;
+            };
+            cookie?: never;
+        };
+        /** @description The message */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "motorid": "M-1",
+                 *       "sensorData": {
+                 *         "pressure": 72
+                 *       }
+                 *     }
+                 */
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description It is on disk */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No detector takes it: the input is unknown, or the key is missing */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    instances_list: {
+        parameters: {
+            query?: {
+                /** @description Only of this detector. */
+                detector?: string;
+                /** @description How many are left out before, for the next part of a long list. */
+                skip?: number;
+                /** @description How many at most: 100 unless it is given, up to 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Instances"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    instances_one: {
+        parameters: {
+            query?: {
+                /** @description Its key; left out for a detector without one. */
+                key?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The detector's name */
+                detector: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstanceView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
