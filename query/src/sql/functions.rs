@@ -11,6 +11,7 @@
 //! What a metric of a plant file computes too is computed by the same rule of `andon-models`.
 
 mod arguments;
+mod bounded;
 mod bucket;
 mod carry;
 mod first_last;
@@ -57,6 +58,7 @@ const UNBOUNDED: [&str; 10] = [
 /// When a name is taken.
 pub fn register(session: &SessionContext, store: &Arc<Store>, directory: &Arc<Directory>) -> Result<()> {
     UNBOUNDED.iter().for_each(|name| session.deregister_udf(name));
+    bounded::register(session);
     session.register_udf(ScalarUDF::new_from_impl(bucket::TimeBucket::default()));
     session.register_udf(ScalarUDF::new_from_impl(window_end::WindowEnd::default()));
     session.register_udf(ScalarUDF::new_from_impl(good::Good::default()));

@@ -38,7 +38,8 @@ async fn check(historian: &Historian, sql: &str, expected: &str) {
 }
 
 async fn refused(historian: &Historian, sql: &str, expected: &str) {
-    let error = historian.sql(sql, SqlLimits::default()).await.map(|answer| answer.rows).unwrap_err().to_string();
+    let answer = historian.sql(sql, SqlLimits::default()).await.map(|answer| answer.rows);
+    let error = answer.expect_err(sql).to_string();
     assert!(error.contains(expected), "{sql}: {error}");
 }
 
@@ -215,4 +216,30 @@ async fn no_function_makes_gigabytes_of_one_row() {
         refused(&historian, &format!("SELECT {sql}"), "there is no function").await;
     }
     check(&historian, "SELECT count(*) FROM generate_series(1, 1000)", "[[1000]]").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn much_is_not_made_of_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let historian = historian(&folder).await;
+    let many = "a".repeat(30_000);
+    let first = format!("(SELECT concat(path, '{many}') AS s FROM asset)");
+    let doubled = |what: &str| (0..14).fold(first.clone(), |from, _| format!("(SELECT {what} AS s FROM {from} t)"));
+    let at_most = "would make more than 64 MB";
+    refused(&historian, &format!("SELECT length(replace('{many}', 'a', '{many}'))"), at_most).await;
+    refused(&historian, &format!("SELECT length(regexp_replace('{many}', 'a', '{many}', 'g'))"), at_most).await;
+    refused(&historian, &format!("SELECT length(array_to_string(make_array('{many}', '{many}'), '{many}'))"), at_most).await;
+    for what in ["s || s", "concat(s, s)", "encode(s, 'hex')", "overlay(s placing s from 1 for 0)"] {
+        refused(&historian, &format!("SELECT length(s) FROM {} t", doubled(what)), at_most).await;
+    }
+    for (sql, expected) in [
+        ("SELECT 'a' || 'b' || 1", r#"[["ab1"]]"#),
+        ("SELECT path || '/' || asset_name FROM asset WHERE path = 'Line 1/Press A'", r#"[["Line 1/Press A/Press A"]]"#),
+        ("SELECT 'a' || NULL, concat('a', NULL, 'b')", r#"[[null,"ab"]]"#),
+        ("SELECT replace('a.b.c', '.', '--'), regexp_replace('x12y3', '[0-9]+', '<\\0>', 'g')", r#"[["a--b--c","x<12>y<3>"]]"#),
+        ("SELECT array_concat(make_array(1), make_array(2, 3)), concat_ws('-', 'a', 'b')", r#"[["[1, 2, 3]","a-b"]]"#),
+        ("SELECT overlay('Txxxxas' placing 'hom' from 2 for 4)", r#"[["Thomas"]]"#),
+    ] {
+        check(&historian, sql, expected).await;
+    }
 }
