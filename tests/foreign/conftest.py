@@ -62,10 +62,10 @@ class Andon:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                raise AssertionError("Andon did not stop within 20 s of Ctrl+C:\n" + "\n".join(self.lines[-30:])) from None
+                raise AssertionError("Andon did not stop within 60 s of Ctrl+C:\n" + "\n".join(self.lines[-30:])) from None
         return self.process.returncode
 
 
