@@ -368,7 +368,7 @@ impl Engine {
     fn operate(&mut self, request: &OperatorRequest, actions: &mut Vec<Action>) {
         let (asset, detector, verb, note, until) = match &request.deed {
             OperatorDeed::Arm { armed, span, take_over } => return self.arm(request, (*armed, *span, *take_over), actions),
-            OperatorDeed::Confirm { token } => return self.confirm(request, token, actions),
+            OperatorDeed::Confirm { token, role } => return self.confirm(request, token, *role, actions),
             OperatorDeed::Release { asset, detector } => return self.release(request, *asset, detector, actions),
             // Messages are for the detectors of `iot_events`, which have engines of their own.
             OperatorDeed::Message(message) => {

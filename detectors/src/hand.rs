@@ -119,15 +119,15 @@ impl Engine {
         Ok(prepared)
     }
 
-    /// Writes what was prepared, if all of it still holds.
-    pub(crate) fn confirm(&mut self, request: &OperatorRequest, token: &str, actions: &mut Vec<Action>) {
+    /// Writes what was prepared, if all of it still holds and whoever confirms it might have prepared it.
+    pub(crate) fn confirm(&mut self, request: &OperatorRequest, token: &str, confirmer: HandRole, actions: &mut Vec<Action>) {
         let refuse = |reason: String| Action::Refuse(OperatorRefusal::NotNow(reason.into()));
         let now = self.desk.now;
         let Some(position) = self.prepared.iter().position(|waiting| *waiting.prepared.token == *token) else {
             return actions
                 .push(refuse("nothing is prepared under this token, or it was confirmed already; prepare again".into()));
         };
-        let Waiting { prepared, .. } = &self.prepared[position];
+        let Waiting { prepared, write, .. } = &self.prepared[position];
         if now > prepared.until || now + CONFIRM_WITHIN < prepared.until {
             self.prepared.remove(position);
             let reason = format!("it was to be confirmed within {} s; prepare it again", CONFIRM_WITHIN.as_secs());
@@ -137,16 +137,22 @@ impl Engine {
             let reason = format!("{} prepared it, so somebody else must confirm it", prepared.by);
             return actions.push(refuse(reason));
         }
-        let Waiting { prepared, role, write } = self.prepared.remove(position);
         let Some(number) = self.number_of(write.asset, HAND) else { return };
         if let Err(reason) = self.in_service(number) {
             return actions.push(Action::Refuse(OperatorRefusal::NotNow(reason)));
         }
+        let model = self.desk.catalog.plant.model_of(self.instances[number as usize].detector.body.index);
+        let least = model.control(&write.control).and_then(|control| control.policy.by_hand);
+        if let Some(least) = least.filter(|least| confirmer < *least) {
+            let reason = policy::role_too_low(&request.by, confirmer, &write.control, least);
+            return actions.push(refuse(reason));
+        }
+        let Waiting { prepared, role, write } = self.prepared.remove(position);
         let by = match prepared.by == request.by {
             true => prepared.by.clone(),
             false => format!("{} and {}", prepared.by, request.by).into(),
         };
-        let writer = Writer::Person { by, role };
+        let writer = Writer::Person { by, role: role.min(confirmer) };
         let deed = Deed {
             by: request.by.clone(),
             verb: "write".into(),

@@ -192,11 +192,14 @@ fn may_decide(body: &Body, control: &Control, writer: &Writer) -> Result<(), Str
         (Writer::Person { .. }, _, None) => {
             Err(format!("the control {} is not written by hand (`by_hand: operator` in the plant file)", control.name))
         }
-        (Writer::Person { by, role }, _, Some(least)) if *role < least => {
-            Err(format!("{by} is an {role}, and the control {} needs an {least}", control.name))
-        }
+        (Writer::Person { by, role }, _, Some(least)) if *role < least => Err(role_too_low(by, *role, &control.name, least)),
         (Writer::Person { .. }, ..) => Ok(()),
     }
+}
+
+/// What somebody is told who may not write a control by hand.
+pub(crate) fn role_too_low(by: &str, role: HandRole, control: &str, least: HandRole) -> String {
+    format!("{by} is an {role}, and the control {control} needs an {least}")
 }
 
 /// Whether a value is near enough to what the device shows, read just before.

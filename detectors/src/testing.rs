@@ -213,8 +213,11 @@ impl Stage {
             "release" => self.engine.step(now, Input::Operator(&operator(OperatorDeed::Release { asset, detector }))),
             "confirm" => {
                 let token = self.token.clone();
-                let by = if rest.is_empty() { "kim" } else { rest };
-                let request = OperatorRequest { by: by.into(), deed: OperatorDeed::Confirm { token } };
+                // `confirm`, `confirm sam`, `confirm sam engineer`
+                let mut words = rest.split_whitespace();
+                let by = words.next().unwrap_or("kim").into();
+                let role = if words.next() == Some("engineer") { HandRole::Engineer } else { HandRole::Operator };
+                let request = OperatorRequest { by, deed: OperatorDeed::Confirm { token, role } };
                 self.engine.step(now, Input::Operator(&request))
             }
             "sent" => self.engine.step(now, Input::Sent(command.unwrap())),
@@ -263,8 +266,20 @@ impl Stage {
 
     /// Prepares a write by hand, the device showing a value.
     pub fn prepare(&mut self, now: &str, control: &str, value: Value, current: Option<Value>) -> Result<Prepared, String> {
+        self.prepare_as(HandRole::Operator, now, control, value, current)
+    }
+
+    /// The same in another role.
+    pub fn prepare_as(
+        &mut self,
+        role: HandRole,
+        now: &str,
+        control: &str,
+        value: Value,
+        current: Option<Value>,
+    ) -> Result<Prepared, String> {
         let current = current.ok_or_else(|| "no answer".into());
-        let (by, role, asset) = ("kim".into(), HandRole::Operator, self.asset());
+        let (by, asset) = ("kim".into(), self.asset());
         let prepared = self.engine.prepare(at(now), HandWrite { by, role, asset, control: control.into(), value, current });
         if let Ok(prepared) = &prepared {
             self.token = prepared.token.clone();

@@ -1,6 +1,6 @@
 //! What a person may ask of the running plant.
 
-use crate::{AssetId, iot_events::InputMessage};
+use crate::{AssetId, command::HandRole, iot_events::InputMessage};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -122,6 +122,8 @@ pub enum OperatorDeed {
     Confirm {
         /// The token of what was prepared.
         token: Arc<str>,
+        /// What whoever confirms it may: no less than whoever prepares it.
+        role: HandRole,
     },
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn prepare(
     Body(request): Body<WriteRequest>,
 ) -> Result<Json<Prepared>, ApiError> {
     principal.require(Role::Operator)?;
-    let role = if principal.role >= Role::Engineer { HandRole::Engineer } else { HandRole::Operator };
+    let role = hand_role(&principal);
     let asset = app.asset(app.find(&request.asset)?).id;
     let value = request.value;
     let by = named(&principal, &request.name)?;
@@ -91,7 +91,7 @@ pub(crate) async fn confirm(
 ) -> Result<StatusCode, ApiError> {
     principal.require(Role::Operator)?;
     let by = named(&principal, &request.name)?;
-    app.request_as(by, OperatorDeed::Confirm { token: request.token.into() }).await?;
+    app.request_as(by, OperatorDeed::Confirm { token: request.token.into(), role: hand_role(&principal) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -108,6 +108,11 @@ pub(crate) async fn release(
     let asset = app.asset(app.find(&asset)?).id;
     app.request(&principal, OperatorDeed::Release { asset, detector: detector.into() }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a person may write by hand, who is an operator at least.
+fn hand_role(principal: &Principal) -> HandRole {
+    if principal.role >= Role::Engineer { HandRole::Engineer } else { HandRole::Operator }
 }
 
 /// The person, beside the log-in they work under.

@@ -268,3 +268,24 @@ fn what_is_asked_of_a_detector_that_failed_is_refused() {
     let told = stage.engine.may_send(Timestamp::from_seconds(3), &command, None);
     assert_eq!(format!("> refuse: {}", told.unwrap_err()), WHY);
 }
+
+#[test]
+fn who_confirms_a_write_must_be_allowed_to_prepare_it() {
+    for second_person in [false, true] {
+        let mut stage = with_controls(|plant| {
+            let policy = &mut plant.models[1].controls[0].policy;
+            (policy.by_hand, policy.second_person) = (Some(HandRole::Engineer), second_person);
+        });
+        stage.play("1 running true");
+        let refused = stage.prepare("2", "stop_request", true.into(), None).unwrap_err();
+        assert_eq!(refused, "kim is an operator, and the control stop_request needs an engineer");
+        stage.prepare_as(HandRole::Engineer, "2", "stop_request", true.into(), None).unwrap();
+        assert_same(
+            &stage.play("3 confirm sam"),
+            "> refuse: sam is an operator, and the control stop_request needs an engineer",
+        );
+        // It still waits for somebody who may.
+        let played = stage.play("4 confirm pat engineer");
+        assert!(played.ends_with("> write stop_request = true"), "{played}");
+    }
+}
