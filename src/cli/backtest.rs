@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duratio
 /// Arguments of `andon backtest`.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  andon backtest plant.yaml --detector filler.overheat --last 30d\n  \
-                  andon backtest plant.yaml --detector filler.overheat --last 7d --against edited.yaml\n  \
+                  andon backtest plant.yaml --detector filler.overheat --last 7d --with edited.yaml\n  \
                   andon backtest plant.yaml --detector filler.overheat --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --events\n\n\
                   Nothing is written, told or stored. Works while an Andon runs on the folder.")]
 pub struct Backtest {
@@ -42,11 +42,14 @@ pub struct Backtest {
     #[arg(long, conflicts_with_all = ["from", "to"], value_parser = span)]
     last: Option<Duration>,
     /// Another plant file with the same detector, to compare.
-    #[arg(long)]
-    against: Option<PathBuf>,
+    #[arg(long, value_name = "EDITED")]
+    with: Option<PathBuf>,
     /// Prints every move, alarm and command.
     #[arg(long)]
     events: bool,
+    /// Prints every event as JSON, one a line, as the column `body` of the table `events` has it, instead of the table.
+    #[arg(long, conflicts_with_all = ["events", "with"])]
+    json: bool,
 }
 
 fn span(text: &str) -> Result<Duration, String> {
@@ -58,7 +61,7 @@ impl Backtest {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::log_to_stderr("warn");
         let Some(plant) = self.load(&self.plant)? else { return Ok(ExitCode::FAILURE) };
-        let other = match &self.against {
+        let other = match &self.with {
             Some(path) => match self.load(path)? {
                 Some(plant) => Some(plant),
                 None => return Ok(ExitCode::FAILURE),
@@ -92,6 +95,11 @@ impl Backtest {
             let played = backtest::play(&historian, &known, plant, window, |_, points| progress.set(points, points)).await?;
             progress.finish();
             runs.push(played);
+        }
+        if let (true, [played]) = (self.json, &runs[..]) {
+            let json = |event| serde_json::to_string(event).context("an event is plain data");
+            played.events.iter().try_for_each(|event| anyhow::Ok(print(&json(event)?)?))?;
+            return Ok(());
         }
         if self.events {
             runs.iter().enumerate().try_for_each(|(number, played)| print_events(number, runs.len(), played))?;
