@@ -1,14 +1,18 @@
-//! How fast detector models of IoT Events step: many instances of one model, a message for each in turn.
+//! How fast detector models of IoT Events step: many instances of one model, a message for each in turn. And how fast they are back
+//! after a restart.
 //!
 //! `cargo bench -p andon-detectors --bench iot_events`
 
 use andon_detectors::iot_events::{EventEngine, Message};
-use andon_models::{Timestamp, iot_events};
+use andon_models::{Timestamp, iot_events, snapshot::InstanceSnapshot};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
 const INSTANCES: usize = 10_000;
+
+/// Instances of the largest plant that must be back within two seconds.
+const RESTORED: usize = 100_000;
 
 /// A threshold with a counter, a timer and a payload: what published models look like.
 const MODEL: &str = r#"{
@@ -63,5 +67,34 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, steps);
+/// A restart: the kept documents of a hundred thousand instances with a running timer, until every one stands where it stood.
+fn restore(criterion: &mut Criterion) {
+    let document = iot_events::read(MODEL, "press");
+    let model = Arc::new(document.models.into_iter().next().expect("the model runs"));
+    let mut engine = EventEngine::new(&model);
+    for instance in 0..RESTORED {
+        let payload = Arc::new(json!({ "id": format!("P{instance}"), "sensor": { "bar": 90 } }));
+        let message = Message { input: "press", payload: &payload, id: None };
+        engine.message(Timestamp::EPOCH, message, &mut |_| {}).expect("every message has a key");
+    }
+    let kept: Vec<Vec<u8>> =
+        engine.snapshots().map(|snapshot| serde_json::to_vec(&snapshot).expect("a snapshot is plain data")).collect();
+    let mut group = criterion.benchmark_group("iot_events");
+    group.throughput(Throughput::Elements(RESTORED as u64));
+    group.sample_size(10);
+    group.bench_function("restore 100k", |bencher| {
+        bencher.iter_with_large_drop(|| {
+            let mut engine = EventEngine::new(&model);
+            for document in &kept {
+                let snapshot: InstanceSnapshot = serde_json::from_slice(document).expect("it was written so");
+                assert!(engine.restore(snapshot));
+            }
+            assert_eq!((engine.count(), engine.next_due()), (RESTORED, Some(Timestamp::from_seconds(3_600))));
+            engine
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, steps, restore);
 criterion_main!(benches);
