@@ -12,6 +12,8 @@ export interface ResourceOptions {
 
 /** Hints come in bursts (an alarm is three events); one read serves them all. */
 const SETTLE_MS = 250;
+/** After a failure it is tried again by itself. */
+const AGAIN_MS = 5_000;
 
 export interface Resource<T> {
   readonly data: T | null;
@@ -31,9 +33,9 @@ export function resource<T>(path: () => string | null, options: ResourceOptions 
   let again = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const refresh = () => {
+  const refresh = (after = SETTLE_MS) => {
     clearTimeout(timer);
-    timer = setTimeout(() => (turn += 1), SETTLE_MS);
+    timer = setTimeout(() => (turn += 1), after);
   };
 
   // One request at a time: an answer that takes longer than the time between two hints still arrives.
@@ -48,7 +50,9 @@ export function resource<T>(path: () => string | null, options: ResourceOptions 
           error = null;
         },
         (cause: unknown) => {
-          if (!mine.signal.aborted) error = explain(cause);
+          if (mine.signal.aborted) return;
+          error = explain(cause);
+          refresh(AGAIN_MS);
         },
       )
       .finally(() => {
@@ -85,7 +89,7 @@ export function resource<T>(path: () => string | null, options: ResourceOptions 
     const stop = live.onHint((hint) => {
       if (options.hints?.includes(hint)) refresh();
     });
-    const repeat = options.everyMs ? setInterval(refresh, options.everyMs) : undefined;
+    const repeat = options.everyMs ? setInterval(() => refresh(), options.everyMs) : undefined;
     return () => {
       stop();
       clearInterval(repeat);
@@ -103,6 +107,6 @@ export function resource<T>(path: () => string | null, options: ResourceOptions 
     get loading() {
       return loading;
     },
-    refresh,
+    refresh: () => refresh(),
   };
 }

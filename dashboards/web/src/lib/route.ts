@@ -5,12 +5,18 @@ export type Route =
   | { page: "asset"; id: string }
   | { page: "line"; id: string }
   | { page: "trend" }
+  | { page: "oee" }
+  | { page: "log" }
+  | { page: "report" }
   | { page: "detectors" }
   | { page: "detector"; asset: string; detector: string }
   | { page: "alarms" }
   | { page: "sql" }
   | { page: "sources" }
   | { page: "missing" };
+
+/** Pages whose address is their name. */
+const PLAIN = ["alarms", "oee", "trend", "sql", "sources", "log", "report"] as const;
 
 /** The page an address means. */
 export function parse(pathname: string): Route {
@@ -28,7 +34,8 @@ export function parse(pathname: string): Route {
   if (head === "detectors" && first === undefined) return { page: "detectors" };
   if (head === "detectors" && first !== undefined && second !== undefined)
     return { page: "detector", asset: first, detector: second };
-  if ((head === "alarms" || head === "trend" || head === "sql" || head === "sources") && first === undefined) return { page: head };
+  const plain = PLAIN.find((page) => page === head);
+  if (plain && first === undefined) return { page: plain };
   return { page: "missing" };
 }
 
@@ -47,9 +54,12 @@ export const href = {
     if (priority) query.set("priority", String(priority));
     return `/alarms${query.size ? `?${query}` : ""}`;
   },
+  oee: (asset?: string, at?: number) => `/oee${withParameters("", { asset: asset ?? null, at: at === undefined ? null : String(at) })}`,
   trend: (pens?: string) => `/trend${pens ? `?pens=${part(pens)}` : ""}`,
   sql: (statement?: string) => `/sql${statement ? `?q=${part(statement)}` : ""}`,
   sources: () => "/sources",
+  log: () => "/log",
+  report: () => "/report",
 };
 
 /** Changes parameters of an address; `null` takes one away. */
