@@ -50,7 +50,7 @@ pub(crate) struct WriteParameters {
     request_body(content = String, content_type = "text/plain", description = "Lines, at most 32 MiB, also as gzip",
         example = "press,asset=Line\\ 1/Press\\ A temp=82.1,running=true 1767225600000000000\nboiler,site=a pressure=4.2"),
     responses((status = 204, description = "All of it is on disk"), (status = 400, body = WriteRefusal),
-        (status = 413, body = WriteRefusal), (status = 503, body = WriteRefusal), (status = 507, body = WriteRefusal)))]
+        (status = 408, body = WriteRefusal), (status = 413, body = WriteRefusal), (status = 503, body = WriteRefusal), (status = 507, body = WriteRefusal)))]
 pub(crate) async fn lines(
     State(app): State<Arc<App>>,
     principal: Principal,
@@ -94,7 +94,7 @@ pub(crate) async fn influx2(
 #[utoipa::path(post, path = "/api/write/arrow", tag = "write",
     request_body(content = Vec<u8>, content_type = "application/vnd.apache.arrow.stream", description = "At most 32 MiB, also as gzip; not compressed within"),
     responses((status = 204, description = "All of it is on disk"), (status = 400, body = WriteRefusal),
-        (status = 413, body = WriteRefusal), (status = 503, body = WriteRefusal), (status = 507, body = WriteRefusal)))]
+        (status = 408, body = WriteRefusal), (status = 413, body = WriteRefusal), (status = 503, body = WriteRefusal), (status = 507, body = WriteRefusal)))]
 pub(crate) async fn arrow(State(app): State<Arc<App>>, principal: Principal, request: Request) -> Response {
     Dialect::Andon.answer(write_arrow(&app, &principal, request).await)
 }

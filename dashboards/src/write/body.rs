@@ -3,10 +3,11 @@
 use super::Refusal;
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, Request},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
 };
 use flate2::read::MultiGzDecoder;
+use futures::StreamExt;
 use std::{io::Read, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -17,8 +18,14 @@ use tokio::{
 pub(crate) const MAX_WRITE_BYTES: usize = 32 << 20;
 /// Bytes of all bodies that are worked on at once: a part of the memory budget that lets thousands of usual bodies in.
 const MAX_BYTES_AT_ONCE: usize = 192 << 20;
-/// The unit in which that room is given away; no body takes less.
+/// Bodies up to here are small: most are.
+const SMALL: usize = 1 << 20;
+/// The part of that room in which only small bodies are worked on, so that a few large ones do not hold them up.
+const ROOM_OF_SMALL: usize = 64 << 20;
+/// The unit in which room is given away; no body takes less.
 const ROOM_UNIT: usize = 4 << 10;
+/// A body of which nothing comes for so long is given up, and its room is free again.
+const MAX_SILENCE: Duration = Duration::from_secs(10);
 /// How long a body waits for room.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Larger bodies are unpacked on a thread of their own, so that others are answered meanwhile.
@@ -26,11 +33,16 @@ const UNPACKED_ASIDE: usize = 256 << 10;
 
 /// Room for bodies.
 #[derive(Clone, Debug)]
-pub(crate) struct Room(Arc<Semaphore>);
+pub(crate) struct Room {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+    silence: Duration,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_BYTES_AT_ONCE / ROOM_UNIT)))
+        let room = |bytes: usize| Arc::new(Semaphore::new(bytes / ROOM_UNIT));
+        Self { small: room(ROOM_OF_SMALL), large: room(MAX_BYTES_AT_ONCE - ROOM_OF_SMALL), silence: MAX_SILENCE }
     }
 }
 
@@ -38,26 +50,18 @@ impl Room {
     /// Waits for room, then reads and unpacks a body. The room is taken until what is returned is dropped.
     ///
     /// # Errors
-    /// When there is no room for long, or the body is too large or cannot be unpacked.
+    /// When there is no room for long, the body does not come, is too large or cannot be unpacked.
     pub(crate) async fn read(&self, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
         let headers = request.headers();
         let packed = is_packed(headers)?;
         let length: Option<usize> = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length| length > MAX_WRITE_BYTES) {
+            return Err(too_large());
+        }
         // A packed body may become as large as any.
-        let size = if packed { MAX_WRITE_BYTES } else { length.unwrap_or(MAX_WRITE_BYTES).min(MAX_WRITE_BYTES) };
-        let units = u32::try_from(size / ROOM_UNIT + 1).unwrap_or(u32::MAX);
-        let busy = || {
-            let message = format!("more than {} MiB are being written already", MAX_BYTES_AT_ONCE >> 20);
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, "send it again a little later, or in smaller parts")
-        };
-        let place = timeout(MAX_WAIT, self.0.clone().acquire_many_owned(units)).await;
-        let place = place.map_err(|_| busy())?.map_err(|_| busy())?;
-        let (parts, body) = request.into_parts();
-        let body = Bytes::from_request(Request::from_parts(parts, Body::new(body)), &()).await;
-        let body = body.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-            status => Refusal::new(status, rejection.body_text(), ""),
-        })?;
+        let size = if packed { MAX_WRITE_BYTES } else { length.unwrap_or(MAX_WRITE_BYTES) };
+        let place = self.place(size).await?;
+        let body = self.receive(request.into_body(), length.unwrap_or_default()).await?;
         let body = match packed {
             false => body,
             true if body.len() < UNPACKED_ASIDE => unpack(&body)?,
@@ -67,6 +71,33 @@ impl Room {
             }
         };
         Ok((body, place))
+    }
+
+    async fn place(&self, size: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let room = if size <= SMALL { &self.small } else { &self.large };
+        let units = u32::try_from(size / ROOM_UNIT + 1).unwrap_or(u32::MAX);
+        let busy = || {
+            let message = format!("more than {} MiB are being written already", MAX_BYTES_AT_ONCE >> 20);
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message, "send it again a little later, or in smaller parts")
+        };
+        timeout(MAX_WAIT, room.clone().acquire_many_owned(units)).await.map_err(|_| busy())?.map_err(|_| busy())
+    }
+
+    async fn receive(&self, body: Body, length: usize) -> Result<Bytes, Refusal> {
+        let mut parts = body.into_data_stream();
+        let mut received = Vec::with_capacity(length);
+        loop {
+            let Ok(part) = timeout(self.silence, parts.next()).await else {
+                let message = format!("nothing more of the body came for {:?}; nothing was stored", self.silence);
+                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, message, "send it again"));
+            };
+            match part {
+                None => return Ok(received.into()),
+                Some(Err(error)) => return Err(Refusal::bad(format!("the body broke off: {error}"), "send it again")),
+                Some(Ok(part)) if received.len() + part.len() > MAX_WRITE_BYTES => return Err(too_large()),
+                Some(Ok(part)) => received.extend_from_slice(&part),
+            }
+        }
     }
 }
 
@@ -92,4 +123,32 @@ fn unpack(packed: &[u8]) -> Result<Bytes, Refusal> {
 fn too_large() -> Refusal {
     let message = format!("a write has at most {} MiB, also unpacked; nothing was stored", MAX_WRITE_BYTES >> 20);
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message, "send it in several parts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{FutureExt, stream};
+
+    fn request(length: usize, parts: impl futures::Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static) -> Request {
+        Request::builder().header(header::CONTENT_LENGTH, length).body(Body::from_stream(parts)).unwrap()
+    }
+
+    fn whole(length: usize) -> Request {
+        request(length, stream::iter([Ok(vec![b'a'; length / 2].into()), Ok(vec![b'b'; length - length / 2].into())]))
+    }
+
+    #[tokio::test]
+    async fn bodies_that_do_not_come_hold_up_nobody_for_long() {
+        let room = Room { silence: Duration::from_millis(1), ..Room::default() };
+        let patient = Room { silence: Duration::from_secs(3_600), ..room.clone() };
+        let silent = || request(MAX_WRITE_BYTES, stream::once(async { Ok(Bytes::from_static(b"a")) }).chain(stream::pending()));
+        let mut waiting = [(); 5].map(|()| Box::pin(patient.read(silent())));
+        waiting.iter_mut().for_each(|one| assert!(one.now_or_never().is_none(), "more than there is room for"));
+        let (body, _place) = patient.read(whole(1_000)).await.unwrap();
+        assert_eq!(body.len(), 1_000, "small ones have room of their own");
+        drop(waiting);
+        assert_eq!(room.read(silent()).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(room.read(whole(MAX_WRITE_BYTES + 1)).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 }

@@ -48,7 +48,7 @@ pub(crate) struct WriteRefusal {
 /// Something was not stored.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    status: StatusCode,
+    pub(super) status: StatusCode,
     message: String,
     hint: String,
     lines: Vec<LineRefusal>,

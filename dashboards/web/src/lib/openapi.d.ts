@@ -2969,6 +2969,14 @@ export interface operations {
                     "application/json": components["schemas"]["WriteRefusal"];
                 };
             };
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WriteRefusal"];
+                };
+            };
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3017,6 +3025,14 @@ export interface operations {
                 content?: never;
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WriteRefusal"];
+                };
+            };
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
