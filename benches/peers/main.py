@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import detectors
 import growth
 import ingest
 import late
@@ -34,6 +35,7 @@ BENCHES = {
     "memory": (memory.memory, {"series": 1_000_000, "pairs": 2, "settle": 30}),
     "growth": (growth.growth, {"sizes": [10_000_000, 100_000_000, 1_000_000_000], "pairs": 3}),
     "startup": (growth.replay, {"rows": 900_000, "pairs": 5}),
+    "detectors": (detectors.detectors, {"rows": 2_000_000, "pairs": 3}),
 }
 
 

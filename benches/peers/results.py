@@ -58,12 +58,13 @@ class Result:
     """What was done, with sizes, in a sentence or two."""
     comparisons: list[Comparison]
     versions: dict[str, str] = field(default_factory=dict)
+    """Of what was compared; those of the stores if the benchmark does not say."""
     commit: str = ""
     when: str = ""
     machine: str = ""
 
     def save(self, versions: dict[str, str], commit: str) -> None:
-        self.versions, self.commit = versions, commit
+        self.versions, self.commit = self.versions or versions, commit
         self.when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         memory = psutil.virtual_memory().total / 2**30
         self.machine = f"{os.cpu_count()} cores ({processor()}), {memory:.0f} GiB, load {os.getloadavg()[1]:.1f} (5 min)"
@@ -153,5 +154,6 @@ ORDER = (
     "memory",
     "growth",
     "startup",
+    "detectors",
 )
 """In which order results are shown."""
