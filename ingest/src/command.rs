@@ -18,12 +18,12 @@ const READ_BACK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) trait WritableDevice {
     /// Writes a value once and returns it as the device is going to show it.
     ///
-    /// `expired` is asked at the last moment before the value is sent.
+    /// `left` is asked at the last moment before the value is sent: how long it may take, none when it is too late.
     fn write(
         &self,
         tag: &Tag,
         value: &Value,
-        expired: &(dyn Fn() -> bool + Send + Sync),
+        left: &(dyn Fn() -> Option<Duration> + Send + Sync),
     ) -> impl Future<Output = Result<Value, IngestError>> + Send;
 
     /// Reads a value.
@@ -57,11 +57,11 @@ pub(crate) async fn write<D: WritableDevice>(shared: &Arc<Shared>, device: &D, c
         let error = IngestError::UnknownTag { source_name: source_name.clone(), tag };
         return done(CommandState::Failed, Value::Null, &error.to_string());
     };
-    let expired = || is_late((shared.now)(), command);
-    if expired() {
+    let left = || time_left((shared.now)(), command);
+    if left().is_none() {
         return done(CommandState::Expired, Value::Null, &IngestError::Late.to_string());
     }
-    let sent = device.write(tag, &command.value, &expired).await;
+    let sent = device.write(tag, &command.value, &left).await;
     let (expected, doubt) = match sent {
         Ok(expected) => (expected, None),
         Err(IngestError::Late) => return done(CommandState::Expired, Value::Null, &IngestError::Late.to_string()),
@@ -84,8 +84,8 @@ pub(crate) async fn write<D: WritableDevice>(shared: &Arc<Shared>, device: &D, c
     }
 }
 
-fn is_late(now: Timestamp, command: &Command) -> bool {
-    now > command.deadline
+fn time_left(now: Timestamp, command: &Command) -> Option<Duration> {
+    (now <= command.deadline).then(|| command.deadline.since(now))
 }
 
 /// Reads until the value shows or `verify` is over; returns the last reading.

@@ -105,7 +105,7 @@ enum Device {
 }
 
 /// Writes under way per source: more than a PLC handles at a time, few enough to notice a runaway.
-const WRITES_AT_ONCE: usize = 16;
+pub const WRITES_AT_ONCE: usize = 16;
 
 /// How long a source may take to say goodbye to its device.
 const GOODBYE: Duration = Duration::from_secs(5);

@@ -15,7 +15,7 @@ use andon_models::{
     catalog::Tag,
 };
 use connection::{CallError, Connection, Content};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_modbus::{ExceptionCode, Request};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ pub(crate) struct ModbusDevice {
     connection: Arc<Connection>,
 }
 
-type Expired<'a> = &'a (dyn Fn() -> bool + Send + Sync);
+type Left<'a> = &'a (dyn Fn() -> Option<Duration> + Send + Sync);
 
 /// Starts polling a device.
 pub(crate) fn start(shared: Arc<Shared>, intake: IntakeSender, stop: CancellationToken) -> (ModbusDevice, JoinHandle<()>) {
@@ -37,7 +37,7 @@ pub(crate) fn start(shared: Arc<Shared>, intake: IntakeSender, stop: Cancellatio
 }
 
 impl WritableDevice for ModbusDevice {
-    async fn write(&self, tag: &Tag, value: &Value, expired: Expired<'_>) -> Result<Value, IngestError> {
+    async fn write(&self, tag: &Tag, value: &Value, left: Left<'_>) -> Result<Value, IngestError> {
         let point = self.point(tag)?;
         let raw = convert::unscaled(value, &tag.scaling);
         let does_not_fit = |reason: String| IngestError::DoesNotFit {
@@ -53,9 +53,9 @@ impl WritableDevice for ModbusDevice {
         let registers = encode::encode(&raw, target).map_err(does_not_fit)?;
         let on = registers.first().is_some_and(|register| *register != 0);
         let sent = match (point.table, point.bit) {
-            (ModbusTable::Coil, _) => self.send(Request::WriteSingleCoil(point.register, on), expired).await?,
-            (_, Some(bit)) => self.write_bit(point.register, bit, on, expired).await?,
-            _ => self.write_registers(point.register, &registers, expired).await?,
+            (ModbusTable::Coil, _) => self.send(Request::WriteSingleCoil(point.register, on), left).await?,
+            (_, Some(bit)) => self.write_bit(point.register, bit, on, left).await?,
+            _ => self.write_registers(point.register, &registers, left).await?,
         };
         sent.map_err(|error| self.connection.error(error, TagName::of(tag)))?;
         let shown = if point.table == ModbusTable::Coil || point.bit.is_some() {
@@ -87,8 +87,8 @@ impl ModbusDevice {
         }
     }
 
-    async fn send(&self, request: Request<'_>, expired: Expired<'_>) -> Result<Result<(), CallError>, IngestError> {
-        Ok(self.connection.call_unless(request, expired).await?.map(drop))
+    async fn send(&self, request: Request<'_>, left: Left<'_>) -> Result<Result<(), CallError>, IngestError> {
+        Ok(self.connection.call_unless(request, left).await?.map(drop))
     }
 
     /// One register with function 6, more with function 16; some devices know only the latter.
@@ -96,29 +96,23 @@ impl ModbusDevice {
         &self,
         register: u16,
         registers: &[u16],
-        expired: Expired<'_>,
+        left: Left<'_>,
     ) -> Result<Result<(), CallError>, IngestError> {
         if let [single] = registers {
-            let sent = self.send(Request::WriteSingleRegister(register, *single), expired).await?;
+            let sent = self.send(Request::WriteSingleRegister(register, *single), left).await?;
             if !matches!(sent, Err(CallError::Exception(ExceptionCode::IllegalFunction))) {
                 return Ok(sent);
             }
         }
-        self.send(Request::WriteMultipleRegisters(register, registers.into()), expired).await
+        self.send(Request::WriteMultipleRegisters(register, registers.into()), left).await
     }
 
     /// One bit of a register with function 22. Devices without it get the register read, changed and written, which is not one
     /// step: another bit that the PLC changes in between is lost. The manual of such a device names a better point.
-    async fn write_bit(
-        &self,
-        register: u16,
-        bit: u8,
-        on: bool,
-        expired: Expired<'_>,
-    ) -> Result<Result<(), CallError>, IngestError> {
+    async fn write_bit(&self, register: u16, bit: u8, on: bool, left: Left<'_>) -> Result<Result<(), CallError>, IngestError> {
         let mask = 1_u16.checked_shl(u32::from(bit)).unwrap_or_default();
         let set = if on { mask } else { 0 };
-        let sent = self.send(Request::MaskWriteRegister(register, !mask, set), expired).await?;
+        let sent = self.send(Request::MaskWriteRegister(register, !mask, set), left).await?;
         if !matches!(sent, Err(CallError::Exception(ExceptionCode::IllegalFunction))) {
             return Ok(sent);
         }
@@ -127,7 +121,7 @@ impl ModbusDevice {
             Ok(Content::Bits(_)) => return Ok(Err(CallError::Broken("bits instead of a register".into()))),
             Err(error) => return Ok(Err(error)),
         };
-        self.write_registers(register, &[(word & !mask) | set], expired).await
+        self.write_registers(register, &[(word & !mask) | set], left).await
     }
 }
 

@@ -152,6 +152,7 @@ impl Collector {
             Ok(()) = storing => Some(Failure::lost("samples could not be stored; the broker is asked for the messages again")),
         };
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.feedback.lost();
         if failure.is_none() {
             client.disconnect();
             let _ = timeout(GOODBYE, &mut driver).await;
@@ -233,7 +234,7 @@ impl Collector {
             };
             if !tag.read {
                 // Only what a control shows; it is no value of a property.
-                self.feedback.came(tag.id, tqv.value);
+                self.feedback.came(tag.id, tqv.value, message.retained, Instant::now());
                 return None;
             }
             Some(Sample { tag: tag.id, tqv })
@@ -295,6 +296,15 @@ async fn acknowledge_when_durable(
 impl MqttDevice {
     /// Publishes with QoS 1 and waits for the broker's acknowledgement.
     pub async fn publish(&self, topic: &str, payload: Bytes, retain: bool) -> Result<(), IngestError> {
+        self.publish_by(topic, |client| client.publish(topic, payload, retain)).await
+    }
+
+    /// Hands a message to the connection and waits until the broker has it.
+    async fn publish_by(
+        &self,
+        topic: &str,
+        publish: impl FnOnce(&Client) -> Option<oneshot::Receiver<()>>,
+    ) -> Result<(), IngestError> {
         let source_name = self.shared.source.name.clone();
         if topic.is_empty() || topic.contains(['+', '#', '\0']) {
             let reason = format!("`{topic}` is no topic to publish to: it is empty or has a wildcard");
@@ -304,7 +314,7 @@ impl MqttDevice {
         let Some(client) = client else {
             return Err(IngestError::NotConnected { source_name, reason: self.shared.status.reason() });
         };
-        let Some(acknowledged) = client.publish(topic, payload, retain) else {
+        let Some(acknowledged) = publish(&client) else {
             return Err(IngestError::Busy { source_name, limit: client::REQUESTS });
         };
         match timeout(PUBLISH_TIMEOUT, acknowledged).await {
@@ -320,26 +330,27 @@ impl MqttDevice {
 }
 
 impl WritableDevice for MqttDevice {
-    async fn write(&self, tag: &Tag, value: &Value, expired: &(dyn Fn() -> bool + Send + Sync)) -> Result<Value, IngestError> {
-        let Address::Mqtt(MqttAddress { topic: Some(topic), .. }) = &tag.address else {
+    async fn write(
+        &self,
+        tag: &Tag,
+        value: &Value,
+        left: &(dyn Fn() -> Option<Duration> + Send + Sync),
+    ) -> Result<Value, IngestError> {
+        let Address::Mqtt(address @ MqttAddress { topic: Some(topic), .. }) = &tag.address else {
             return Err(self.refused(tag, "it names no topic to publish to".into()));
         };
         if tag.feedback.is_none() {
             return Err(self.refused(tag, "nothing shows whether the machine took it: add `feedback:` to the control".into()));
         }
-        let Address::Mqtt(address) = &tag.address else { return Err(self.refused(tag, "it is no MQTT point".into())) };
         let message = feedback::message(address, value).map_err(|reason| self.refused(tag, reason))?;
-        if expired() {
-            return Err(IngestError::Late);
-        }
+        let Some(left) = left() else { return Err(IngestError::Late) };
         self.feedback.forget(tag.id);
-        // Not retained: a machine that comes back later must not find an old order.
-        self.publish(topic, message, false).await?;
+        // Neither retained nor kept past its deadline: a machine that comes back later must not find an old order.
+        self.publish_by(topic, |client| client.order(topic, message, left)).await?;
         Ok(value.clone())
     }
 
     async fn read(&self, tag: &Tag) -> Result<Value, IngestError> {
-        let last = self.feedback.last(tag.id);
-        last.ok_or_else(|| self.refused(tag, "nothing has come on its feedback topic since".into()))
+        self.feedback.last(tag, Instant::now()).map_err(|reason| self.refused(tag, reason))
     }
 }

@@ -185,7 +185,12 @@ impl OpcUaDevice {
 }
 
 impl WritableDevice for OpcUaDevice {
-    async fn write(&self, tag: &Tag, value: &Value, expired: &(dyn Fn() -> bool + Send + Sync)) -> Result<Value, IngestError> {
+    async fn write(
+        &self,
+        tag: &Tag,
+        value: &Value,
+        left: &(dyn Fn() -> Option<Duration> + Send + Sync),
+    ) -> Result<Value, IngestError> {
         let Live { session, namespaces } = self.live()?;
         let node = self.node(tag, &namespaces)?;
         // Until here nothing was sent: whatever goes wrong, the machine is as it was.
@@ -205,7 +210,7 @@ impl WritableDevice for OpcUaDevice {
         let shown = in_units(tag, &variant);
         // Only the value: many servers refuse a write that brings a status or a time.
         let write = [WriteValue::new(node, AttributeId::Value, Default::default(), DataValue::value_only(variant))];
-        if expired() {
+        if left().is_none() {
             return Err(IngestError::Late);
         }
         let codes = self.request(session.write(&write)).await?;

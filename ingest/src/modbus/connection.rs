@@ -75,14 +75,14 @@ impl Connection {
         self.context.lock().await.is_some()
     }
 
-    /// Sends one request when it is its turn. `expired` is asked right before it is sent.
+    /// Sends one request when it is its turn. `left` is asked right before it is sent.
     pub async fn call_unless(
         &self,
         request: Request<'_>,
-        expired: &(dyn Fn() -> bool + Send + Sync),
+        left: &(dyn Fn() -> Option<Duration> + Send + Sync),
     ) -> Result<Result<Response, CallError>, IngestError> {
         let mut slot = self.context.lock().await;
-        if expired() {
+        if left().is_none() {
             return Err(IngestError::Late);
         }
         // Out of its place while it is used: whoever stops waiting takes the connection with him.
@@ -108,7 +108,7 @@ impl Connection {
             ModbusTable::Input => Request::ReadInputRegisters(start, count),
             ModbusTable::Holding => Request::ReadHoldingRegisters(start, count),
         };
-        let response = self.call_unless(request, &|| false).await.unwrap_or(Err(CallError::NotConnected))?;
+        let response = self.call_unless(request, &|| Some(Duration::MAX)).await.unwrap_or(Err(CallError::NotConnected))?;
         let wanted = usize::from(count);
         match response {
             // Bits come in whole bytes.

@@ -9,7 +9,8 @@ use andon_models::{
 };
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS, Transport, v5,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS, Transport,
+    v5::{self, mqttbytes::v5::PublishProperties},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -43,6 +44,8 @@ pub(super) struct Failure {
 pub(super) struct Message {
     pub topic: String,
     pub payload: Bytes,
+    /// Whether it was published before we listened, nobody knows when.
+    pub retained: bool,
     /// To be acknowledged once it is safe.
     pub acknowledge: Option<Acknowledge>,
 }
@@ -164,14 +167,35 @@ impl Client {
         if asked { Ok(()) } else { Err(Failure::misconfigured(format!("no valid topics: {}", filters.join(", ")))) }
     }
 
-    /// Publishes with QoS 1; the receiver fires when the broker has it.
+    /// Publishes a message; the receiver fires when the broker has it.
     pub fn publish(&self, topic: &str, payload: Bytes, retain: bool) -> Option<oneshot::Receiver<()>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, so that the order here is the order on the wire.
-        let handed_over = match &self.requests {
+        self.hand_over(|requests| match requests {
             Requests::V3(client) => client.try_publish(topic, QoS::AtLeastOnce, retain, payload).is_ok(),
             Requests::V5(client) => client.try_publish(topic, v5::mqttbytes::QoS::AtLeastOnce, retain, payload).is_ok(),
-        };
+        })
+    }
+
+    /// Publishes what must not arrive later than `left` from now, though the broker may keep messages for a machine that is away.
+    ///
+    /// MQTT 5 has the broker forget it in time (section 3.3.2.3.3). MQTT 3.1.1 knows no such thing, so it goes with QoS 0, which a
+    /// broker need not keep and most do not; then the receiver fires when it is on its way.
+    pub fn order(&self, topic: &str, payload: Bytes, left: Duration) -> Option<oneshot::Receiver<()>> {
+        // Whole seconds, and zero would be no time at all.
+        let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1);
+        self.hand_over(|requests| match requests {
+            Requests::V3(client) => client.try_publish(topic, QoS::AtMostOnce, false, payload).is_ok(),
+            Requests::V5(client) => {
+                let (qos, expires) = (v5::mqttbytes::QoS::AtLeastOnce, Some(seconds));
+                let properties = PublishProperties { message_expiry_interval: expires, ..PublishProperties::default() };
+                client.try_publish_with_properties(topic, qos, false, payload, properties).is_ok()
+            }
+        })
+    }
+
+    fn hand_over(&self, publish: impl FnOnce(&Requests) -> bool) -> Option<oneshot::Receiver<()>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that the order here is the order on the wire.
+        let handed_over = publish(&self.requests);
         handed_over.then(|| {
             let (acknowledged, receiver) = oneshot::channel();
             waiting.push_back(acknowledged);
@@ -214,7 +238,11 @@ pub(super) async fn drive(mut events: Events, client: Client, filters: Vec<Strin
             Ok(Seen::Message(message)) => Signal::Message(message),
             Ok(Seen::Sent(number)) => {
                 let waiting = client.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                under_way.extend(waiting.map(|acknowledged| (number, acknowledged)));
+                match waiting {
+                    // QoS 0 has no number, and nobody acknowledges it.
+                    Some(sent) if number == 0 => _ = sent.send(()),
+                    waiting => under_way.extend(waiting.map(|acknowledged| (number, acknowledged))),
+                }
                 continue;
             }
             Ok(Seen::Acknowledged(number)) => {
@@ -250,6 +278,7 @@ fn seen_v3(event: Event) -> Seen {
         Event::Incoming(Packet::Publish(publish)) => Seen::Message(Message {
             topic: publish.topic.clone(),
             payload: publish.payload.clone(),
+            retained: publish.retain,
             acknowledge: (publish.qos != QoS::AtMostOnce).then(|| Acknowledge::V3(publish.into())),
         }),
         Event::Incoming(Packet::PubAck(answer)) => Seen::Acknowledged(answer.pkid),
@@ -269,6 +298,7 @@ fn seen_v5(event: v5::Event) -> Seen {
         v5::Event::Incoming(Packet::Publish(publish)) => Seen::Message(Message {
             topic: String::from_utf8_lossy(&publish.topic).into_owned(),
             payload: publish.payload.clone(),
+            retained: publish.retain,
             acknowledge: (publish.qos != v5::mqttbytes::QoS::AtMostOnce).then(|| Acknowledge::V5(publish.into())),
         }),
         v5::Event::Incoming(Packet::PubAck(answer)) => Seen::Acknowledged(answer.pkid),

@@ -96,14 +96,13 @@ async fn topics_find_their_machines_in_v5() {
 }
 
 /// A write is a message; only what comes back after it verifies it.
-#[tokio::test]
-async fn a_write_is_verified_by_what_comes_back_after_it() {
+async fn a_write_is_verified_by_what_comes_back_after_it(version: MqttVersion) {
     let broker = MqttBroker::start().await.unwrap();
     let home = tempfile::tempdir().unwrap();
     let state = MqttAddress { topic: Some("plant/site/state".into()), path: "speed".into() };
     let set = || tag(0, Some("plant/site/set"), "speed", ValueType::Double);
     let control = Tag { id: TagId(1), feedback: Some(Address::Mqtt(state)), read: false, ..set() };
-    let (handle, collected) = started(plan(&broker, MqttVersion::V3, vec![set(), control], home.path())).await;
+    let (handle, collected) = started(plan(&broker, version, vec![set(), control], home.path())).await;
     broker.publish("plant/site/state", r#"{"speed": 78.5}"#).unwrap();
     // What is published later comes later: then the state is known.
     broker.publish("plant/site/set", r#"{"speed": 1}"#).unwrap();
@@ -118,6 +117,35 @@ async fn a_write_is_verified_by_what_comes_back_after_it() {
     };
     let (outcome, ()) = tokio::join!(handle.write(&command), machine);
     assert_eq!((outcome.state, outcome.read_back), (CommandState::Verified, Value::Double(80.0)), "{}", outcome.reason);
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_write_is_verified_in_v3() {
+    a_write_is_verified_by_what_comes_back_after_it(MqttVersion::V3).await;
+}
+
+#[tokio::test]
+async fn a_write_is_verified_in_v5() {
+    a_write_is_verified_by_what_comes_back_after_it(MqttVersion::V5).await;
+}
+
+/// What a machine showed before the broker was lost is not what it shows now.
+#[tokio::test]
+async fn what_a_control_shows_is_unknown_while_the_broker_is_gone() {
+    let mut broker = MqttBroker::start().await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let state = MqttAddress { topic: Some("plant/site/state".into()), path: "".into() };
+    let set = tag(1, Some("plant/site/set"), "", ValueType::Double);
+    let control = Tag { feedback: Some(Address::Mqtt(state)), read: false, ..set };
+    let (handle, _collected) = started(plan(&broker, MqttVersion::V3, vec![control], home.path())).await;
+    testing::until("what it shows", || async {
+        broker.publish("plant/site/state", "75").unwrap();
+        handle.read_back(TagId(1)).await.is_ok_and(|value| value == Value::Double(75.0))
+    })
+    .await;
+    broker.stop().await;
+    testing::until("not known any more", || async { handle.read_back(TagId(1)).await.is_err() }).await;
     handle.stop().await;
 }
 
