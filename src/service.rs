@@ -143,6 +143,9 @@ pub async fn open(
     let lease = leases.clone();
     let foreign = tokio::task::spawn_blocking(move || lease.check()).await??;
     core.set_foreign(foreign);
+    if let Some(doubt) = leases.doubt().filter(|_| core.can_write()) {
+        tracing::warn!("{doubt}");
+    }
     Ok(Opened { catalog, historian, core, schedule, notices: kept_notices(&recovered.kept), leases, data })
 }
 
@@ -351,19 +354,38 @@ fn requests(
     let (requests, mut queue) = mpsc::channel::<(OperatorRequest, oneshot::Sender<Result<(), OperatorRefusal>>)>(MAX_REQUESTS);
     tokio::spawn(async move {
         while let Some((request, reply)) = queue.recv().await {
-            if matches!(request.deed, OperatorDeed::Arm { armed: true, take_over: true, .. }) {
-                let leases = leases.clone();
-                let taken = tokio::task::spawn_blocking(move || leases.take()).await;
-                if let Err(error) = taken.map_err(anyhow::Error::from).and_then(|taken| taken) {
-                    // Whoever asked may have gone.
-                    let _ = reply.send(Err(OperatorRefusal::NotRecorded(format!("{error:#}").into())));
-                    continue;
-                }
-            }
+            let reply = match request.deed {
+                OperatorDeed::Arm { armed: true, take_over: true, .. } => take_over(leases.clone(), messages.clone(), reply),
+                _ => reply,
+            };
             if messages.send(Message::Operator(request, reply)).await.is_err() {
                 return;
             }
         }
     });
     requests
+}
+
+/// Takes the lease of the data folder once the loop has agreed to a take-over, and only then answers whoever asked.
+fn take_over(
+    leases: Leases,
+    messages: mpsc::Sender<Message>,
+    reply: oneshot::Sender<Result<(), OperatorRefusal>>,
+) -> oneshot::Sender<Result<(), OperatorRefusal>> {
+    let (judge, judged) = oneshot::channel::<Result<(), OperatorRefusal>>();
+    tokio::spawn(async move {
+        let Ok(mut judgement) = judged.await else { return };
+        if judgement.is_ok() {
+            let taken = tokio::task::spawn_blocking(move || leases.take()).await;
+            if let Err(error) = taken.map_err(anyhow::Error::from).and_then(|taken| taken) {
+                let reason: Arc<str> = format!("the data folder could not be taken over: {error:#}").into();
+                // A pipeline that has ended commands nothing any more.
+                let _ = messages.send(Message::Foreign(reason.clone())).await;
+                judgement = Err(OperatorRefusal::NotRecorded(reason));
+            }
+        }
+        // Whoever asked may have gone.
+        let _ = reply.send(judgement);
+    });
+    judge
 }

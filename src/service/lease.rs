@@ -2,7 +2,8 @@
 //!
 //! A lock keeps a second process out of one folder; a copy has a lock of its own. So the folder names the machine it commands from
 //! and the very file that says so: its inode. A copy, a restored backup and a disk in another machine have another one. Moving or
-//! renaming the folder keeps it. What cannot be told apart is a clone of a whole virtual machine that keeps its machine id.
+//! renaming the folder keeps it. What cannot be told apart is what keeps both: a clone of a whole virtual machine with its machine
+//! id, and a snapshot of the file system mounted on the same machine.
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,10 @@ const FILE: &str = "lease.json";
 
 /// Where systemd and D-Bus keep the identity of an installed system.
 const MACHINE_ID: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/// Said where a machine has no identity: containers and images that were never started.
+const NO_MACHINE_ID: &str = "this machine has no id (/etc/machine-id is empty or missing), so a copy of the data folder that keeps \
+     its file numbers could command on another machine; give it one (`systemd-machine-id-setup`), or mount the host's into the container";
 
 /// What a data folder says about who may command with it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +41,12 @@ pub struct Leases {
 impl Leases {
     /// The lease of a data folder on this machine.
     pub fn of(data: &Path) -> Self {
-        let machine = MACHINE_ID.iter().find_map(|path| fs::read_to_string(path).ok());
-        Self { path: data.join(FILE), machine: machine.unwrap_or_default().trim().to_owned() }
+        Self { path: data.join(FILE), machine: machine_id(MACHINE_ID.map(Path::new)) }
+    }
+
+    /// What cannot be told from another here, in words.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.machine.is_empty().then_some(NO_MACHINE_ID)
     }
 
     /// Takes a folder that nobody has yet; says why it must not command if it is somebody else's.
@@ -80,6 +89,12 @@ impl Leases {
     }
 }
 
+/// The first identity there is; empty when there is none. A file without one, as in images of containers, says nothing.
+fn machine_id<'a>(places: impl IntoIterator<Item = &'a Path>) -> String {
+    let id = |place| fs::read_to_string(place).map(|id| id.trim().to_owned()).unwrap_or_default();
+    places.into_iter().map(id).find(|id| !id.is_empty()).unwrap_or_default()
+}
+
 #[cfg(unix)]
 fn number_of(file: &File) -> anyhow::Result<u64> {
     use std::os::unix::fs::MetadataExt as _;
@@ -96,6 +111,18 @@ fn number_of(file: &File) -> anyhow::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_machine_id_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [missing, empty, full] = ["missing", "empty", "full"].map(|name| folder.path().join(name));
+        fs::write(&empty, "\n").unwrap();
+        fs::write(&full, "4d2e\n").unwrap();
+        assert_eq!(machine_id([&*missing, &*empty, &*full]), "4d2e");
+        let nobody = Leases { machine: machine_id([&*missing, &*empty]), ..Leases::of(folder.path()) };
+        assert!(nobody.doubt().unwrap().contains("/etc/machine-id"));
+        assert_eq!(Leases { machine: "4d2e".into(), ..nobody }.doubt(), None);
+    }
 
     #[test]
     fn a_copy_of_the_folder_and_another_machine_must_not_command() {

@@ -45,6 +45,8 @@ pub enum Message {
     /// A command is about to be sent, with what the device shows now where that matters; answered once that is on disk, or with the
     /// reason why it must not be sent.
     Sending(Command, Option<Value>, oneshot::Sender<Leave>),
+    /// This data folder must not command, for this reason, until somebody takes it over.
+    Foreign(Arc<str>),
     /// Somebody wants to write by hand.
     Prepare(Prepare),
     /// Somebody wants to know where instances of detectors stand.
@@ -188,6 +190,11 @@ impl Pipeline {
                     }
                     None => self.commit(step, Vec::new(), Some(Durable::Operator(reply))).await,
                 }
+                "operator"
+            }
+            Message::Foreign(reason) => {
+                self.core.set_foreign(Some(reason));
+                self.live.set_armed(self.core.armed());
                 "operator"
             }
             Message::Prepare(Prepare { write, reply }) => {

@@ -117,6 +117,38 @@ async fn a_clean_stop_loses_no_sample_that_arrived() {
     assert_eq!((answer.rows[0][0].as_u64(), dropped), (Some(received), 0), "stored and received");
 }
 
+/// What the loop says to a take-over decides about the lease, and not the other way round.
+#[tokio::test]
+async fn only_a_take_over_that_the_loop_agrees_to_takes_the_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let [original, copy] = ["original", "copy"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&original).unwrap();
+    std::fs::create_dir(&copy).unwrap();
+    assert_eq!(Leases::of(&original).check().unwrap(), None);
+    std::fs::copy(original.join("lease.json"), copy.join("lease.json")).unwrap();
+    let leases = Leases::of(&copy);
+    let (messages, mut queue) = mpsc::channel(4);
+    let requests = requests(messages, leases.clone());
+    let mut ask = async |judgement| {
+        let deed = OperatorDeed::Arm { armed: true, span: None, take_over: true };
+        let (reply, answer) = oneshot::channel();
+        requests.send((OperatorRequest { by: "kim".into(), deed }, reply)).await.unwrap();
+        let Some(Message::Operator(_, judge)) = soon("the request", queue.recv()).await else { panic!("another message") };
+        judge.send(judgement).unwrap();
+        (soon("the answer", answer).await.unwrap(), queue.try_recv().ok())
+    };
+    let refusal = OperatorRefusal::NotNow("60 days are too long".into());
+    let (answer, then) = ask(Err(refusal)).await;
+    assert!(answer.is_err() && then.is_none());
+    assert!(leases.check().unwrap().is_some(), "it is a copy as before");
+    assert!(ask(Ok(())).await.0.is_ok());
+    assert_eq!(leases.check().unwrap(), None);
+    // A lease that cannot be taken: the loop, which has agreed, hears that this folder must not command.
+    std::fs::remove_dir_all(&copy).unwrap();
+    let (answer, then) = ask(Ok(())).await;
+    assert!(answer.is_err() && matches!(then, Some(Message::Foreign(_))));
+}
+
 /// A press without a device: its values are written by programs.
 const WRITTEN: &str = "
 plant: { name: Test, timezone: UTC }
