@@ -25,6 +25,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 /// Writes under way at one source; further ones wait for their turn. A controller handles few at a time, and a slow one must not
 /// keep those of others waiting.
 const WRITES_AT_ONCE: usize = 8;
+/// Heartbeats under way at one source, beside its writes: both together are less than what a source takes at once, so neither takes
+/// the other's room.
+const BEATS_AT_ONCE: usize = 4;
+const _: () = assert!(WRITES_AT_ONCE + BEATS_AT_ONCE <= andon_ingest::WRITES_AT_ONCE);
 /// How long a restart waits for a source before a command left open is called unknown.
 const READ_BACK_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,6 +43,7 @@ pub struct Sources {
 struct Connection {
     handle: Arc<SourceHandle>,
     turns: Arc<Semaphore>,
+    beats: Arc<Semaphore>,
 }
 
 impl Sources {
@@ -53,7 +58,8 @@ impl Sources {
             let inputs = catalog.plant.inputs.iter().filter_map(of_source).collect();
             let plan = SourcePlan { source: source.clone(), tags, asset_paths, inputs, pki_dir: data.join("pki") };
             let handle = Arc::new(andon_ingest::start(plan, deliver.clone(), now.clone()));
-            (source.name.clone(), Connection { handle, turns: Arc::new(Semaphore::new(WRITES_AT_ONCE)) })
+            let [turns, beats] = [WRITES_AT_ONCE, BEATS_AT_ONCE].map(|limit| Arc::new(Semaphore::new(limit)));
+            (source.name.clone(), Connection { handle, turns, beats })
         };
         let connections = catalog.plant.sources.iter().map(start_one).collect();
         Self { catalog: catalog.clone(), connections: RwLock::new(connections) }
@@ -86,8 +92,11 @@ impl Sources {
         }
     }
 
-    /// Toggles a heartbeat. What fails shows in the source's status; the controller notices by itself.
+    /// Toggles a heartbeat when it is its turn; one that is too late by then is not sent. What fails shows in the source's status;
+    /// the controller notices by itself.
     pub async fn beat(&self, beat: &Command, now: &Now) {
+        let Ok(beats) = self.connection_of(beat).map(|connection| connection.beats) else { return };
+        let Ok(_turn) = beats.acquire_owned().await else { return };
         let outcome = self.write(beat, now).await;
         // Whether it shows is the controller's affair: it may have reset it already.
         if matches!(outcome.state, CommandState::Refused | CommandState::Expired) || !outcome.reason.starts_with("written") {

@@ -1,5 +1,8 @@
 //! Performs effects, each in a task of its own: bounded in number, reported back, and waited for by a clean stop.
 
+#[cfg(test)]
+mod tests;
+
 use crate::service::{
     clock::Now,
     core::Effect,
@@ -9,13 +12,18 @@ use crate::service::{
     telemetry,
 };
 use andon_models::{
-    EventId, Value,
+    EventId, TagId, Value,
     command::{Command, CommandOutcome, CommandState},
     event::{Event, EventBody, Notification},
     notice::outbox::{Fate, Told},
 };
 use andon_query::Batch;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -40,13 +48,16 @@ pub struct World {
     under_way: TaskTracker,
     commands: Arc<Semaphore>,
     publications: Arc<Semaphore>,
+    /// Controls whose heartbeat is under way: one beat each, so that those of a slow device do not pile up.
+    beating: Mutex<HashSet<TagId>>,
 }
 
 impl World {
     /// A world in which nothing is under way yet.
     pub fn new(sources: Arc<Sources>, notifier: Notifier, messages: mpsc::Sender<Message>, now: Now) -> Arc<Self> {
         let [commands, publications] = [MAX_COMMANDS, MAX_PUBLICATIONS].map(|limit| Arc::new(Semaphore::new(limit)));
-        Arc::new(Self { sources, notifier, messages, now, under_way: TaskTracker::new(), commands, publications })
+        let (under_way, beating) = (TaskTracker::new(), Mutex::default());
+        Arc::new(Self { sources, notifier, messages, now, under_way, commands, publications, beating })
     }
 
     /// Begins to deliver notifications.
@@ -65,8 +76,13 @@ impl World {
                 }
             }
             Effect::Beat(beat) => {
-                // Without room it is left out: that is what a heartbeat is for.
-                self.begin(&self.commands, async move { world.sources.beat(&beat, &world.now).await });
+                // While the one before is under way it is left out: that is what a heartbeat is for.
+                if !self.under_way.is_closed() && self.beating().insert(beat.tag) {
+                    self.under_way.spawn(async move {
+                        world.sources.beat(&beat, &world.now).await;
+                        world.beating().remove(&beat.tag);
+                    });
+                }
             }
             Effect::Trouble { source, reason } => self.sources.trouble(&source, &reason),
             Effect::Notify(notice) => {
@@ -106,6 +122,10 @@ impl World {
         if tokio::time::timeout(patience, self.under_way.wait()).await.is_err() {
             tracing::warn!("commands or notifications are still under way; they are looked after at the next start");
         }
+    }
+
+    fn beating(&self) -> MutexGuard<'_, HashSet<TagId>> {
+        self.beating.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// False if there is no room. While the service stops nothing begins, and what was asked for is found at the next start.
@@ -164,7 +184,8 @@ impl World {
     }
 
     /// Reads back first, sends only what is neither there nor too late. Its interlock may need values that a source which has just
-    /// come back is about to deliver; so it is asked again until the deadline.
+    /// come back is about to deliver; so it is asked again until the deadline, each time on what the device shows then. Its turn at
+    /// the device is taken for each attempt, and is others' in between.
     async fn resume_command(&self, command: Command) {
         match self.sources.read_back(&command).await {
             Ok(value) if command.value.is_shown_by(&value) => {
@@ -172,15 +193,16 @@ impl World {
                 outcome.read_back = value;
                 self.report(Message::Outcome(outcome)).await;
             }
-            Ok(value) => {
-                let _turn = self.sources.turn(&command).await;
-                let mut leave = self.leave_to_send(&command, Some(value.clone())).await;
-                while matches!(leave, Some(Leave::Forbidden(_))) && !self.is_late(&command) {
-                    tokio::time::sleep(ASK_AGAIN).await;
-                    leave = self.leave_to_send(&command, Some(value.clone())).await;
+            Ok(_) => loop {
+                let turn = self.sources.turn(&command).await;
+                let current = self.sources.present_value(&command).await;
+                let leave = self.leave_to_send(&command, current).await;
+                if !matches!(leave, Some(Leave::Forbidden(_))) || self.is_late(&command) {
+                    return self.send_with(leave, command).await;
                 }
-                self.send_with(leave, command).await;
-            }
+                drop(turn);
+                tokio::time::sleep(ASK_AGAIN).await;
+            },
             Err(error) => {
                 let reason = format!("after a restart it could not be read back: {error:#}");
                 self.report(Message::Outcome(outcome(&command, CommandState::Unknown, &reason, &self.now))).await;
