@@ -14,7 +14,7 @@ use crate::{
 };
 use andon_models::{
     AssetId, CommandId, EventId, Point, SeriesId, Timestamp, Tqv, Value,
-    alarm::AlarmVerb,
+    alarm::{AlarmVerb, LONGEST_SHELVING},
     catalog::Catalog,
     command::{Command, CommandOutcome, controls_fingerprint},
     definition::ModelIndex,
@@ -30,9 +30,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-
-/// Longest shelving. A longer one is a decision to take the alarm out of service.
-pub const LONGEST_SHELVING: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Longest arming that ends by itself. A longer one is a decision to arm until somebody disarms.
 const LONGEST_ARMING: Duration = Duration::from_secs(31 * 24 * 3600);

@@ -34,6 +34,6 @@ mod testing;
 pub use action::{Action, Input};
 pub use arming::Arming;
 pub use detector::SILENCE;
-pub use engine::{Engine, LONGEST_SHELVING, Restored};
+pub use engine::{Engine, Restored};
 pub use hand::HAND;
 pub use simulation::AssetSimulation;

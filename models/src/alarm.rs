@@ -7,7 +7,10 @@ mod settings;
 pub use settings::{AlarmSettings, EscalationStep, LifeCycle, MAX_ESCALATION_STEPS, SHORTEST_RE_ALARM};
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
+
+/// Longest shelving. A longer one is a decision to take the alarm out of service.
+pub const LONGEST_SHELVING: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How urgent an alarm is; 1 is the most urgent. Colour, shape and number on every screen follow from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

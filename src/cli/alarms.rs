@@ -74,7 +74,7 @@ enum Verb {
     Shelve {
         #[command(flatten)]
         hand: Hand,
-        /// For how long, a day at most: 30m, 4h.
+        /// For how long, seven days at most: 30m, 4h.
         #[arg(long = "for")]
         span: String,
     },

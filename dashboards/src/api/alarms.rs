@@ -16,7 +16,7 @@ use crate::{
 };
 use andon_models::{
     AssetId, Timestamp,
-    alarm::{AlarmState, AlarmVerb},
+    alarm::{AlarmState, AlarmVerb, LONGEST_SHELVING},
     definition::AssetIndex,
     event::{AlarmChange, Event, EventBody},
     operator::OperatorDeed,
@@ -36,8 +36,6 @@ const MAX_LIMIT: usize = 2_000;
 const CHANGES_PER_ALARM: usize = 4;
 /// Values shown beside an alarm.
 const MAX_INPUTS: usize = 6;
-/// Longest shelving: a day. What should stay hidden longer is to be redesigned.
-const MAX_SHELVING_MINUTES: u32 = 24 * 60;
 /// Longest note of an operator.
 const MAX_NOTE: usize = 1_000;
 
@@ -118,7 +116,7 @@ pub(crate) struct Acknowledgement {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shelving {
-    /// For how long; at most a day.
+    /// For how long; at most seven days.
     minutes: u32,
     /// Why.
     note: String,
@@ -178,14 +176,15 @@ pub(crate) async fn shelve(
 ) -> Result<StatusCode, ApiError> {
     principal.require(Role::Operator)?;
     let (asset, detector) = alarm_at(&app, &place)?;
-    if minutes == 0 || minutes > MAX_SHELVING_MINUTES {
+    let span = Duration::from_secs(u64::from(minutes) * 60);
+    if span.is_zero() || span > LONGEST_SHELVING {
+        let most = LONGEST_SHELVING.as_secs() / 60;
         let message = format!("{minutes} minutes cannot be shelved");
-        return Err(ApiError::bad_request(message, format!("shelve for 1 to {MAX_SHELVING_MINUTES} minutes")));
+        return Err(ApiError::bad_request(message, format!("shelve for 1 to {most} minutes, or take it out of service")));
     }
     if note.trim().is_empty() {
         return Err(ApiError::bad_request("a shelved alarm needs a reason", "say in `note` why it is hidden"));
     }
-    let span = Duration::from_secs(u64::from(minutes) * 60);
     app.request(&principal, OperatorDeed::Shelve { asset, detector, span, note: checked(&note)? }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,11 +5,11 @@ use crate::{
     action::Action,
     alarm::Alarm,
     command::CommandLife,
-    engine::LONGEST_SHELVING,
     program::{Formula, Node, Program, Rule},
 };
 use andon_models::{
     AssetId, Quality, SeriesId, Timestamp, Tqv, Value,
+    alarm::LONGEST_SHELVING,
     catalog::Catalog,
     definition::{AssetIndex, PropertyKind},
     event::{Event, EventBody, Explanation, Transition},

@@ -1534,7 +1534,7 @@ export interface components {
         Shelving: {
             /**
              * Format: int32
-             * @description For how long; at most a day.
+             * @description For how long; at most seven days.
              */
             minutes: number;
             /** @description Why. */
