@@ -14,7 +14,10 @@ use andon_models::{
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 use utoipa::ToSchema;
 
 /// Longest name of a person.
@@ -62,7 +65,8 @@ pub(crate) struct Confirmation {
 /// Prepares a write: checks every rule and shows what it would do. Nothing is written yet.
 #[utoipa::path(post, path = "/api/commands/prepare", tag = "commands", request_body = WriteRequest,
     responses((status = 200, description = "`token`, `command`, `asset`, `control`, `current`, `value`, `unit`, `effect`, `interlock`, `inputs`, `dry_run`, `by`, `second_person`, `until`", body = serde_json::Value),
-        (status = 403, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
+        (status = 403, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody),
+        (status = 503, body = crate::error::ErrorBody)))]
 pub(crate) async fn prepare(
     State(app): State<Arc<App>>,
     principal: Principal,
@@ -76,7 +80,13 @@ pub(crate) async fn prepare(
     let write = HandWrite { by, role, asset, control: request.control.into(), value, current: Err("not read yet".into()) };
     let (reply, answer) = oneshot::channel();
     let busy = || ApiError::unavailable("the plant does not answer; nothing was done", "try again when it runs");
-    app.state.prepares.send(Prepare { write, reply }).await.map_err(|_| busy())?;
+    app.state.prepares.try_send(Prepare { write, reply }).map_err(|error| match error {
+        TrySendError::Full(_) => ApiError::unavailable(
+            "too many writes by hand are being prepared; nothing was done",
+            "try again in a few seconds; a device that does not answer takes 3 s each time",
+        ),
+        TrySendError::Closed(_) => busy(),
+    })?;
     Ok(Json(answer.await.map_err(|_| busy())??))
 }
 
@@ -95,18 +105,28 @@ pub(crate) async fn confirm(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A release.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Releasing {
+    /// Who releases it, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
+}
+
 /// Ends the dry run of a detector that has run dry long enough: from now on it writes.
-#[utoipa::path(post, path = "/api/detectors/{asset}/{detector}/release", tag = "commands",
+#[utoipa::path(post, path = "/api/detectors/{asset}/{detector}/release", tag = "commands", request_body = Releasing,
     params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its name")),
     responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn release(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place((asset, detector)): Place<(String, String)>,
+    Body(request): Body<Releasing>,
 ) -> Result<StatusCode, ApiError> {
     principal.require(Role::Engineer)?;
     let asset = app.asset(app.find(&asset)?).id;
-    app.request(&principal, OperatorDeed::Release { asset, detector: detector.into() }).await?;
+    app.request_as(named(&principal, &request.name)?, OperatorDeed::Release { asset, detector: detector.into() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -105,7 +105,8 @@ pub(crate) async fn plant(State(app): State<Arc<App>>) -> Json<PlantView> {
 
 /// Allows or forbids all writes to machines.
 #[utoipa::path(post, path = "/api/arm", tag = "plant", request_body = Arming,
-    responses((status = 204), (status = 403, body = crate::error::ErrorBody), (status = 503, body = crate::error::ErrorBody)))]
+    responses((status = 204), (status = 403, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody),
+        (status = 503, body = crate::error::ErrorBody)))]
 pub(crate) async fn arm(
     State(app): State<Arc<App>>,
     principal: Principal,

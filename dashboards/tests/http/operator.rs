@@ -3,7 +3,7 @@
 use crate::service::{Service, within};
 use andon_models::{
     AssetId,
-    operator::{OperatorDeed, OperatorRefusal},
+    operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
 };
 use reqwest::StatusCode;
 use serde_json::{Value as Json, json};
@@ -15,6 +15,12 @@ const UNSHELVE: &str = "/api/alarms/Line%201%2FFiller%201/overheat/unshelve";
 
 /// Sends a request, answers it in the plant's place, and gives what the plant was asked and what the operator was told.
 async fn ask(path: &str, body: Json, answer: Result<(), OperatorRefusal>) -> (OperatorDeed, StatusCode, Json) {
+    let (request, status, told) = request(path, body, answer).await;
+    assert_eq!(&*request.by, "local engineer");
+    (request.deed, status, told)
+}
+
+async fn request(path: &str, body: Json, answer: Result<(), OperatorRefusal>) -> (OperatorRequest, StatusCode, Json) {
     let mut service = Service::start().await;
     let mut requests = std::mem::replace(&mut service.requests, tokio::sync::mpsc::channel(1).1);
     let plant = tokio::spawn(async move {
@@ -24,9 +30,8 @@ async fn ask(path: &str, body: Json, answer: Result<(), OperatorRefusal>) -> (Op
     });
     let (status, told) = service.post(path, &body).await;
     let request = within(plant).await.unwrap();
-    assert_eq!(&*request.by, "local engineer");
     service.stop().await;
-    (request.deed, status, told)
+    (request, status, told)
 }
 
 fn filler() -> AssetId {
@@ -55,13 +60,22 @@ async fn shelving_and_arming_reach_the_plant() {
         (status, deed),
         (StatusCode::NO_CONTENT, OperatorDeed::Unshelve { asset: filler(), detector: "overheat".into() })
     );
+    let week = json!({"minutes": 7 * 24 * 60, "note": "the line is rebuilt"});
+    assert_eq!(ask(SHELVE, week, Ok(())).await.1, StatusCode::NO_CONTENT);
     let (deed, status, _) = ask("/api/arm", json!({"armed": false}), Ok(())).await;
     assert_eq!((status, deed), (StatusCode::NO_CONTENT, OperatorDeed::Arm { armed: false, span: None, take_over: false }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    let week = json!({"minutes": 7 * 24 * 60, "note": "the line is rebuilt"});
-    assert_eq!(ask(SHELVE, week, Ok(())).await.1, StatusCode::NO_CONTENT);
+async fn a_release_bears_the_name_of_who_asks_for_it() {
+    for (body, by) in [(json!({"name": " kim "}), "kim (local engineer)"), (json!({}), "local engineer")] {
+        let (request, status, _) = request("/api/detectors/Line%201%2FFiller%201/overheat/release", body, Ok(())).await;
+        assert_eq!((status, &*request.by), (StatusCode::NO_CONTENT, by));
+        assert_eq!(request.deed, OperatorDeed::Release { asset: filler(), detector: "overheat".into() });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_told_in_the_plants_words() {
     let refusals = [
         (OperatorRefusal::UnknownDetector("overheat".into()), StatusCode::NOT_FOUND, "there is no detector overheat"),

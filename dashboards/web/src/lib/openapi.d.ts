@@ -1514,6 +1514,11 @@ export interface components {
             /** @description Sources in all. */
             sources_total: number;
         };
+        /** @description A release. */
+        Releasing: {
+            /** @description Who releases it, where several people work under one log-in. */
+            name?: string;
+        };
         /**
          * @description What sets a rule off.
          * @enum {string}
@@ -2250,6 +2255,14 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2392,6 +2405,14 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     detectors_list: {
@@ -2457,7 +2478,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Releasing"];
+            };
+        };
         responses: {
             204: {
                 headers: {
