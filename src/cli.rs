@@ -5,6 +5,7 @@ mod arm;
 mod backtest;
 mod backup;
 mod check;
+mod client;
 mod data;
 mod demo;
 mod export;

@@ -2,12 +2,11 @@
 
 mod show;
 
-use super::{block_on, print};
-use anyhow::{Context, bail};
+use super::{block_on, client::Client, print};
+use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{process::ExitCode, time::Duration};
-use url::Url;
 
 /// Arguments of `andon alarms`.
 #[derive(clap::Args)]
@@ -114,9 +113,8 @@ impl Alarms {
             View::OutOfService => "out_of_service",
             View::History => "history",
         };
-        let mut address = address(&self.url, &["api", "alarms"])?;
-        address.query_pairs_mut().append_pair("view", view).append_pair("limit", &self.limit.to_string());
-        let alarms = ask(reqwest::Client::new().get(address), &self.url).await?;
+        let parameters = [("view", view), ("limit", &self.limit.to_string())];
+        let alarms = Client::new(&self.url)?.get(&["api", "alarms"], &parameters).await?;
         print(&if self.json { serde_json::to_string_pretty(&alarms)? } else { show::alarms(&alarms, view) })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -124,9 +122,8 @@ impl Alarms {
     async fn measure(&self) -> anyhow::Result<ExitCode> {
         let span = span(&self.last)?;
         let to = crate::service::clock::system()();
-        let mut address = address(&self.url, &["api", "alarms", "measures"])?;
-        address.query_pairs_mut().append_pair("from", &(to - span).to_string()).append_pair("to", &to.to_string());
-        let measures = ask(reqwest::Client::new().get(address), &self.url).await?;
+        let parameters = [("from", &*(to - span).to_string()), ("to", &to.to_string())];
+        let measures = Client::new(&self.url)?.get(&["api", "alarms", "measures"], &parameters).await?;
         print(&if self.json { serde_json::to_string_pretty(&measures)? } else { show::measures(&measures) })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -153,37 +150,7 @@ async fn act(url: &str, verb: &Verb) -> anyhow::Result<ExitCode> {
         Verb::Unshelve(_) => json!({}),
         _ => json!({ "note": hand.note }),
     };
-    let address = address(url, &["api", "alarms", &hand.asset, &hand.detector, word])?;
-    ask(reqwest::Client::new().post(address).json(&body), url).await?;
+    Client::new(url)?.post(&["api", "alarms", &hand.asset, &hand.detector, word], &body).await?;
     print(&format!("{}: {} is {done}", hand.asset, hand.detector))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// An address of the interface, its segments escaped.
-fn address(url: &str, segments: &[&str]) -> anyhow::Result<Url> {
-    let mut address = Url::parse(url).with_context(|| format!("{url} is not an address; write http://127.0.0.1:8080"))?;
-    let Ok(mut path) = address.path_segments_mut() else { bail!("{url} is not an address of a web server") };
-    path.pop_if_empty().extend(segments);
-    drop(path);
-    Ok(address)
-}
-
-/// Asks a running Andon; what it refuses is told in its own words. An answer without a body is null.
-async fn ask(request: reqwest::RequestBuilder, url: &str) -> anyhow::Result<Value> {
-    let response = request
-        .send()
-        .await
-        .with_context(|| format!("nothing answers at {url}; is Andon running there? Choose another --url"))?;
-    let ok = response.status().is_success();
-    let text = response.text().await.with_context(|| format!("{url} broke off its answer"))?;
-    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or_default() };
-    if ok {
-        return Ok(body);
-    }
-    let word = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
-    let (message, hint) = (word("message"), word("hint"));
-    if message.is_empty() {
-        bail!("{url} did not answer as an Andon does");
-    }
-    bail!("{message}{}{hint}", if hint.is_empty() { "" } else { "\n  " });
 }

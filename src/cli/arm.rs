@@ -1,9 +1,12 @@
 //! `andon arm` and `andon disarm`: the one switch for all writes to machines. `andon release` ends the dry run of a detector.
 
-use super::{block_on, write::post};
+use super::{block_on, client::Client};
 use andon_models::time::{format_duration, parse_duration};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{process::ExitCode, time::Duration};
+
+/// Different writes of a dry run that are told, the newest first; a terminal has some thirty lines.
+const MOST_SHOWN: usize = 20;
 
 /// Arguments of `andon arm`.
 #[derive(clap::Args)]
@@ -38,7 +41,7 @@ pub struct Disarm {
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  andon release \"Line 2/Filler 2\" overheat\n\n\
                   A detector with `dry_run: 24h` does everything but send for so long; then somebody looks at what it would have\n\
-                  written (SELECT * FROM commands WHERE state = 'dry_run') and releases it. Too early, this says how it stands.")]
+                  written (SELECT * FROM commands WHERE state = 'dry_run') and releases it. This tells it once more; too early, it refuses and says how it stands.")]
 pub struct Release {
     /// The path of its asset.
     asset: String,
@@ -63,6 +66,11 @@ fn span(text: &str) -> Result<Duration, String> {
     parse_duration(text).filter(|span| !span.is_zero()).ok_or_else(|| format!("`{text}` is no span; write 30m, 8h or 7d"))
 }
 
+/// Turns the switch.
+async fn switch(url: &str, body: &Value) -> anyhow::Result<()> {
+    Client::new(url)?.post(&["api", "arm"], body).await.map(drop)
+}
+
 impl Arm {
     /// Arms.
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -72,7 +80,7 @@ impl Arm {
             "take_over": self.take_over,
             "name": self.whom.name,
         });
-        block_on(post(&self.whom.url, "/api/arm", &body))??;
+        block_on(switch(&self.whom.url, &body))??;
         let span =
             self.span.map_or_else(|| "until somebody disarms them".into(), |span| format!("for {}", format_duration(span)));
         super::print(&format!("Writes to machines are armed {span}."))?;
@@ -83,25 +91,86 @@ impl Arm {
 impl Disarm {
     /// Disarms.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        block_on(post(&self.whom.url, "/api/arm", &json!({ "armed": false, "name": self.whom.name })))??;
+        block_on(switch(&self.whom.url, &json!({ "armed": false, "name": self.whom.name })))??;
         super::print("Writes to machines are disarmed.")?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Release {
-    /// Releases.
+    /// Tells what the detector would have written, and releases it.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let encoded = |text: &str| percent_encode(text);
-        let path = format!("/api/detectors/{}/{}/release", encoded(&self.asset), encoded(&self.detector));
-        block_on(post(&self.whom.url, &path, &json!({})))??;
+        block_on(self.release())??;
         super::print(&format!("{} of {} writes from now on.", self.detector, self.asset))?;
         Ok(ExitCode::SUCCESS)
     }
+
+    async fn release(&self) -> anyhow::Result<()> {
+        let client = Client::new(&self.whom.url)?;
+        let rows = client.sql(&self.pretended()).await?.rows;
+        super::print(&would_have_written(&self.detector, &self.asset, &rows))?;
+        let path = ["api", "detectors", &self.asset, &self.detector, "release"];
+        client.post(&path, &json!({ "name": self.whom.name })).await.map(drop)
+    }
+
+    /// Asks what was pretended, the newest first.
+    fn pretended(&self) -> String {
+        let [asset, detector] = [&self.asset, &self.detector].map(|text| text.replace('\'', "''"));
+        format!(
+            "SELECT control, value, count(*), max(time) FROM commands WHERE state = 'dry_run' AND detector = '{detector}' \
+             AND (asset = '{asset}' OR CAST(asset_id AS VARCHAR) = '{asset}') GROUP BY control, value \
+             ORDER BY max(time) DESC LIMIT {}",
+            MOST_SHOWN + 1
+        )
+    }
 }
 
-/// A part of a path: everything but letters, digits and a few signs as %XX.
-fn percent_encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+/// Rows of control, value, how often and when last, in words.
+fn would_have_written(detector: &str, asset: &str, rows: &[Vec<Value>]) -> String {
+    if rows.is_empty() {
+        return format!("In its dry run {detector} of {asset} would have written nothing.");
+    }
+    let text = |cell: Option<&Value>| match cell {
+        Some(Value::String(text)) => text.clone(),
+        cell => cell.map(Value::to_string).unwrap_or_default(),
+    };
+    let mut told = format!("In its dry run {detector} of {asset} would have written:");
+    for row in rows.iter().take(MOST_SHOWN) {
+        let [control, value, times, last] = [0, 1, 2, 3].map(|column| text(row.get(column)));
+        told.push_str(&format!("\n  {control} = {value}    {times} times, last at {last}"));
+    }
+    if rows.len() > MOST_SHOWN {
+        told.push_str("\n  and more: SELECT * FROM commands WHERE state = 'dry_run'");
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_tells_what_was_pretended() {
+        assert_eq!(
+            would_have_written("overheat", "Filler 1", &[]),
+            "In its dry run overheat of Filler 1 would have written nothing."
+        );
+        let row = vec![json!("setpoint"), json!(78.5), json!(3), json!("2026-03-02T06:00:00Z")];
+        assert_eq!(
+            would_have_written("overheat", "Filler 1", &[row.clone()]),
+            "In its dry run overheat of Filler 1 would have written:\n  setpoint = 78.5    3 times, last at 2026-03-02T06:00:00Z"
+        );
+        let many = vec![row; MOST_SHOWN + 1];
+        assert!(
+            would_have_written("overheat", "Filler 1", &many)
+                .ends_with("and more: SELECT * FROM commands WHERE state = 'dry_run'")
+        );
+    }
+
+    #[test]
+    fn names_are_asked_for_as_they_are() {
+        let whom = Whom { url: String::new(), name: String::new() };
+        let release = Release { asset: "Kim's press".into(), detector: "hot".into(), whom };
+        assert!(release.pretended().contains("asset = 'Kim''s press'"));
+    }
 }

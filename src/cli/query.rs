@@ -1,8 +1,8 @@
 //! `andon query`: SQL from the command line, of a running Andon or of a data folder.
 
-use super::{block_on, data::Data};
+use super::{block_on, client::Client, data::Data};
 use andon_query::{Historian, SqlAnswer, SqlLimits};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::Value;
 use std::{io::Write, process::ExitCode};
 
@@ -38,7 +38,7 @@ impl Query {
         let answer = block_on(async {
             match &self.data {
                 Some(data) => ask_data(data, &self.sql).await,
-                None => ask_server(&self.url, &self.sql).await,
+                None => Client::new(&self.url)?.sql(&self.sql).await,
             }
         })??;
         let mut out = std::io::stdout().lock();
@@ -72,24 +72,6 @@ async fn ask_data(data: &Data, sql: &str) -> anyhow::Result<SqlAnswer> {
             Ok(historian.sql(sql, SqlLimits::default()).await?)
         }
     }
-}
-
-/// Asks a running Andon.
-pub async fn ask_server(url: &str, sql: &str) -> anyhow::Result<SqlAnswer> {
-    let endpoint = format!("{}/api/sql", url.trim_end_matches('/'));
-    let response =
-        reqwest::Client::new().post(&endpoint).json(&serde_json::json!({ "sql": sql })).send().await.with_context(|| {
-            format!("nothing answers at {url}; is Andon running there? Choose another --url, or --data for a folder")
-        })?;
-    let ok = response.status().is_success();
-    let body: Value =
-        response.json().await.with_context(|| format!("{endpoint} did not answer with JSON; is that an Andon?"))?;
-    if !ok {
-        let text = |name: &str| body["error"][name].as_str().unwrap_or_default().to_owned();
-        let (message, hint) = (text("message"), text("hint"));
-        bail!("{message}{}{hint}", if hint.is_empty() { "" } else { "\n  " });
-    }
-    Ok(serde_json::from_value(body)?)
 }
 
 fn print_table(out: &mut impl Write, answer: &SqlAnswer) -> std::io::Result<()> {

@@ -1,6 +1,6 @@
 //! `andon write`: a write to a machine by hand, shown first and sent when it is confirmed.
 
-use super::{arm::Whom, block_on, query::ask_server};
+use super::{arm::Whom, block_on, client::Client};
 use andon_models::{CommandId, Value, command::Prepared};
 use anyhow::{Context, bail};
 use serde_json::{Value as Json, json};
@@ -49,14 +49,15 @@ impl Write {
 
     async fn write(&self) -> anyhow::Result<ExitCode> {
         let Whom { url, name } = &self.whom;
+        let client = Client::new(url)?;
         if let Some(token) = &self.confirm {
-            return self.finish(token).await;
+            return self.finish(&client, token).await;
         }
         let (Some(asset), Some(control), Some(value)) = (&self.asset, &self.control, &self.value) else {
             bail!("name the asset, the control and the value");
         };
         let body = json!({ "asset": asset, "control": control, "value": value_of(value), "name": name });
-        let prepared: Prepared = serde_json::from_value(post(url, "/api/commands/prepare", &body).await?)?;
+        let prepared: Prepared = serde_json::from_value(client.post(&["api", "commands", "prepare"], &body).await?)?;
         super::print(&shown(&prepared))?;
         if prepared.second_person {
             super::print(&format!(
@@ -69,13 +70,12 @@ impl Write {
             super::print("Nothing was written.")?;
             return Ok(ExitCode::FAILURE);
         }
-        self.finish(&prepared.token).await
+        self.finish(&client, &prepared.token).await
     }
 
     /// Confirms, and says what became of it.
-    async fn finish(&self, token: &str) -> anyhow::Result<ExitCode> {
-        let Whom { url, name } = &self.whom;
-        post(url, "/api/commands/confirm", &json!({ "token": token, "name": name })).await?;
+    async fn finish(&self, client: &Client, token: &str) -> anyhow::Result<ExitCode> {
+        client.post(&["api", "commands", "confirm"], &json!({ "token": token, "name": self.whom.name })).await?;
         // The token of a write is the id of its command.
         let command: CommandId = token.parse().context("the token is no id")?;
         let sql = format!(
@@ -84,7 +84,7 @@ impl Write {
         );
         let deadline = tokio::time::Instant::now() + OUTCOME_PATIENCE;
         while tokio::time::Instant::now() < deadline {
-            if let [row, ..] = &ask_server(url, &sql).await?.rows[..] {
+            if let [row, ..] = &client.sql(&sql).await?.rows[..] {
                 let text = |column: usize| row.get(column).and_then(Json::as_str).unwrap_or_default();
                 let (state, reason) = (text(0), text(1));
                 super::print(&format!("{state}{}{reason}", if reason.is_empty() { "" } else { ": " }))?;
@@ -135,26 +135,6 @@ fn value_of(text: &str) -> Value {
         (_, _, Ok(number)) if number.is_finite() => Value::Double(number),
         _ => Value::String(text.into()),
     }
-}
-
-/// Asks a running Andon to do something. Gives what it answers, if anything.
-///
-/// # Errors
-/// When nothing answers there, or with the reason of the refusal and the way out.
-pub async fn post(url: &str, path: &str, body: &Json) -> anyhow::Result<Json> {
-    let endpoint = format!("{}{path}", url.trim_end_matches('/'));
-    let response = reqwest::Client::new().post(&endpoint).json(body).send().await;
-    let response =
-        response.with_context(|| format!("nothing answers at {url}; is Andon running there? Choose another --url"))?;
-    let ok = response.status().is_success();
-    let answer = response.text().await.unwrap_or_default();
-    let answer: Json = if answer.is_empty() { Json::Null } else { serde_json::from_str(&answer).unwrap_or(Json::Null) };
-    if ok {
-        return Ok(answer);
-    }
-    let text = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
-    let (message, hint) = (text("message"), text("hint"));
-    bail!("{message}{}{hint}", if hint.is_empty() { "" } else { "\n  " })
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
+        client::Client,
         progress::{Progress, grouped},
-        query::ask_server,
     },
     folder::{Done, MAX_READ_AHEAD, read_all},
     report, total_size,
@@ -24,6 +24,7 @@ const NAMES_PER_PAGE: usize = 10_000;
 /// # Errors
 /// When nothing answers there.
 pub async fn names_at(url: &str) -> anyhow::Result<Names> {
+    let client = Client::new(url)?;
     let mut rows = Vec::new();
     loop {
         let statement = format!(
@@ -31,7 +32,7 @@ pub async fn names_at(url: &str) -> anyhow::Result<Names> {
              ORDER BY property_alias LIMIT {NAMES_PER_PAGE} OFFSET {}",
             rows.len()
         );
-        let page = ask_server(url, &statement).await?.rows;
+        let page = client.sql(&statement).await?.rows;
         let full = page.len() == NAMES_PER_PAGE;
         rows.extend(page.into_iter().map(|row| {
             let text = |column: usize| row.get(column).and_then(|cell| cell.as_str()).unwrap_or_default().to_owned();
