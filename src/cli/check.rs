@@ -141,7 +141,7 @@ pub fn read_one(path: &Path) -> anyhow::Result<String> {
     File::open(path).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)).with_context(reading)?;
     anyhow::ensure!(
         bytes.len() <= MAX_FILE_BYTES,
-        "{} is larger than {} MiB; a plant file is text, split it into a folder of files",
+        "{} is larger than {} MiB; it is text for people, split it into a folder of files",
         path.display(),
         MAX_FILE_BYTES >> 20
     );

@@ -1,15 +1,14 @@
 //! `andon import` of definitions: models and assets of AWS IoT SiteWise become a plant file.
 
 use super::Import;
-use crate::cli::{counted, print};
+use crate::cli::{check::read_one, counted, print};
 use andon_models::{
     cloudformation::Parameters,
     import::{self, Finding, Imported, Severity, looks_like_definitions},
-    plant_file::MAX_FILE_BYTES,
 };
 use anyhow::{Context, bail, ensure};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -57,7 +56,7 @@ impl Import {
             import = import.named(name);
         }
         for file in &self.files {
-            import.add(&file.display().to_string(), &read(file)?);
+            import.add(&file.display().to_string(), &read_one(file)?);
         }
         let imported = import.finish();
         if self.dry_run {
@@ -75,27 +74,28 @@ impl Import {
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
-    let reading = || format!("cannot read {}", file.display());
-    let mut bytes = Vec::new();
-    File::open(file).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)).with_context(reading)?;
-    ensure!(bytes.len() <= MAX_FILE_BYTES, "{} is larger than {} MiB; split it", file.display(), MAX_FILE_BYTES >> 20);
-    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is not UTF-8 text")).with_context(reading)
-}
-
-/// Writes a file that is not there yet, or over one with `--force`.
+/// Writes a file that is not there yet, or over one with `--force`: then it is written beside it and takes its place when it is whole.
 fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
-    let opened = match force {
-        true => File::create(path),
-        false => File::create_new(path),
-    };
-    let mut file = opened.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            anyhow::anyhow!("{} is there already; write over it with --force, or name another file", path.display())
+    let writing = || format!("cannot write {}", path.display());
+    let there = path.exists();
+    ensure!(force || !there, "{} is there already; write over it with --force, or name another file", path.display());
+    // Behind a link is the file that is meant.
+    let path = if there { fs::canonicalize(path).with_context(writing)? } else { path.to_owned() };
+    let mut part = path.clone().into_os_string();
+    part.push(".part");
+    let written = File::create(&part).and_then(|mut file| {
+        if there {
+            file.set_permissions(fs::metadata(&path)?.permissions())?;
         }
-        _ => anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
-    })?;
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| fs::rename(&part, &path));
+    if placed.is_err() {
+        // What is half written is of no use to anybody; the reason is told below.
+        let _ = fs::remove_file(&part);
+    }
+    placed.with_context(writing)
 }
 
 /// Says what was not taken as it was meant, errors last, where they are seen.
@@ -117,5 +117,26 @@ fn line(finding: &Finding) -> String {
     match place.is_empty() {
         true => finding.message.clone(),
         false => format!("{}: {}", place.join(" "), finding.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plant_file_is_written_over_as_a_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plant.yaml");
+        write(&path, "old", false).unwrap();
+        assert!(write(&path, "new", false).unwrap_err().to_string().contains("--force"));
+        // A write that fails in the middle: the old file stands.
+        fs::create_dir(folder.path().join("plant.yaml.part")).unwrap();
+        assert!(write(&path, "new", true).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        fs::remove_dir(folder.path().join("plant.yaml.part")).unwrap();
+        write(&path, "new", true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
