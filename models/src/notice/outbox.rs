@@ -39,6 +39,8 @@ pub struct Outbox {
     /// When the current one is tried again; none while it is under way.
     again: Option<Timestamp>,
     told: Vec<Told>,
+    /// How many were given up without a word of their own, and the last of them.
+    dropped: Option<(usize, Notice)>,
 }
 
 /// One message under way: one notice, or several of a flood.
@@ -111,10 +113,19 @@ impl Fate {
 impl Outbox {
     /// An empty outbox. `groups`: whether many notices become one message.
     pub fn new(groups: bool) -> Self {
-        Self { groups, waiting: VecDeque::new(), recent: VecDeque::new(), current: None, again: None, told: Vec::new() }
+        Self {
+            groups,
+            waiting: VecDeque::new(),
+            recent: VecDeque::new(),
+            current: None,
+            again: None,
+            told: Vec::new(),
+            dropped: None,
+        }
     }
 
-    /// Takes a notice. One that waits or is under way already is not taken twice; one too many is given up at once.
+    /// Takes a notice. One that waits or is under way already is not taken twice; one too many is given up at once, and when very
+    /// many are, the rest is told as a number.
     pub fn offer(&mut self, notice: Notice) {
         let same = |other: &Notice| other.event == notice.event;
         if self.waiting.iter().rev().take(MOST_TOGETHER).any(same)
@@ -127,6 +138,8 @@ impl Outbox {
         } else if self.told.len() < MOST_WAITING {
             let reason = format!("{MOST_WAITING} notifications were waiting for this target already");
             self.told.push(Told { notice, fate: Fate::Failed, reason });
+        } else {
+            self.dropped = Some((self.dropped.take().map_or(1, |(count, _)| count + 1), notice));
         }
     }
 
@@ -142,12 +155,18 @@ impl Outbox {
 
     /// What became of notices since this was asked last.
     pub fn told(&mut self) -> Vec<Told> {
-        std::mem::take(&mut self.told)
+        let mut told = std::mem::take(&mut self.told);
+        told.extend(self.dropped.take().map(|(count, notice)| Told {
+            notice,
+            fate: Fate::Failed,
+            reason: format!("it and {} others: {MOST_WAITING} notifications were waiting for this target already", count - 1),
+        }));
+        told
     }
 
     /// Whether [`Outbox::told`] has something to say.
     pub fn has_told(&self) -> bool {
-        !self.told.is_empty()
+        !self.told.is_empty() || self.dropped.is_some()
     }
 
     /// What to do now. What was given to be delivered must be answered by [`Outbox::done`] before anything else goes.
@@ -379,6 +398,13 @@ mod tests {
         assert_eq!((outbox.len(), told.len(), told[0].fate), (MOST_WAITING, 3, Fate::Failed));
         let Next::Deliver(first) = outbox.next(at(1.0)) else { panic!() };
         assert_eq!(first.notices.len(), MOST_TOGETHER);
+        // Far too many at once: the last of them stands for those that are not told one by one.
+        (0..MOST_WAITING + MOST_TOGETHER + 5).for_each(|n| outbox.offer(notice(&format!("more {n}"), 0.0)));
+        let told = outbox.told();
+        assert_eq!((told.len(), outbox.has_told()), (MOST_WAITING + 1, false));
+        let last = told.last().unwrap();
+        assert_eq!(&*last.notice.message, format!("more {}", MOST_WAITING + MOST_TOGETHER + 4));
+        assert!(last.reason.starts_with("it and 4 others:"), "{}", last.reason);
     }
 
     #[test]
