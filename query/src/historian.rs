@@ -285,6 +285,15 @@ impl Historian {
         history::history(&self.inner.session, self.points(), series, window, max_points).await
     }
 
+    /// The first points of a series in a window, start exclusive, at most `most`: all of them as they are, unlike [`Self::history`]. In
+    /// time order; with `most` of them there may be more, also of the last instant.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn first_points(&self, series: SeriesId, window: Window, most: usize) -> Result<Vec<Tqv>, QueryError> {
+        history::first(&self.inner.session, self.points(), series, window, most).await
+    }
+
     /// The last value of a series at or before an instant.
     ///
     /// # Errors

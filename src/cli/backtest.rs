@@ -2,12 +2,11 @@
 
 use super::{block_on, check, counted, print, progress::Progress};
 use crate::service::{
-    backtest::{self, Played},
+    backtest::{self, Heard, Played},
     clock, telemetry,
 };
 use andon_models::{
     Timestamp,
-    alarm::AlarmVerb,
     definition::Plant,
     event::{Event, EventBody},
     time::parse_duration,
@@ -15,7 +14,7 @@ use andon_models::{
 };
 use andon_query::Historian;
 use anyhow::{Context, bail, ensure};
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// Arguments of `andon backtest`.
 #[derive(clap::Args)]
@@ -89,20 +88,26 @@ impl Backtest {
         let historian = Historian::open_read_only(&self.data).await;
         let historian = historian.with_context(|| format!("cannot read {}", self.data.display()))?;
         let known = andon_query::known_series(&self.data)?;
-        let mut runs = Vec::new();
+        let (mut runs, sides) = (Vec::new(), 1 + usize::from(other.is_some()));
         for plant in [Some(plant), other].into_iter().flatten() {
             let progress = Progress::rows("playing");
-            let played = backtest::play(&historian, &known, plant, window, |_, points| progress.set(points, points)).await?;
+            let side = if sides == 1 { "" } else { ["old  ", "new  "][runs.len().min(1)] };
+            let mut printed = Ok(());
+            let hear = |heard: Heard<'_>| match heard {
+                Heard::Points(points) => progress.set(points, points),
+                Heard::Event(event) => {
+                    if let Some(line) = self.line(event, side).filter(|_| printed.is_ok()) {
+                        printed = progress.beside(|| print(&line));
+                    }
+                }
+            };
+            let played = backtest::play(&historian, &known, plant, window, hear).await?;
             progress.finish();
+            printed?;
             runs.push(played);
         }
-        if let (true, [played]) = (self.json, &runs[..]) {
-            let json = |event| serde_json::to_string(event).context("an event is plain data");
-            played.events.iter().try_for_each(|event| anyhow::Ok(print(&json(event)?)?))?;
+        if self.json {
             return Ok(());
-        }
-        if self.events {
-            runs.iter().enumerate().try_for_each(|(number, played)| print_events(number, runs.len(), played))?;
         }
         print(&table(&self.detector, window, &runs))?;
         if let [one, other] = &runs[..] {
@@ -110,11 +115,15 @@ impl Backtest {
         }
         Ok(())
     }
-}
 
-fn print_events(number: usize, runs: usize, played: &Played) -> std::io::Result<()> {
-    let side = if runs == 1 { "" } else { ["old  ", "new  "][number.min(1)] };
-    played.events.iter().filter_map(words).try_for_each(|words| print(&format!("{side}{words}")))
+    /// An event as it was asked for, if it was.
+    fn line(&self, event: &Event, side: &str) -> Option<String> {
+        match (self.json, self.events) {
+            (true, _) => Some(serde_json::to_string(event).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))),
+            (_, true) => words(event).map(|words| format!("{side}{words}")),
+            _ => None,
+        }
+    }
 }
 
 /// An event in one line; none for what only accompanies others.
@@ -158,16 +167,9 @@ fn table(detector: &str, window: Window, runs: &[Played]) -> String {
 
 /// The alarms that only one of two definitions raises.
 fn difference(old: &Played, new: &Played) -> String {
-    let raised = |played: &Played| -> BTreeSet<(Timestamp, String)> {
-        let raises = played
-            .events
-            .iter()
-            .filter(|event| matches!(&event.body, EventBody::Alarm(change) if change.verb == AlarmVerb::Raise));
-        raises.map(|event| (event.time, event.asset_path.to_string())).collect()
-    };
-    let (old, new) = (raised(old), raised(new));
-    let mut text = format!("{} in both", counted(old.intersection(&new).count(), "raise"));
-    for (name, only) in [("only old", old.difference(&new)), ("only new", new.difference(&old))] {
+    let (old, new) = (&old.raises, &new.raises);
+    let mut text = format!("{} in both", counted(old.intersection(new).count(), "raise"));
+    for (name, only) in [("only old", old.difference(new)), ("only new", new.difference(old))] {
         only.for_each(|(time, path)| text.push_str(&format!("\n  {name}  {time}  {path}")));
     }
     text

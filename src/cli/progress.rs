@@ -50,6 +50,11 @@ impl Progress {
         Self { bar, what: what.to_owned(), total, bytes, said }
     }
 
+    /// Prints something while the work goes on.
+    pub fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+
     /// Says how far the work is, in its own unit, and how many rows that were.
     pub fn set(&self, position: u64, rows: u64) {
         let position = if self.total > 0 { position.min(self.total) } else { position };
