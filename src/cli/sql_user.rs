@@ -1,6 +1,6 @@
 //! `andon sql-user`: who may ask over PostgreSQL's protocol.
 
-use super::print;
+use super::{block_on, print, stop::StopSignal};
 use crate::service::store::Store;
 use andon_query::postgres::SqlUser;
 use anyhow::{Context, bail, ensure};
@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
+use tokio::sync::oneshot;
 
 /// Bytes read of a password file; a password is far shorter.
 const MAX_PASSWORD_FILE: u64 = 4_096;
@@ -114,7 +115,23 @@ fn ask(name: &str) -> anyhow::Result<String> {
     if !std::io::stdin().is_terminal() {
         return read_password(Path::new("-"));
     }
-    let _quiet = Quiet::start()?;
+    let quiet = Quiet::start()?;
+    let name = name.to_owned();
+    let typed = block_on(async move {
+        let mut stop = StopSignal::listen()?;
+        // A thread that reads from a terminal cannot be stopped: it ends with the process.
+        let (done, typed) = oneshot::channel();
+        std::thread::spawn(move || done.send(twice(&name)));
+        tokio::select! {
+            typed = typed => typed?,
+            () = stop.received() => bail!("nothing was changed"),
+        }
+    })?;
+    drop(quiet);
+    typed
+}
+
+fn twice(name: &str) -> anyhow::Result<String> {
     let first = line(&format!("password for {name}: "))?;
     ensure!(first == line("again: ")?, "the two are not the same");
     Ok(first)
@@ -129,7 +146,7 @@ fn line(question: &str) -> anyhow::Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// The terminal shows nothing of what is typed until this is dropped.
+/// The terminal shows nothing of what is typed until this is dropped, however that comes.
 struct Quiet;
 
 impl Quiet {

@@ -67,7 +67,7 @@ pub fn users(data: &Path) -> anyhow::Result<Users> {
     let store = Store::open(data)?;
     anyhow::ensure!(
         !store.sql_users()?.is_empty(),
-        "nobody may ask over PostgreSQL's protocol yet, so its port stays closed; add a user with\n  andon sql-user add NAME --data {}",
+        "nobody may ask over PostgreSQL's protocol yet, so Andon does not start with --sql-listen; add a user with\n  andon sql-user add NAME --data {}",
         data.display()
     );
     let store = Mutex::new(store);
