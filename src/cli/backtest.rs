@@ -119,7 +119,7 @@ impl Backtest {
     /// An event as it was asked for, if it was.
     fn line(&self, event: &Event, side: &str) -> Option<String> {
         match (self.json, self.events) {
-            (true, _) => Some(serde_json::to_string(event).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))),
+            (true, _) => Some(serde_json::to_string(event).unwrap_or_else(|error| error.to_string())),
             (_, true) => words(event).map(|words| format!("{side}{words}")),
             _ => None,
         }
