@@ -19,6 +19,7 @@ import growth
 import ingest
 import late
 import memory
+import mqtt
 import queries
 import results
 import size
@@ -36,6 +37,7 @@ BENCHES = {
     "growth": (growth.growth, {"sizes": [10_000_000, 100_000_000, 1_000_000_000], "pairs": 3}),
     "startup": (growth.replay, {"rows": 900_000, "pairs": 5}),
     "detectors": (detectors.detectors, {"rows": 2_000_000, "pairs": 3}),
+    "mqtt": (mqtt.mqtt, {"rate": 2_000, "seconds": 10, "pairs": 3}),
 }
 
 
@@ -58,6 +60,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=lambda text: [int(float(n)) for n in text.split(",")], help="of `growth`, for example 1e7,1e8")
     parser.add_argument("--assets", type=int, help="of `size`; each has 100 tags")
     parser.add_argument("--days", type=int, help="of `product`")
+    parser.add_argument("--rate", type=int, help="messages a second of `mqtt`")
+    parser.add_argument("--seconds", type=int, help="how long `mqtt` sends")
     parser.add_argument("--settle", type=int, help="seconds before memory is read")
     parser.add_argument("--scale", type=float, default=1.0, help="of all default sizes")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "andon-bench", help="for data, at most 20 GB")

@@ -42,11 +42,13 @@ class Comparison:
 
     def verdict(self) -> str:
         ratio = statistics.median(self.ratios()) if self.ratios() else None
-        if ratio is None or self.floor is None:
+        if ratio is None or self.floor is None and self.goal is None:
             return ""
         reached = lambda bound: ratio >= bound if self.higher_is_better else ratio <= bound
         if self.goal is not None and reached(self.goal):
             return "goal met"
+        if self.floor is None:
+            return "short of the goal"
         return "floor met" if reached(self.floor) else "**below the floor**"
 
 
@@ -121,7 +123,8 @@ def render() -> None:
         text += ["| what | unit | Andon | peer | | ratio | floor, goal | |", "|---|---|---|---|---|---|---|---|"]
         for kept_comparison in result["comparisons"]:
             one = Comparison(**kept_comparison)
-            bounds = "" if one.floor is None else f"{one.floor:g}, {one.goal:g}" if one.goal is not None else f"{one.floor:g}"
+            floor, goal = ("–" if bound is None else f"{bound:g}" for bound in (one.floor, one.goal))
+            bounds = f"{floor}, {goal}" if goal != "–" else floor.removesuffix("–")
             peer = one.peer + (f" ({one.durability})" if one.durability else "")
             ratio = spread(one.ratios()) if one.ratios() else ""
             theirs = spread(one.theirs) if one.theirs else ""
@@ -155,5 +158,6 @@ ORDER = (
     "growth",
     "startup",
     "detectors",
+    "mqtt",
 )
 """In which order results are shown."""
