@@ -2,48 +2,19 @@
 
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { open } from "./demo.mjs";
 
-const ANDON = process.env.ANDON_BIN ?? fileURLToPath(new URL("../../target/debug/andon", import.meta.url));
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-
-let demo, url, browser, page;
-const problems = [];
+let demo, url, page, problems;
 
 before(async () => {
-  assert.ok(CHROMIUM, "Chromium is missing; tests/run installs it");
-  demo = spawn(ANDON, ["demo", "--listen", "127.0.0.1:0", "--history", "1h"], { stdio: ["ignore", "pipe", "pipe"] });
-  url = await new Promise((resolve, reject) => {
-    let text = "";
-    const read = (chunk) => {
-      text += chunk;
-      const found = text.match(/http:\/\/[0-9.:]+/);
-      if (found) resolve(found[0]);
-    };
-    demo.stdout.on("data", read);
-    demo.stderr.on("data", read);
-    demo.on("exit", (code) => reject(new Error(`the demo ended with ${code}:\n${text}`)));
-  });
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
-  page = await browser.newPage({ viewport: { width: 1366, height: 768 } });
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  demo = await open("--history", "1h");
+  ({ url, problems } = demo);
+  page = await demo.newPage();
 }, { timeout: 300_000 });
 
-after(async () => {
-  await browser?.close();
-  if (demo && demo.exitCode === null) {
-    const ended = new Promise((resolve) => demo.on("exit", resolve));
-    demo.kill("SIGINT");
-    await ended;
-  }
-});
+after(() => demo?.close());
 
-test("the overview shows fifteen machines whose values move", { timeout: 60_000 }, async () => {
+test("the overview shows fifteen machines whose values move", { timeout: 300_000 }, async () => {
   await page.goto(url);
   await page.waitForFunction(() => document.querySelectorAll("[data-testid=machine-tile]").length === 15);
   const values = () => page.$$eval("[data-testid=machine-value]", (all) => all.map((value) => value.textContent).join("|"));
@@ -54,21 +25,21 @@ test("the overview shows fifteen machines whose values move", { timeout: 60_000 
   }, first);
 });
 
-test("the incident is seen on the detector page, acknowledged, and seen acknowledged", { timeout: 180_000 }, async () => {
-  const detectors = await (await fetch(`${url}/api/detectors`)).json();
+test("the incident is seen on the detector page, acknowledged, and seen acknowledged", { timeout: 600_000 }, async () => {
+  const detectors = await demo.get("/api/detectors");
   const overheat = detectors.find((one) => one.path === "Line 2/Filler 2" && one.detector === "overheat");
   assert.ok(overheat, "Filler 2 has the detector overheat");
   await page.goto(`${url}/detectors/${overheat.asset}/overheat`);
-  await page.waitForFunction(() => /alarm|tripped/.test(document.querySelector("[data-testid=detector-state]")?.textContent ?? ""), null, { timeout: 150_000 });
+  await page.waitForFunction(() => /alarm|tripped/.test(document.querySelector("[data-testid=detector-state]")?.textContent ?? ""), null, { timeout: 400_000 });
   await page.click("[data-testid=acknowledge]");
   const confirm = page.locator("[data-testid=acknowledge-confirm]");
   if (await confirm.count()) await confirm.click();
   await page.waitForFunction(() => /acknowledged|handled/i.test(document.querySelector("[data-testid=detector-alarm]")?.textContent ?? ""));
-  const after = await (await fetch(`${url}/api/detectors`)).json();
+  const after = await demo.get("/api/detectors");
   assert.equal(after.find((one) => one.asset === overheat.asset && one.detector === "overheat").alarm_state, "acknowledged");
 });
 
-test("SQL answers in the browser", { timeout: 60_000 }, async () => {
+test("SQL answers in the browser", { timeout: 300_000 }, async () => {
   await page.goto(`${url}/sql`);
   await page.waitForSelector("[data-testid=sql-run]");
   await page.click("[data-testid=sql-run]");

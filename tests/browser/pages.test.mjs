@@ -1,0 +1,136 @@
+// Pages as a person uses them: what they show, what a click and a key do, what stands in the address, and that all can read them.
+
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { open } from "./demo.mjs";
+
+const TEST = { timeout: 900_000 };
+let demo, url, page;
+
+before(async () => {
+  demo = await open("--history", "10h", "--calm");
+  url = demo.url;
+  page = await demo.newPage();
+}, { timeout: 600_000 });
+
+after(() => demo?.close());
+
+const seen = (selector) => page.waitForSelector(selector);
+const parameter = (name) => new URL(page.url()).searchParams.get(name);
+const addressed = (name, there = true) => page.waitForFunction(([name, there]) => new URLSearchParams(location.search).has(name) === there, [name, there]);
+const asset = async (path) => (await demo.get("/api/assets")).find((one) => one.path === path).id;
+
+test("a line shows its machines on one axis, and its hours", TEST, async () => {
+  await page.goto(url);
+  await page.click("[data-testid=overview-line] h2 a");
+  await seen("[data-testid=hours]");
+  assert.match(page.url(), /\/lines\//);
+  assert.equal(await page.locator("[data-testid=lane-said]").count(), 6, "the line and five machines");
+  assert.ok((await page.locator("[data-testid=hours] tbody tr").count()) >= 1);
+  await page.focus("[role=slider]");
+  const now = await page.getAttribute("[role=slider]", "aria-valuetext");
+  await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction((now) => document.querySelector("[role=slider]").getAttribute("aria-valuetext") !== now, now);
+  assert.match(await page.getAttribute("[role=slider]", "aria-valuetext"), /\d\d:\d\d:\d\d: .*Filler 1/);
+});
+
+test("earlier shifts are one key away, and the address keeps which", TEST, async () => {
+  const shown = await page.textContent("[data-testid=shift-shown]");
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press("[");
+  await addressed("at");
+  await seen("[data-testid=shift-next]");
+  const earlier = await page.textContent("[data-testid=shift-shown]");
+  assert.notEqual(earlier, shown);
+  await page.reload();
+  await seen("[data-testid=shift-next]");
+  assert.equal(await page.textContent("[data-testid=shift-shown]"), earlier);
+  await page.goBack();
+  await addressed("at", false);
+});
+
+test("a trend takes pens of several machines, zooms by key, goes back to live and is saved", TEST, async () => {
+  await page.goto(`${url}/trend?pens=${encodeURIComponent("Line 1/Filler 1:fill_temp")}`);
+  await seen(".u-over");
+  await page.selectOption("[data-testid=trend-asset]", "Line 2/Filler 2");
+  await page.getByLabel("bowl pressure").check();
+  await page.waitForFunction(() => document.querySelectorAll(".legend .pen").length === 2);
+  assert.equal(parameter("pens"), "Line 1/Filler 1:fill_temp|Line 2/Filler 2:bowl_pressure");
+  await page.focus(".plot[role=application]");
+  await page.keyboard.press("+");
+  await addressed("from");
+  const width = () => Number(parameter("to")) - Number(parameter("from"));
+  const [wide, start] = [width(), Number(parameter("from"))];
+  await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction((start) => Number(new URLSearchParams(location.search).get("from")) < start, start);
+  assert.equal(width(), wide, "moving does not zoom");
+  const saved = page.waitForEvent("download");
+  await page.click("[data-testid=trend-csv]");
+  const file = await readFile(await (await saved).path(), "utf8");
+  assert.match(file, /^time,Filler 1 fill temp \(°C\),Filler 2 bowl pressure \(bar\)\r\n/);
+  await page.focus(".plot[role=application]");
+  await page.keyboard.press("0");
+  await addressed("from", false);
+});
+
+test("the log says who did what", TEST, async () => {
+  for (const armed of [false, true]) {
+    const answer = await fetch(`${url}/api/arm`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ armed, name: "m.huber" }) });
+    assert.equal(answer.status, 204);
+  }
+  await page.goto(`${url}/log`);
+  await page.waitForFunction(() => document.querySelectorAll("[data-testid=log] tr[data-kind=deed]").length >= 2);
+  assert.match(await page.textContent("[data-testid=log]"), /m\.huber/);
+  await page.fill("[type=search]", "nothing like this");
+  await seen("[data-testid=log-none]");
+  assert.equal(parameter("find"), "nothing like this");
+  await page.click("[data-testid=log-system]");
+  assert.equal(parameter("view"), "system");
+});
+
+test("an address that leads nowhere says so", TEST, async () => {
+  const other = await demo.newPage();
+  await other.goto(`${url}/lines/none`);
+  await other.waitForSelector("[role=alert]");
+  assert.match(await other.textContent("[role=alert]"), /none/);
+  await other.close();
+  demo.problems.splice(0); // the browser reports the 404 that was asked for
+});
+
+const PAGES = {
+  "/": "[data-testid=overview-line]",
+  "/lines/{line}": "[data-testid=hours]",
+  "/assets/{filler}": "[data-testid=property]",
+  "/assets/{filler}?tab=trend": ".u-over",
+  "/assets/{filler}?tab=data": "table",
+  "/detectors": "[data-testid=detector-row]",
+  "/detectors/{filler}/overheat": "[data-testid=story]",
+  "/alarms": "[data-testid=page-alarms] table, [data-testid=no-alarms]",
+  "/trend": ".u-over",
+  "/sql": "[data-testid=sql-run]:not([disabled])",
+  "/sources": "[data-testid=source-row]",
+  "/log?view=system": "[data-testid=log]",
+};
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`no page keeps anybody out (${colorScheme})`, TEST, async () => {
+    const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+    const [line, filler] = [await asset("Line 1"), await asset("Line 2/Filler 2")];
+    const looked = await demo.newPage({ colorScheme });
+    const found = [];
+    for (const [path, there] of Object.entries(PAGES)) {
+      await looked.goto(url + path.replace("{line}", line).replace("{filler}", filler));
+      await looked.waitForSelector(there);
+      await looked.evaluate(axe);
+      const result = await looked.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+      for (const violation of result.violations.filter(({ impact }) => impact === "serious" || impact === "critical"))
+        found.push(`${path}: ${violation.id}: ${violation.nodes.map((node) => node.target.join(" ")).join(", ")}`);
+    }
+    await looked.close();
+    assert.deepEqual(found, []);
+  });
+}
+
+test("no page complained", () => assert.deepEqual(demo.problems, []));
