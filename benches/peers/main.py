@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import backtest
 import detectors
 import growth
 import ingest
@@ -38,6 +39,7 @@ BENCHES = {
     "startup": (growth.replay, {"rows": 900_000, "pairs": 5}),
     "detectors": (detectors.detectors, {"rows": 2_000_000, "pairs": 3}),
     "mqtt": (mqtt.mqtt, {"rate": 2_000, "seconds": 10, "pairs": 3}),
+    "backtest": (backtest.backtest, {"rows": 2_000_000, "pairs": 3}),
 }
 
 

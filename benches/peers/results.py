@@ -159,5 +159,6 @@ ORDER = (
     "startup",
     "detectors",
     "mqtt",
+    "backtest",
 )
 """In which order results are shown."""
