@@ -1,5 +1,6 @@
 """What one more sample, one window and one last value cost as the history grows, how long a start takes, how fast the log is read."""
 
+import os
 import shutil
 import signal
 import statistics
@@ -102,20 +103,27 @@ WIDENED_FROM = 100_000_000
 
 
 def grown(arguments, plant: Plant, rows: int) -> Andon:
-    if rows <= WIDENED_FROM:
-        return dataset(arguments, "raw", plant, rows)
-    server = dataset(arguments, "raw", plant, WIDENED_FROM)
-    server.stop()
-    larger = Andon(arguments.folder / f"raw-{rows}", plant_file(plant))
-    shutil.rmtree(larger.data, ignore_errors=True)
-    shutil.move(server.data, larger.data)
-    shutil.rmtree(server.folder)
-    table = larger.data / "history" / "samples"
-    widen(table, larger.live_files("samples"), rows // WIDENED_FROM - 1, client.cores())
-    larger.start()
-    count = larger.sql("SELECT count(*) FROM samples")[0][0]
+    """A copy of the dataset, widened where it is larger: what is written to it must not stay in the dataset."""
+    base = dataset(arguments, "raw", plant, min(rows, WIDENED_FROM))
+    base.stop()
+    server = Andon(arguments.folder / "growth", plant_file(plant))
+    shutil.rmtree(server.data, ignore_errors=True)
+    shutil.copytree(base.data, server.data, copy_function=link_or_copy)
+    if rows > WIDENED_FROM:
+        files = server.live_files("samples")
+        widen(server.data / "history" / "samples", files, rows // WIDENED_FROM - 1, client.cores())
+    server.start()
+    count = server.sql("SELECT count(*) FROM samples")[0][0]
     assert count == rows, f"{count:,} of {rows:,} rows"
-    return larger
+    return server
+
+
+def link_or_copy(source: str, to: str) -> None:
+    """Files of the table never change; all others do."""
+    if source.endswith(".parquet"):
+        os.link(source, to)
+    else:
+        shutil.copy2(source, to)
 
 
 def quantile(values: list[float]) -> float:
