@@ -24,6 +24,7 @@ import mqtt
 import queries
 import results
 import size
+import write
 from servers import versions
 
 BENCHES = {
@@ -40,6 +41,7 @@ BENCHES = {
     "detectors": (detectors.detectors, {"rows": 2_000_000, "pairs": 3}),
     "mqtt": (mqtt.mqtt, {"rate": 2_000, "seconds": 10, "pairs": 3}),
     "backtest": (backtest.backtest, {"rows": 2_000_000, "pairs": 3}),
+    "write": (write.write, {"writes": 30, "pairs": 3}),
 }
 
 
@@ -64,6 +66,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, help="of `product`")
     parser.add_argument("--rate", type=int, help="messages a second of `mqtt`")
     parser.add_argument("--seconds", type=int, help="how long `mqtt` sends")
+    parser.add_argument("--writes", type=int, help="of a run of `write`")
     parser.add_argument("--settle", type=int, help="seconds before memory is read")
     parser.add_argument("--scale", type=float, default=1.0, help="of all default sizes")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "andon-bench", help="for data, at most 20 GB")

@@ -160,5 +160,6 @@ ORDER = (
     "detectors",
     "mqtt",
     "backtest",
+    "write",
 )
 """In which order results are shown."""
