@@ -161,6 +161,8 @@ pub fn measure(events: &[Event], from: Timestamp, to: Timestamp) -> AlarmMeasure
     let per = |spans: f64| if spans > 0.0 { all.len() as f64 / spans } else { 0.0 };
     let (peak, above) = raster(&all, from, to);
     let floods = floods(&all, to);
+    // Of all floods, not of those that are listed.
+    let share_in_flood = share_in(&floods, from, to);
     let bad_actors = ranked(&tracks, all.len(), |track| track.times.len());
     let mut measures = AlarmMeasures {
         from,
@@ -170,7 +172,7 @@ pub fn measure(events: &[Event], from: Timestamp, to: Timestamp) -> AlarmMeasure
         per_10_min: per(hours * 6.0),
         peak_per_10_min: peak,
         share_of_10_min_above_10: above,
-        share_in_flood: share_in(&floods, from, to),
+        share_in_flood,
         chattering: ranked(&tracks, all.len(), |track| chattering(&track.times)),
         fleeting: ranked(&tracks, all.len(), |track| track.fleeting),
         stale: stale(&tracks, to),
@@ -179,7 +181,7 @@ pub fn measure(events: &[Event], from: Timestamp, to: Timestamp) -> AlarmMeasure
         bad_actors,
         priorities: shares(&priorities, all.len()),
         standing: tracks.values().filter(|track| track.standing.is_some()).count(),
-        floods,
+        floods: largest(floods),
         findings: Vec::new(),
     };
     measures.findings = findings(&measures);
@@ -269,6 +271,11 @@ fn floods(times: &[Timestamp], to: Timestamp) -> Vec<Flood> {
     if let Some((first, peak)) = open {
         floods.push(flood(times, first, times.len(), peak, calm(times, to)));
     }
+    floods
+}
+
+/// The largest of them, by begin.
+fn largest(mut floods: Vec<Flood>) -> Vec<Flood> {
     floods.sort_by_key(|flood| std::cmp::Reverse(flood.annunciations));
     floods.truncate(MOST_FLOODS);
     floods.sort_by_key(|flood| flood.from);

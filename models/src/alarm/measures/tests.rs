@@ -95,6 +95,16 @@ fn a_flood_begins_with_more_than_ten_and_ends_with_fewer_than_five_in_ten_minute
 }
 
 #[test]
+fn the_share_of_floods_counts_those_that_are_not_listed() {
+    // A flood at the begin of each hour, more than are listed.
+    let floods = MOST_FLOODS + 100;
+    let script: String = (0..floods).map(|hour| burst(&format!("a{hour}_"), 17, 60 + 3600 * hour as i64, 10)).collect();
+    let measures = hours(&script, floods as i64);
+    assert_eq!(measures.floods.len(), MOST_FLOODS);
+    assert!((measures.share_in_flood - 720.0 / 3600.0).abs() < 1e-9, "{}", measures.share_in_flood);
+}
+
+#[test]
 fn three_within_a_minute_chatter() {
     let script = "0.1 a raise\n10 a clear\n20 a raise\n30 a clear\n59 a raise\n70 b raise\n100 b raise\n130.1 b raise";
     assert_eq!(named(&hours(script, 1).chattering), [("a".into(), 3)], "b takes a whole minute");
