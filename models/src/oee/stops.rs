@@ -188,24 +188,29 @@ fn by_people(parts: Vec<(Window, Given)>, edits: &[StopEdit]) -> Vec<(Window, Gi
 
 /// The stops of one kind that began in the window, each once, however many reasons were given for it.
 pub(super) fn began<'s>(stops: &'s [Stop], kind: impl Fn(&Stop) -> bool + 's) -> usize {
-    let goes_on = |index: usize| {
-        let before = index.checked_sub(1).map(|before| &stops[before]);
-        before.is_some_and(|before| kind(before) && before.window.end == stops[index].window.start)
-    };
-    let first_parts = stops.iter().enumerate().filter(|(index, stop)| kind(stop) && !goes_on(*index));
+    let first_parts = stops.iter().enumerate().filter(|(index, stop)| kind(stop) && !goes_on(stops, *index, &kind));
     first_parts.filter(|(_, stop)| !stop.continued).count()
+}
+
+/// Whether a part of a stop goes on where the one before it, of the same kind, ended.
+fn goes_on(stops: &[Stop], index: usize, kind: impl Fn(&Stop) -> bool) -> bool {
+    let before = index.checked_sub(1).map(|before| &stops[before]);
+    before.is_some_and(|before| kind(before) && before.window.end == stops[index].window.start)
 }
 
 /// What the stops cost, by reason, the dearest first: the Pareto. Schedule losses are no losses of the machine.
 pub(super) fn losses(stops: &[Stop], settings: &Settings) -> Vec<Loss> {
     let mut losses: Vec<Loss> = Vec::new();
-    for stop in stops.iter().filter(|stop| stop.class != LossClass::ScheduleLoss) {
+    for (index, stop) in stops.iter().enumerate().filter(|(_, stop)| stop.class != LossClass::ScheduleLoss) {
+        // A comment in the middle of a stop makes parts of it, not stops.
+        let same = |other: &Stop| (other.class, other.planned, &other.reason) == (stop.class, stop.planned, &stop.reason);
+        let counts = !stop.continued && !goes_on(stops, index, same);
         let one = Loss {
             reason: stop.reason.clone(),
             class: stop.class,
             planned: stop.planned,
             span: stop.window.span(),
-            count: u64::from(!stop.continued),
+            count: u64::from(counts),
             units: settings.capacity(stop.window),
         };
         add(&mut losses, one);

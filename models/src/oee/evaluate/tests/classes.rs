@@ -124,6 +124,17 @@ fn people_have_the_last_word_on_a_stop() {
 }
 
 #[test]
+fn a_comment_in_the_middle_of_a_stop_makes_no_more_stops_of_it() {
+    let mut inputs = four_stops();
+    inputs.reasons = vec![words(&[(110, "jam"), (200, ""), (310, "jam"), (400, ""), (510, "jam"), (600, "")]), Vec::new()];
+    inputs.edits = vec![edit(130, 160, "", "the belt again"), edit(530, 560, "changeover", "waited")];
+    let result = evaluate(&reasoned(), &inputs);
+    let losses: Vec<_> = result.losses.iter().map(|loss| (&*loss.reason, seconds(loss.span), loss.count)).collect();
+    // The jam from 500 on was one before and one after the changeover in it.
+    assert_eq!(losses, [("jam", 270.0, 4), ("", 100.0, 1), ("changeover", 30.0, 1)]);
+}
+
+#[test]
 fn products_have_ideal_rates_of_their_own() {
     let table = vec![("cola".into(), 2.0), ("water".into(), 4.0)];
     let definition = OeeDefinition { product: Some("product".into()), ideal_rates: table, ..definition() };
