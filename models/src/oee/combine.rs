@@ -64,9 +64,11 @@ fn weighted(records: &[OeeRecord]) -> Option<OeeRecord> {
     Some(OeeRecord { window: first.window, totals, left_out, losses, stops: Vec::new(), of: "".into() })
 }
 
-/// Sums; what one of them does not know, the sum does not know.
+/// Sums; what one of them does not know, the sum does not know. Rework and start-up scrap are an exception: a machine that has none of
+/// them does not count them, and takes nothing from those that do.
 fn add(a: &OeeTotals, b: &OeeTotals) -> OeeTotals {
     let sum = |of: fn(&OeeTotals) -> Option<f64>| of(a).zip(of(b)).map(|(a, b)| a + b);
+    let counted = |of: fn(&OeeTotals) -> Option<f64>| of(a).map_or(of(b), |a| Some(a + of(b).unwrap_or_default()));
     OeeTotals {
         machines: a.machines + b.machines,
         calendar_time: a.calendar_time + b.calendar_time,
@@ -80,13 +82,13 @@ fn add(a: &OeeTotals, b: &OeeTotals) -> OeeTotals {
         uncovered_time: a.uncovered_time + b.uncovered_time,
         good: sum(|totals| totals.good),
         bad: sum(|totals| totals.bad),
-        rework: sum(|totals| totals.rework),
-        startup_bad: sum(|totals| totals.startup_bad),
+        rework: counted(|totals| totals.rework),
+        startup_bad: counted(|totals| totals.startup_bad),
         total: sum(|totals| totals.total),
         standard_seconds: sum(|totals| totals.standard_seconds),
         good_standard_seconds: sum(|totals| totals.good_standard_seconds),
-        rework_standard_seconds: sum(|totals| totals.rework_standard_seconds),
-        startup_standard_seconds: sum(|totals| totals.startup_standard_seconds),
+        rework_standard_seconds: counted(|totals| totals.rework_standard_seconds),
+        startup_standard_seconds: counted(|totals| totals.startup_standard_seconds),
         running_capacity: sum(|totals| totals.running_capacity),
         micro_stop_capacity: sum(|totals| totals.micro_stop_capacity),
         setup_capacity: sum(|totals| totals.setup_capacity),
@@ -142,6 +144,23 @@ mod tests {
         let none = combine(Combination::Weighted, &[machine(1000, 900, None, None)]).unwrap();
         assert_eq!((none.totals.oee(), none.totals.availability()), (None, Some(0.9)));
         assert_eq!(combine(Combination::Weighted, &[]), None);
+    }
+
+    #[test]
+    fn machines_without_rework_or_start_up_take_nothing_from_those_with_them() {
+        let plain = machine(1000, 800, Some(600.0), Some(540.0));
+        let mut other = plain.clone();
+        (other.totals.rework, other.totals.rework_standard_seconds) = (Some(8.0), Some(80.0));
+        (other.totals.startup_bad, other.totals.startup_standard_seconds) = (Some(3.0), Some(30.0));
+        let figures = |records: &[OeeRecord]| {
+            let totals = combine(Combination::Weighted, records).unwrap().totals;
+            [totals.rework, totals.rework_standard_seconds, totals.startup_bad, totals.startup_standard_seconds]
+        };
+        let one = [Some(8.0), Some(80.0), Some(3.0), Some(30.0)];
+        assert_eq!(figures(&[plain.clone(), other.clone()]), one);
+        assert_eq!(figures(&[other.clone(), plain.clone()]), one);
+        assert_eq!(figures(&[other.clone(), other]), [Some(16.0), Some(160.0), Some(6.0), Some(60.0)]);
+        assert_eq!(figures(&[plain.clone(), plain]), [None; 4]);
     }
 
     #[test]
