@@ -5,9 +5,13 @@
 
 use super::Findings;
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 
 /// Most alarm models of one import.
 const MAX_ALARM_MODELS: usize = 10_000;
+
+/// Letters of an alarm model's name in the key of its detector: with what makes it a key it is no longer than keys may be.
+const LONGEST_NAME: usize = 48;
 
 /// An alarm model with the place it was read at.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +32,15 @@ pub(super) struct AlarmModel {
 #[derive(Debug, Default)]
 pub(super) struct AlarmModels(Vec<AlarmModel>);
 
+/// The detector of an alarm model in the plant file.
+#[derive(Debug)]
+pub(super) struct Attached {
+    /// Its place among the alarm models.
+    pub alarm: usize,
+    pub model: String,
+    pub detector: String,
+}
+
 /// Whether a document, members in camel case, is an alarm model.
 pub(super) fn is_alarm_model(document: &Value) -> bool {
     document.get("alarmRule").is_some() || document.get("alarmModelName").is_some()
@@ -44,21 +57,29 @@ impl AlarmModels {
         self.0.push(model);
     }
 
-    /// Puts the detectors into `models:`. Told once, by the first round: `findings` is none in later ones.
-    pub fn attach(&self, models: &mut Map<String, Value>, mut findings: Option<&mut Findings>) {
-        for alarm in &self.0 {
-            if let Some(findings) = findings.as_deref_mut() {
-                findings.turn_to(alarm.file);
-            }
-            match detector(alarm, models) {
-                Ok((model, detector)) => insert(models, &model, &alarm.name, detector),
-                Err(reason) => {
-                    if let Some(findings) = findings.as_deref_mut() {
-                        findings.not_carried(&alarm.path, format!("the alarm model {} is left out: {reason}", alarm.name));
-                    }
-                }
+    /// Puts the detectors into `models:`, but for those that are skipped, and says where each is. An alarm may lose its property in any
+    /// round, and is told once.
+    pub fn attach(&self, models: &mut Map<String, Value>, skipped: &HashSet<usize>, findings: &mut Findings) -> Vec<Attached> {
+        let mut attached = Vec::new();
+        for (alarm, model) in self.0.iter().enumerate().filter(|(alarm, _)| !skipped.contains(alarm)) {
+            let put = detector(model, models).and_then(|(asset_model, detector)| {
+                let key = insert(models, &asset_model, &model.name, detector);
+                key.map(|detector| Attached { alarm, model: asset_model, detector })
+                    .ok_or_else(|| "its asset model is gone".into())
+            });
+            match put {
+                Ok(put) => attached.push(put),
+                Err(reason) => self.leave_out(alarm, &reason, findings),
             }
         }
+        attached
+    }
+
+    /// Says why an alarm model is not in the plant file.
+    pub fn leave_out(&self, alarm: usize, reason: &str, findings: &mut Findings) {
+        let AlarmModel { file, path, name, .. } = &self.0[alarm];
+        findings.turn_to(*file);
+        findings.not_carried(path, format!("the alarm model {name} is left out: {reason}"));
     }
 }
 
@@ -142,7 +163,8 @@ fn not_carried(document: &Value, name: &str, path: &str, findings: &mut Findings
 fn detector(alarm: &AlarmModel, models: &Map<String, Value>) -> Result<(String, Value), String> {
     let input = property(&alarm.input, models)?;
     let threshold = match alarm.threshold.trim_matches(['\'', '"']).parse::<f64>() {
-        Ok(number) => number.to_string(),
+        Ok(number) if number.is_finite() => number.to_string(),
+        Ok(_) => return Err(format!("its threshold {} is no number that a value can reach", alarm.threshold)),
         Err(_) => {
             let (model, name) = property(&alarm.threshold, models)?;
             if model != input.0 {
@@ -219,14 +241,14 @@ fn property(reference: &str, models: &Map<String, Value>) -> Result<(String, Str
     found.map(|key| (model.clone(), key)).ok_or_else(|| format!("{model} has no property {property_id}"))
 }
 
-fn insert(models: &mut Map<String, Value>, model: &str, name: &str, detector: Value) {
-    let Some(tree) = models.get_mut(model).and_then(Value::as_object_mut) else { return };
-    let detectors = tree.entry("detectors").or_insert_with(|| json!({}));
-    let Some(detectors) = detectors.as_object_mut() else { return };
+/// Puts a detector into its asset model; gives its key.
+fn insert(models: &mut Map<String, Value>, model: &str, name: &str, detector: Value) -> Option<String> {
+    let tree = models.get_mut(model).and_then(Value::as_object_mut)?;
+    let detectors = tree.entry("detectors").or_insert_with(|| json!({})).as_object_mut()?;
     let mut key: String = name
         .chars()
         .map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' })
-        .take(60)
+        .take(LONGEST_NAME)
         .collect();
     if !key.starts_with(|first: char| first.is_ascii_lowercase()) {
         key.insert_str(0, "alarm_");
@@ -234,7 +256,8 @@ fn insert(models: &mut Map<String, Value>, model: &str, name: &str, detector: Va
     while detectors.contains_key(&key) {
         key.push('_');
     }
-    detectors.insert(key, detector);
+    detectors.insert(key.clone(), detector);
+    Some(key)
 }
 
 #[cfg(test)]
@@ -298,6 +321,41 @@ mod tests {
                 .replace("\"threshold\"", "\"Threshold\"")
         );
         assert_eq!(&*loaded(&import(&template)).models[0].detectors[0].name, "hot");
+    }
+
+    /// What is said of an alarm model that watches a property of a pump, in a file that loads without it.
+    fn left_out(property: &str, threshold: &str) -> String {
+        const PUMP: &str = r#"{ "assetModelName": "Pump", "assetModelExternalId": "pump", "assetModelProperties": [
+            { "name": "Temp", "externalId": "temp", "dataType": "DOUBLE", "type": { "measurement": {} } },
+            { "name": "Word", "externalId": "word", "dataType": "STRING", "type": { "measurement": {} } },
+            { "name": "Odd", "externalId": "odd", "dataType": "DOUBLE", "type": { "transform": { "expression": "nosuch(t)",
+              "variables": [ { "name": "t", "value": { "propertyId": "externalId:temp" } } ] } } },
+            { "name": "Odder", "externalId": "odder", "dataType": "DOUBLE", "type": { "transform": { "expression": "o + 1",
+              "variables": [ { "name": "o", "value": { "propertyId": "externalId:odd" } } ] } } } ] }"#;
+        let mut import = Import::new(Parameters::none());
+        import.add("model.json", PUMP);
+        let rule = format!(
+            r#"{{ "simpleRule": {{ "inputProperty": "$sitewise.assetModel.`externalId:pump`.`externalId:{property}`.propertyValue.value",
+            "comparisonOperator": "GREATER", "threshold": "{threshold}" }} }}"#
+        );
+        import.add("alarm.json", &format!(r#"{{ "alarmModelName": "A", "alarmRule": {rule} }}"#));
+        let imported = import.finish();
+        let plant = loaded(&imported);
+        assert!(plant.models[0].detectors.is_empty(), "{}", imported.yaml);
+        let told: Vec<_> = imported.findings.iter().filter(|found| found.message.contains("the alarm model A")).collect();
+        assert_eq!((told.len(), &*told[0].file), (1, "alarm.json"), "{:#?}", imported.findings);
+        told[0].message.clone()
+    }
+
+    #[test]
+    fn an_alarm_that_cannot_be_is_left_out_and_named_in_any_round() {
+        for threshold in ["NaN", "inf", "-infinity", "1e999"] {
+            assert!(left_out("temp", threshold).contains("is no number that a value can reach"), "{threshold}");
+        }
+        // The reader refuses its property in one round, or what depends on it in the next, or its rule.
+        assert!(left_out("odd", "5").contains("pump has no property externalId:odd"));
+        assert!(left_out("odder", "5").contains("pump has no property externalId:odder"));
+        assert!(left_out("word", "5").starts_with("the alarm model A is left out: "));
     }
 
     #[test]

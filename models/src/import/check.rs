@@ -1,6 +1,11 @@
 //! Writes the plant file, reads it back, and leaves out what the reader refuses, by name.
 
-use super::{Findings, alarms::AlarmModels, iot_events::Keyed, summary, yaml};
+use super::{
+    Findings,
+    alarms::{AlarmModels, Attached},
+    iot_events::Keyed,
+    summary, yaml,
+};
 use crate::{
     ValueType,
     definition::Plant,
@@ -8,6 +13,7 @@ use crate::{
     sitewise::{DataType, Gathered, Lowered, Origin, Skipped, lower},
 };
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 
 /// Rounds of leaving out. Each names up to 200 mistakes, and what depends on them goes in the same round.
 const MAX_ROUNDS: usize = 20;
@@ -21,17 +27,21 @@ pub(super) fn write(
     files: &[String],
 ) -> (String, Vec<String>) {
     let mut skipped = Skipped::default();
-    for round in 0..MAX_ROUNDS {
+    let mut alarms_skipped = HashSet::new();
+    for _ in 0..MAX_ROUNDS {
         let mut lowered = lower(gathered, &skipped, findings);
-        alarms.attach(&mut lowered.models, (round == 0).then_some(&mut *findings));
+        let attached = alarms.attach(&mut lowered.models, &alarms_skipped, findings);
         let written = text(&lowered, keyed, name, files);
         let files = [("plant.yaml".to_owned(), written.text.clone())];
         let loaded = plant_file::load(&files, &|_| None);
-        let before = skipped.len();
+        let before = (skipped.len(), alarms_skipped.len());
         let done = loaded.plant.is_some();
         for said in loaded.diagnostics.iter().filter(|said| done || said.severity == Severity::Error) {
             let origin = property_at(&written, said.line).and_then(|(model, property)| {
                 lowered.origins.iter().find(|origin| origin.model == model && origin.property == property)
+            });
+            let alarm = detector_at(&written, said.line).and_then(|(model, detector)| {
+                attached.iter().find(|attached| attached.model == model && attached.detector == detector)
             });
             let hint = if said.hint.is_empty() { String::new() } else { format!(" ({})", said.hint) };
             match origin {
@@ -46,10 +56,16 @@ pub(super) fn write(
                     findings.error(&origin.place.path, message);
                     skipped.insert((origin.model.clone(), origin.property.clone()));
                 }
-                None => findings.error("", format!("line {} of the plant file: {}{hint}", said.line, said.message)),
+                None => match alarm {
+                    Some(Attached { alarm, .. }) => {
+                        alarms.leave_out(*alarm, &format!("{}{hint}", said.message), findings);
+                        alarms_skipped.insert(*alarm);
+                    }
+                    None => findings.error("", format!("line {} of the plant file: {}{hint}", said.line, said.message)),
+                },
             }
         }
-        if loaded.plant.is_some() || skipped.len() == before {
+        if loaded.plant.is_some() || (skipped.len(), alarms_skipped.len()) == before {
             let made = loaded.plant.as_ref().map(|plant| {
                 types(plant, &lowered.origins, findings);
                 summary::lines(plant)
@@ -89,6 +105,16 @@ fn property_at(written: &yaml::Written, line: usize) -> Option<(String, String)>
     match path[..] {
         ["models", model, "attributes" | "measurements" | "transforms", property, ..]
         | ["models", model, "metrics", _, property, ..] => Some((model.to_owned(), property.to_owned())),
+        _ => None,
+    }
+}
+
+/// The detector of an asset model on a line: model and key.
+fn detector_at(written: &yaml::Written, line: usize) -> Option<(String, String)> {
+    let position = written.lines.partition_point(|(start, _)| *start <= line).checked_sub(1)?;
+    let path: Vec<&str> = written.lines[position].1.iter().map(String::as_str).collect();
+    match path[..] {
+        ["models", model, "detectors", detector, ..] => Some((model.to_owned(), detector.to_owned())),
         _ => None,
     }
 }
