@@ -13,6 +13,8 @@ pub const MAX_BYTES: usize = crate::plant_file::MAX_FILE_BYTES;
 pub const MAX_DEPTH: usize = 100;
 /// Values of one text, YAML's aliases written out.
 pub(crate) const MAX_NODES: usize = 1_000_000;
+/// Bytes of the words of one text, YAML's aliases written out: a text that repeats itself takes no more memory than a few plain ones.
+pub(crate) const MAX_WRITTEN_BYTES: usize = 4 * MAX_BYTES;
 
 /// Why a text is neither JSON nor YAML that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +49,26 @@ pub fn read(text: &str) -> Result<Value, DocumentError> {
         return Err(DocumentError { line: 0, column: 0, message: format!("it is nested deeper than {MAX_DEPTH} levels") });
     }
     Ok(value)
+}
+
+/// About how many bytes a value takes: its words, keys among them, and a fixed part of each value. Counts no further than `most`.
+pub fn weight(value: &Value, most: usize) -> usize {
+    const NODE: usize = 32;
+    let mut sum = 0;
+    let mut waiting = vec![value];
+    while let Some(value) = waiting.pop().filter(|_| sum <= most) {
+        sum += NODE;
+        match value {
+            Value::String(text) => sum += text.len(),
+            Value::Array(items) => waiting.extend(items),
+            Value::Object(members) => {
+                sum += members.keys().map(|key| NODE + key.len()).sum::<usize>();
+                waiting.extend(members.values());
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    sum
 }
 
 /// Levels of nesting.
@@ -124,6 +146,13 @@ mod tests {
             bomb += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 9].join(", "));
         }
         assert!(read(&bomb).unwrap_err().message.contains("values"));
+        // A long text repeated often.
+        let long = "x".repeat(1 << 20);
+        let often = format!("a: &a {long}\nb: [{}]\n", ["*a"; 100].join(", "));
+        assert!(read(&often).unwrap_err().message.contains("64 MiB"));
+        assert!(read(&format!("a: &a {long}\nb: [*a, *a]\n")).is_ok());
+        let nested = format!("a: {}{long}{}\n", (0..70).map(|n| format!("&n{n} [")).collect::<String>(), "]".repeat(70));
+        assert!(read(&nested).unwrap_err().message.contains("64 MiB"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! YAML read event by event into JSON.
 
-use super::{DocumentError, MAX_DEPTH, MAX_NODES};
+use super::{DocumentError, MAX_DEPTH, MAX_NODES, MAX_WRITTEN_BYTES};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::granit_parser::{self as yaml, Event, Parser, ScalarStyle, Span, Tag};
 use std::collections::HashMap;
@@ -13,12 +13,20 @@ struct Open {
     value: Value,
 }
 
+/// How much something is, aliases written out.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    /// Of its words.
+    bytes: usize,
+}
+
 #[derive(Default)]
 struct Reader {
     open: Vec<Open>,
-    /// What each anchor stands for, and how many values that is.
-    anchors: HashMap<usize, (Value, usize)>,
-    nodes: usize,
+    /// What each anchor stands for, and how much that is.
+    anchors: HashMap<usize, (Value, Size)>,
+    size: Size,
     root: Option<Value>,
 }
 
@@ -61,10 +69,12 @@ impl Reader {
                 self.node(wrap(function, scalar), anchor)
             }
             Event::Alias(anchor) => {
-                let Some((value, nodes)) = self.anchors.get(&anchor).cloned() else {
+                let Some(size) = self.anchors.get(&anchor).map(|(_, size)| *size) else {
                     return Err("this alias stands inside what it repeats".into());
                 };
-                self.nodes += nodes;
+                // Counted before it is written out.
+                self.grow(size)?;
+                let value = self.anchors.get(&anchor).map(|(value, _)| value.clone()).unwrap_or_default();
                 if self.open.len() + super::depth(&value) > MAX_DEPTH {
                     return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
                 }
@@ -95,16 +105,25 @@ impl Reader {
         Ok(())
     }
 
-    fn node(&mut self, value: Value, anchor: usize) -> Result<(), String> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
+    fn grow(&mut self, by: Size) -> Result<(), String> {
+        self.size.nodes += by.nodes;
+        self.size.bytes += by.bytes;
+        if self.size.nodes > MAX_NODES {
             return Err(format!("the file has more than {MAX_NODES} values"));
         }
+        if self.size.bytes > MAX_WRITTEN_BYTES {
+            return Err(format!("what the file repeats by aliases makes more than {} MiB", MAX_WRITTEN_BYTES >> 20));
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, value: Value, anchor: usize) -> Result<(), String> {
+        self.grow(Size { nodes: 1, bytes: value.as_str().map_or(0, str::len) })?;
         if anchor > 0 {
-            let nodes = count(&value);
+            let size = count(&value);
             // The copy that is kept counts as well: anchors inside anchors would multiply it.
-            self.nodes += nodes;
-            self.anchors.insert(anchor, (value.clone(), nodes));
+            self.grow(size)?;
+            self.anchors.insert(anchor, (value.clone(), size));
         }
         let Some(open) = self.open.last_mut() else {
             self.root.get_or_insert(value);
@@ -147,11 +166,15 @@ fn wrap(function: Option<String>, value: Value) -> Value {
     }
 }
 
-fn count(value: &Value) -> usize {
+fn count(value: &Value) -> Size {
+    let sum = |bytes: usize, inner: &mut dyn Iterator<Item = Size>| {
+        let add = |sum: Size, size: Size| Size { nodes: sum.nodes + size.nodes, bytes: sum.bytes + size.bytes };
+        inner.fold(Size { nodes: 1, bytes }, add)
+    };
     match value {
-        Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
-        Value::Object(members) => 1 + members.values().map(count).sum::<usize>(),
-        _ => 1,
+        Value::Array(items) => sum(0, &mut items.iter().map(count)),
+        Value::Object(members) => sum(members.keys().map(String::len).sum(), &mut members.values().map(count)),
+        other => Size { nodes: 1, bytes: other.as_str().map_or(0, str::len) },
     }
 }
 

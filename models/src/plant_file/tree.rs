@@ -11,6 +11,8 @@ use std::collections::HashMap;
 pub const MAX_FILE_BYTES: usize = 16 << 20;
 /// Nodes of one file, aliases written out.
 const MAX_NODES: usize = 1_000_000;
+/// Bytes of the words of one file, aliases written out: a file that repeats itself takes no more memory than a few plain ones.
+const MAX_WRITTEN_BYTES: usize = 4 * MAX_FILE_BYTES;
 /// Nesting of lists and maps: states in states, machines in lines in areas. Walks over the tree may recurse so deep.
 const MAX_DEPTH: usize = 64;
 
@@ -61,15 +63,32 @@ impl Node {
         }
     }
 
-    /// Nodes in it, and levels of nesting.
-    fn size(&self) -> (usize, usize) {
-        let inner: Vec<(usize, usize)> = match &self.kind {
-            Kind::List(items) => items.iter().map(Self::size).collect(),
-            Kind::Map(entries) => entries.iter().map(|entry| entry.value.size()).collect(),
-            _ => return (1, 0),
-        };
-        let (nodes, depth) = inner.iter().fold((1, 0), |(nodes, depth), (more, deep)| (nodes + more + 1, depth.max(*deep)));
-        (nodes, depth + 1)
+    fn size(&self) -> Size {
+        let mut size = Size { nodes: 1, depth: 1, bytes: 0 };
+        match &self.kind {
+            Kind::List(items) => items.iter().for_each(|item| size.hold(item, "")),
+            Kind::Map(entries) => entries.iter().for_each(|entry| size.hold(&entry.value, &entry.key)),
+            Kind::Scalar { text, .. } => return Size { nodes: 1, depth: 0, bytes: text.len() },
+            Kind::Null | Kind::Broken => return Size { nodes: 1, depth: 0, bytes: 0 },
+        }
+        size
+    }
+}
+
+/// How much a node is: nodes in it, levels of nesting, bytes of its words.
+#[derive(Clone, Copy)]
+struct Size {
+    nodes: usize,
+    depth: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn hold(&mut self, node: &Node, key: &str) {
+        let inner = node.size();
+        self.nodes += inner.nodes + 1;
+        self.depth = self.depth.max(inner.depth + 1);
+        self.bytes += inner.bytes + key.len();
     }
 }
 
@@ -91,8 +110,9 @@ struct Reader<'r, 'a> {
     file: usize,
     text: &'a str,
     open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
+    anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
+    bytes: usize,
     root: Option<Node>,
 }
 
@@ -105,7 +125,7 @@ pub(super) fn read<'a>(report: &Report<'a>, file: usize, text: &'a str) -> Optio
     }
     let mut options = yaml::options! { flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH };
     options.set_emit_comments(false);
-    let mut reader = Reader { report, file, text, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut reader = Reader { report, file, text, open: Vec::new(), anchors: HashMap::new(), nodes: 0, bytes: 0, root: None };
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = match event {
@@ -148,11 +168,12 @@ impl Reader<'_, '_> {
                 };
                 self.node(Node { at, kind }, anchor)
             }
-            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(node) => {
-                    let (nodes, depth) = node.size();
-                    self.nodes += nodes;
-                    if self.open.len() + depth > MAX_DEPTH { self.too_deep(at) } else { self.node(node, 0) }
+            Event::Alias(anchor) => match self.anchors.get(&anchor).map(|(_, size)| *size) {
+                Some(size) if self.open.len() + size.depth > MAX_DEPTH => self.too_deep(at),
+                // Counted before it is written out.
+                Some(size) => {
+                    let copy = |reader: &Self| reader.anchors.get(&anchor).map(|(node, _)| node.clone());
+                    self.grow(at, size.nodes, size.bytes) && copy(self).is_some_and(|node| self.node(node, 0))
                 }
                 None => {
                     self.report.error(at, "yaml", "this alias stands inside what it repeats", "give the value in full");
@@ -209,14 +230,29 @@ impl Reader<'_, '_> {
         self.node(Node { at, kind }, open.anchor)
     }
 
-    fn node(&mut self, node: Node, anchor: usize) -> bool {
-        self.nodes += 1;
+    fn grow(&mut self, at: At, nodes: usize, bytes: usize) -> bool {
+        self.nodes += nodes;
+        self.bytes += bytes;
         if self.nodes > MAX_NODES {
-            self.report.error(node.at, "too-large", "the file has more than a million values", "remove aliases, or split it");
+            self.report.error(at, "too-large", "the file has more than a million values", "remove aliases, or split it");
+        } else if self.bytes > MAX_WRITTEN_BYTES {
+            let message = format!("what the file repeats by aliases makes more than {} MiB", MAX_WRITTEN_BYTES >> 20);
+            self.report.error(at, "too-large", message, "remove aliases of long texts");
+        }
+        self.nodes <= MAX_NODES && self.bytes <= MAX_WRITTEN_BYTES
+    }
+
+    fn node(&mut self, node: Node, anchor: usize) -> bool {
+        if !self.grow(node.at, 1, node.text().map_or(0, str::len)) {
             return false;
         }
         if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+            let size = node.size();
+            // The copy that is kept counts as well: anchors inside anchors would multiply it.
+            if !self.grow(node.at, size.nodes, size.bytes) {
+                return false;
+            }
+            self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.open.last_mut() else {
             self.root.get_or_insert(node);
@@ -346,6 +382,15 @@ mod tests {
             bomb += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 9].join(", "));
         }
         assert_eq!(parsed(&bomb).1.len(), 1);
+        // A long text repeated often, and one kept at every level.
+        let long = "x".repeat(1 << 20);
+        let often = format!("a: &a {long}\nb: [{}]\n", ["*a"; 100].join(", "));
+        let nested = (0..60).map(|n| format!("&n{n} [")).collect::<String>();
+        for text in [often, format!("a: {nested}{long} {long}{}\n", "]".repeat(60))] {
+            let (tree, errors) = parsed(&text);
+            assert!(tree.is_none() && errors.len() == 1 && errors[0].contains("64 MiB"), "{errors:?}");
+        }
+        assert!(parsed(&format!("a: &a {long}\nb: [*a, *a]\n")).1.is_empty());
     }
 
     #[test]
