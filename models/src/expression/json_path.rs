@@ -4,11 +4,15 @@
 //! Source: RFC 9535, without filters and functions.
 
 use super::{cell::Cell, evaluate::positions};
+use crate::document::weight;
 use serde_json::Value as Json;
 use std::{fmt, sync::Arc};
 
 /// Most places a path may come by: `$..*..*` over a large document ends here, without a result.
 const MAX_PLACES: usize = 10_000;
+
+/// Most bytes of what a path finds: what lies in one another is found, and copied, once at each level.
+const MAX_FOUND_BYTES: usize = 1 << 20;
 
 /// Most steps of a path: far beyond what documents nest.
 const MAX_STEPS: usize = 32;
@@ -70,6 +74,13 @@ impl JsonPath {
         }
         if self.steps.iter().all(|step| matches!(step, Step::Name(_) | Step::Position(_))) {
             return found.first().map_or(Cell::Null, |found| cell(found));
+        }
+        let mut bytes = 0;
+        for place in &found {
+            bytes += weight(place, MAX_FOUND_BYTES);
+            if bytes > MAX_FOUND_BYTES {
+                return Cell::Null;
+            }
         }
         Cell::Json(Arc::new(found.into_iter().cloned().collect::<Vec<_>>().into()))
     }
@@ -209,5 +220,20 @@ fn below<'j>(place: &'j Json, found: &mut Vec<&'j Json>) {
         let start = waiting.len();
         children(next, &mut waiting);
         waiting[start..].reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_path_finds_is_bounded_in_bytes() {
+        let nested = |text: &str| (0..10).fold(Json::from(text), |inner, _| serde_json::json!({ "a": inner }));
+        let path = JsonPath::parse("$..a").unwrap();
+        assert!(matches!(path.find(&nested("x")), Cell::Json(found) if found.as_array().unwrap().len() == 10));
+        assert!(matches!(path.find(&nested(&"x".repeat(200_000))), Cell::Null), "ten times 200 kB");
+        // One place is as large as its document allows.
+        assert!(matches!(JsonPath::parse("$.a").unwrap().find(&nested(&"x".repeat(2_000_000))), Cell::Json(_)));
     }
 }
