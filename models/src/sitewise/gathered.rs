@@ -10,7 +10,7 @@ use super::{
 };
 use crate::import::Findings;
 use index::Index;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Models and assets of all files so far.
 #[derive(Debug, Default)]
@@ -21,8 +21,19 @@ pub(crate) struct Gathered {
     asset_index: Index,
     /// What names something that no file has made yet.
     waiting: Vec<Waiting>,
-    /// Where each asset stood before this file, by the names its id derives from.
-    before: Vec<(String, Option<usize>, String)>,
+    /// Where the assets that this file moves or renames stood before it.
+    before: HashMap<usize, Before>,
+    /// How many assets there were before this file.
+    known_before: usize,
+}
+
+/// Where an asset stood before a file.
+#[derive(Debug)]
+struct Before {
+    /// By the names its id derives from.
+    identity: String,
+    parent: Option<usize>,
+    name: String,
 }
 
 /// Something about a model or an asset that is not there yet.
@@ -74,7 +85,10 @@ impl Gathered {
         }
         self.asset_index.add(&asset.thing, position);
         match known {
-            Some(position) => merge::asset(&mut self.assets[position], asset),
+            Some(position) => {
+                self.remember(position);
+                merge::asset(&mut self.assets[position], asset);
+            }
             None => self.assets.push(asset),
         }
         for Child { hierarchy, child } in children {
@@ -119,14 +133,20 @@ impl Gathered {
         self.asset_index.find(reference, |index| &self.assets[index].thing)
     }
 
-    /// Begins a file: remembers where assets stand.
+    /// Begins a file.
     pub fn begin_file(&mut self) {
-        self.before = (0..self.assets.len())
-            .map(|index| {
-                let asset = &self.assets[index];
-                (self.identity(index), asset.parent.as_ref().map(|(parent, _)| *parent), asset.thing.name.clone())
-            })
-            .collect();
+        self.before.clear();
+        self.known_before = self.assets.len();
+    }
+
+    /// Remembers where an asset stands, before the file says something else of it.
+    fn remember(&mut self, index: usize) {
+        if index < self.known_before && !self.before.contains_key(&index) {
+            let asset = &self.assets[index];
+            let parent = asset.parent.as_ref().map(|(parent, _)| *parent);
+            let before = Before { identity: self.path(index, &self.before), parent, name: asset.thing.name.clone() };
+            self.before.insert(index, before);
+        }
     }
 
     /// Ends a file: what was said of things that came later in it finds them now, and what moved keeps its former path.
@@ -136,7 +156,7 @@ impl Gathered {
                 self.waiting.push(waiting);
             }
         }
-        for (index, (identity, parent, name)) in std::mem::take(&mut self.before).into_iter().enumerate() {
+        for (index, Before { identity, parent, name }) in std::mem::take(&mut self.before) {
             let asset = &mut self.assets[index];
             let moved = parent.is_some() && asset.parent.as_ref().map(|(parent, _)| *parent) != parent;
             if (moved || asset.thing.name != name) && asset.first_path.is_none() {
@@ -213,17 +233,23 @@ impl Gathered {
             }
             next = self.assets[index].parent.as_ref().map(|(parent, _)| *parent);
         }
+        self.remember(child);
         self.assets[child].parent = Some((above, hierarchy));
     }
 
     /// The path an asset's id derives from: the first it had.
     pub fn identity(&self, index: usize) -> String {
+        self.path(index, &HashMap::new())
+    }
+
+    /// The same, as it was where that is remembered.
+    fn path(&self, index: usize, before: &HashMap<usize, Before>) -> String {
         let mut parts = Vec::new();
         let mut next = Some(index);
         // Placing refuses circles, so this ends.
         while let Some(index) = next {
             let asset = &self.assets[index];
-            if let Some(first) = &asset.first_path {
+            if let Some(first) = before.get(&index).map(|before| &before.identity).or(asset.first_path.as_ref()) {
                 parts.push(first.clone());
                 break;
             }
@@ -232,5 +258,52 @@ impl Gathered {
         }
         parts.reverse();
         parts.join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sitewise::Reader;
+    use serde_json::{Value, json};
+
+    fn add(gathered: &mut Gathered, document: &Value) {
+        let mut findings = Findings::default();
+        gathered.begin_file();
+        Reader::new(&mut findings, 0, false).document(document, "$", gathered);
+    }
+
+    #[test]
+    fn only_what_a_file_moves_or_renames_is_remembered_where_it_stood() {
+        let mut gathered = Gathered::default();
+        let asset = |id: &str, name: &str| json!({ "assetExternalId": id, "assetName": name, "assetModelExternalId": "m" });
+        let child = |id: &str| json!({ "externalId": id, "hierarchyExternalId": "h" });
+        let with = |id: &str, name: &str, children: &[&str]| {
+            let children: Vec<Value> = children.iter().map(|id| child(id)).collect();
+            let mut asset = asset(id, name);
+            asset["assetHierarchies"] = children
+                .into_iter()
+                .map(|mut child| {
+                    child["childAssetExternalId"] = child["externalId"].take();
+                    child["externalId"] = child["hierarchyExternalId"].take();
+                    child
+                })
+                .collect();
+            asset
+        };
+        let many: Vec<Value> = (0..50).map(|n| asset(&format!("a{n}"), &format!("A {n}"))).collect();
+        let mut first = many.clone();
+        first.push(with("line", "Line", &["a0", "a1"]));
+        add(&mut gathered, &json!({ "assets": first }));
+        gathered.end_of_file(&mut Findings::default());
+        let index =
+            |gathered: &Gathered, name: &str| gathered.assets.iter().position(|asset| asset.thing.name == name).unwrap();
+        assert_eq!(gathered.identity(index(&gathered, "A 0")), "Line/A 0");
+        // The line gets another name, and one of its machines too.
+        add(&mut gathered, &json!({ "assets": [with("line", "Line B", &["a0", "a1"]), asset("a0", "First")] }));
+        assert!(gathered.before.len() <= 3, "{:?}", gathered.before);
+        gathered.end_of_file(&mut Findings::default());
+        assert_eq!(gathered.identity(index(&gathered, "First")), "Line/A 0");
+        assert_eq!(gathered.identity(index(&gathered, "A 1")), "Line/A 1");
     }
 }
