@@ -36,6 +36,7 @@ mod tree;
 mod units;
 
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
+pub(crate) use model::{MAX_KEY, RESERVED};
 pub use render::render;
 pub use schema::schema;
 pub use tree::MAX_FILE_BYTES;

@@ -147,8 +147,11 @@ pub(super) fn draft_of<'n>(name: &str, at: At, kind: KindDraft<'n>) -> PropertyD
     }
 }
 
+/// Longest name of a property, model or detector.
+pub(crate) const MAX_KEY: usize = 64;
+
 /// Words of the expression language cannot be names.
-const RESERVED: [&str; 14] = [
+pub(crate) const RESERVED: [&str; 14] = [
     "and",
     "or",
     "not",
@@ -173,12 +176,12 @@ pub(super) fn check_name(report: &Report<'_>, kind: &str, name: &str, at: At) {
     let mut characters = name.chars();
     let first = characters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
     let rest = characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if !first || !rest || name.len() > 64 {
+    if !first || !rest || name.len() > MAX_KEY {
         let plain: String =
             name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
         let plain = plain.trim_matches('_').trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
-        let hint = match plain.is_empty() || plain.len() > 64 {
-            true => "write small letters, digits and _; at most 64".to_owned(),
+        let hint = match plain.is_empty() || plain.len() > MAX_KEY {
+            true => format!("write small letters, digits and _; at most {MAX_KEY}"),
             false => format!("write small letters, digits and _: `{plain}`"),
         };
         report.error(at, "name", format!("`{name}` cannot be the name of a {kind}"), hint);

@@ -1,28 +1,10 @@
 //! Names of SiteWise as names of a plant file: `Torque (KiloNewton Meter)` becomes `torque_kilo_newton_meter`.
 
+use crate::plant_file::{MAX_KEY, RESERVED};
 use std::collections::HashSet;
 
-/// Longest key of a plant file.
-const MAX_KEY: usize = 64;
 /// Longest name of an asset in a plant file, in bytes.
 const MAX_ASSET_NAME: usize = 128;
-/// Words that have another meaning in formulas or models.
-const TAKEN: [&str; 14] = [
-    "and",
-    "or",
-    "not",
-    "in",
-    "true",
-    "false",
-    "null",
-    "if",
-    "parent",
-    "acknowledged",
-    "shelved",
-    "suppressed",
-    "asset",
-    "detector",
-];
 
 /// A key from a name: small letters, digits and `_`. Never empty.
 pub(super) fn key(name: &str, otherwise: &str) -> String {
@@ -53,7 +35,7 @@ pub(super) fn key(name: &str, otherwise: &str) -> String {
         return otherwise.to_owned();
     }
     let key = if key.starts_with(|first: char| first.is_ascii_digit()) { format!("_{key}") } else { key.to_owned() };
-    let key = if TAKEN.contains(&key.as_str()) { format!("{key}_") } else { key };
+    let key = if RESERVED.contains(&key.as_str()) { format!("{key}_") } else { key };
     key.chars().take(MAX_KEY).collect()
 }
 
