@@ -80,6 +80,16 @@ pub enum PathStep {
     Index(usize),
 }
 
+impl PathStep {
+    /// What a path leads to in a message.
+    pub fn follow<'m>(path: &[Self], message: &'m serde_json::Value) -> Option<&'m serde_json::Value> {
+        path.iter().try_fold(message, |value, step| match step {
+            Self::Name(name) => value.get(&**name),
+            Self::Index(index) => value.get(*index),
+        })
+    }
+}
+
 /// What set an evaluation off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventTrigger {

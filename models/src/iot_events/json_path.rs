@@ -1,5 +1,6 @@
 //! A place inside a message: `motorId`, `payload.deviceId`, `` sensor.`motor id`[2].value ``.
 
+use crate::expression::event::PathStep;
 use serde_json::Value;
 use std::{fmt, sync::Arc};
 
@@ -10,13 +11,7 @@ const MAX_BYTES: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct JsonPath {
     text: Arc<str>,
-    steps: Arc<[Step]>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Step {
-    Member(Box<str>),
-    Index(usize),
+    steps: Arc<[PathStep]>,
 }
 
 impl JsonPath {
@@ -46,10 +41,7 @@ impl JsonPath {
 
     /// What a message holds there.
     pub fn find<'v>(&self, message: &'v Value) -> Option<&'v Value> {
-        self.steps.iter().try_fold(message, |value, step| match step {
-            Step::Member(name) => value.get(&**name),
-            Step::Index(index) => value.get(*index),
-        })
+        PathStep::follow(&self.steps, message)
     }
 
     /// As written.
@@ -64,24 +56,24 @@ impl fmt::Display for JsonPath {
     }
 }
 
-fn member<'t>(rest: &'t str, steps: &mut Vec<Step>) -> Result<&'t str, String> {
+fn member<'t>(rest: &'t str, steps: &mut Vec<PathStep>) -> Result<&'t str, String> {
     if let Some(quoted) = rest.strip_prefix('`') {
         let (name, rest) = quoted.split_once('`').ok_or("a ` is never closed")?;
-        steps.push(Step::Member(name.into()));
+        steps.push(PathStep::Name(name.into()));
         return Ok(rest);
     }
     let end = rest.find(['.', '[']).unwrap_or(rest.len());
     if end == 0 {
         return Err("a member's name is missing".into());
     }
-    steps.push(Step::Member(rest[..end].into()));
+    steps.push(PathStep::Name(rest[..end].into()));
     Ok(&rest[end..])
 }
 
-fn index<'t>(inside: &'t str, steps: &mut Vec<Step>) -> Result<&'t str, String> {
+fn index<'t>(inside: &'t str, steps: &mut Vec<PathStep>) -> Result<&'t str, String> {
     let (digits, rest) = inside.split_once(']').ok_or("a [ is never closed")?;
     let index = digits.trim().parse().map_err(|_| format!("`{digits}` is no position in a list"))?;
-    steps.push(Step::Index(index));
+    steps.push(PathStep::Index(index));
     Ok(rest)
 }
 

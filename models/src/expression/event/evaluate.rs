@@ -40,10 +40,12 @@ impl Evaluation<'_> {
         Ok(match &node.kind {
             EventKind::Literal(value) => value.into(),
             EventKind::Template(parts) => self.template(parts)?,
-            EventKind::Input { input, path } => match self.scene.input(input).and_then(|message| attribute(message, path)) {
-                Some(value) => Cell::from_json(value),
-                None => Cell::Undefined,
-            },
+            EventKind::Input { input, path } => {
+                match self.scene.input(input).and_then(|message| PathStep::follow(path, message)) {
+                    Some(value) => Cell::from_json(value),
+                    None => Cell::Undefined,
+                }
+            }
             EventKind::Variable(name) => self.scene.variable(name).map_or(Cell::Undefined, |value| (&value).into()),
             EventKind::SiteWise(path) => self.scene.sitewise(path).map_or(Cell::Undefined, |value| Cell::from_json(&value)),
             EventKind::Unary(operator, operand) => values::unary(*operator, self.node(operand)?)?,
@@ -99,12 +101,4 @@ fn truth(operator: BinaryOperator, cell: &Cell) -> Result<bool, Failure> {
         cell if cell.is_missing() => Ok(false),
         cell => Err(format!("{} takes Booleans, here is `{cell}`", values::written(operator)).into()),
     }
-}
-
-/// What a path leads to in a message.
-fn attribute<'m>(message: &'m serde_json::Value, path: &[PathStep]) -> Option<&'m serde_json::Value> {
-    path.iter().try_fold(message, |value, step| match step {
-        PathStep::Name(name) => value.get(&**name),
-        PathStep::Index(index) => value.get(*index),
-    })
 }
