@@ -321,9 +321,9 @@ fn general(size: f64, precision: usize) -> String {
     if exponent >= -4 && places >= 0 { fixed(size, places.unsigned_abs() as usize) } else { rounded }
 }
 
-/// Thousands apart: `1,234,567.5`.
+/// Thousands apart, of the whole part alone: `1,234,567.5`.
 fn grouped(digits: &str) -> String {
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, rest) = digits.split_at(digits.find(['.', 'e']).unwrap_or(digits.len()));
     let mut text = String::new();
     for (position, digit) in whole.char_indices() {
         if position > 0 && (whole.len() - position).is_multiple_of(3) {
@@ -331,10 +331,7 @@ fn grouped(digits: &str) -> String {
         }
         text.push(digit);
     }
-    match fraction {
-        Some(fraction) => format!("{text}.{fraction}"),
-        None => text,
-    }
+    text + rest
 }
 
 #[cfg(test)]
@@ -372,6 +369,9 @@ mod tests {
             ("%g", 0.00001234, "1.23400e-05"),
             ("%g", 1234567.0, "1.23457e+06"),
             ("%g", 0.0, "0.00000"),
+            ("%,.1g", 1e6, "1e+06"),
+            ("%,.3g", 1e300, "1.00e+300"),
+            ("%,.7g", 1234567.0, "1,234,567"),
             ("%d", 42.0, "42"),
             ("%,d", 1234567.0, "1,234,567"),
             ("%05d", -42.0, "-0042"),
