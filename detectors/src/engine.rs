@@ -14,6 +14,7 @@ use crate::{
 };
 use andon_models::{
     AssetId, CommandId, EventId, Point, SeriesId, Timestamp, Tqv, Value,
+    admission::MAX_AHEAD,
     alarm::{AlarmVerb, LONGEST_SHELVING},
     catalog::Catalog,
     command::{Command, CommandOutcome, controls_fingerprint},
@@ -49,6 +50,8 @@ pub struct Engine {
     by_name: HashMap<(AssetId, Arc<str>), u32>,
     /// The latest that the caller's time has been.
     latest: Timestamp,
+    /// The latest that instances had seen by their snapshots.
+    stored: Timestamp,
     /// Instances by when the caller's time should move them.
     due: BTreeSet<(Timestamp, u32)>,
     /// Names what may be written by this definition.
@@ -110,6 +113,7 @@ impl Engine {
             routes: Vec::new(),
             by_name: HashMap::new(),
             latest: Timestamp::MIN,
+            stored: Timestamp::MIN,
             due: BTreeSet::new(),
             controls: "".into(),
             prepared: Vec::new(),
@@ -157,9 +161,9 @@ impl Engine {
                 self.gone.push(snapshot);
                 continue;
             };
+            self.stored = self.stored.max(snapshot.seen);
             let instance = &mut self.instances[number as usize];
             instance.detector.restore(&mut self.desk, snapshot);
-            self.latest = self.latest.max(instance.detector.body.seen);
             instance.detector.body.out = Outbox::default();
             match (instance.detector.has_started(), instance.detector.body.has_notes()) {
                 (false, _) => restored.started_over += 1,
@@ -189,6 +193,7 @@ impl Engine {
             self.disarm(reason, &mut actions);
         }
         self.desk.arming.controls = self.controls.clone();
+        self.heed_seeds();
         self.heed_clock(&mut actions);
         for gone in std::mem::take(&mut self.gone) {
             let subject: Arc<str> = format!("{}/{}", gone.asset_path, gone.detector).into();
@@ -329,6 +334,23 @@ impl Engine {
             });
         }
         self.sorted = sorted;
+    }
+
+    /// Says how late the caller's time was before the start, by what instances have seen. Snapshots follow the caller's time; samples
+    /// are of clocks that may be ahead, so only those further ahead than any that is let in say that it went back.
+    fn heed_seeds(&mut self) {
+        let now = self.desk.now;
+        let newest = self.instances.iter().map(|instance| instance.detector.body.newest).max();
+        let went_back = self.stored > now + MOST_AHEAD || newest.is_some_and(|newest| newest > now + MAX_AHEAD);
+        self.latest = self.latest.max(self.stored);
+        for instance in &mut self.instances {
+            if !went_back {
+                instance.detector.body.heed_seeds(now);
+            }
+            if instance.detector.has_started() {
+                self.latest = self.latest.max(instance.detector.body.seen);
+            }
+        }
     }
 
     /// When the caller's time goes back, all that detectors know goes back with it: a timer keeps what was left of it, and samples

@@ -37,8 +37,10 @@ pub(crate) struct Body {
     pub(super) leaf: Option<usize>,
     pub(super) since: Timestamp,
     pub seen: Timestamp,
+    /// What it had seen by its snapshot, without the samples it was seeded with.
+    pub(super) stored_seen: Timestamp,
     /// Time of the newest sample.
-    pub(super) newest: Timestamp,
+    pub newest: Timestamp,
     /// How far its devices' clocks lag, in nanoseconds.
     pub(super) behind: i64,
     /// Groups with their last leaf.
@@ -116,6 +118,7 @@ impl Body {
             leaf: None,
             since: Timestamp::MIN,
             seen: Timestamp::MIN,
+            stored_seen: Timestamp::MIN,
             newest: Timestamp::MIN,
             behind: 0,
             history: Vec::new(),
@@ -222,6 +225,17 @@ impl Body {
     /// The event time by the caller's time, which goes on in silence too.
     pub fn event_now(&self, now: Timestamp) -> Timestamp {
         self.instant.max(shift(now, -self.behind))
+    }
+
+    /// Takes what it was seeded with for no later than live samples count: those of a clock far ahead are of now.
+    pub fn heed_seeds(&mut self, now: Timestamp) {
+        if self.newest > now + MOST_AHEAD {
+            self.newest = now;
+        }
+        if self.seen > now + MOST_AHEAD {
+            self.seen = now.max(self.stored_seen);
+            self.instant = self.seen;
+        }
     }
 
     pub(super) fn be_at(&mut self, instant: Timestamp) {

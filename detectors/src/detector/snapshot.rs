@@ -133,6 +133,7 @@ impl Body {
         self.last_transition = snapshot.last_transition;
         self.failures = snapshot.failures;
         self.last_failure = snapshot.last_failure;
+        self.stored_seen = snapshot.seen;
         self.seen = self.seen.max(snapshot.seen);
         self.behind = snapshot.behind;
         self.since = snapshot.since;

@@ -163,3 +163,20 @@ fn when_the_clock_goes_back_the_rate_of_a_control_counts_on_and_ends() {
         assert!(played.contains("> write stop_request = true"), "{played}");
     }
 }
+
+#[test]
+fn a_restart_beside_a_device_that_is_fast_is_no_clock_that_went_back() {
+    for ahead in [200, 420, 590] {
+        let mut stage = Stage::with(vec![detector("overheat", STOP), detector("slow", HOLD)]);
+        let fast = |time: u64| time + ahead;
+        stage.play(&format!("{T} temp 60@{}\n{} running true\n{} count 1", fast(T), T + 1, T + 2));
+        let requested = stage.engine.unfinished_commands();
+        assert_eq!(requested.len(), 1);
+        stage.play(&format!("{} temp 61@{}", T + 3, fast(T + 3)));
+        let told = stage.restart(Timestamp::from_seconds((T + 4).cast_signed()), None);
+        assert_same(&crate::testing::words(&told), "");
+        let played = stage.play(&format!("{} time", T + 5));
+        assert!(!played.contains("the clock went back") && !played.contains("expired"), "{ahead}: {played}");
+        assert_eq!(stage.engine.unfinished_commands(), requested);
+    }
+}
