@@ -64,6 +64,13 @@ impl Desk {
         self.arming.clone_from(&earlier.arming);
         self.foreign.clone_from(&earlier.foreign);
         self.minute.clone_from(&earlier.minute);
+        // Instances were restored with the commands they remember; those of instances that are gone count as well.
+        for (control, times) in &earlier.decided {
+            let known = self.decided.entry(control.clone()).or_default();
+            if times.len() > known.len() {
+                known.clone_from(times);
+            }
+        }
     }
 
     /// Why nothing may be written at all now; none if it may.

@@ -13,6 +13,9 @@ use crate::{AssetId, CommandId, SeriesId, TagId, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
 
+/// Final commands that a detector remembers over a restart for the rates of its controls: no rate may count more.
+pub const REMEMBERED_COMMANDS: u32 = 64;
+
 /// One write that was decided, with everything its checks and its delivery need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Command {

@@ -433,3 +433,23 @@ fn mistakes_about_oee_are_named() {
     check("early: closed", "erly: closed", "did you mean `early`?");
     check("reason: [why, why_too]", "reason: [why, whytoo]", "did you mean `why_too`?");
 }
+
+#[test]
+fn a_rate_counts_no_more_writes_than_are_remembered_over_a_restart() {
+    let with = |rate: &str| {
+        format!(
+            "plant: {{ name: T, timezone: UTC }}
+sources: {{ plc: {{ modbus: tcp://10.0.0.1:502, unit: 1, writes: allow }} }}
+models:
+  pump:
+    controls:
+      speed: {{ to: holding/1 uint16 @plc, min: 0, max: 9, verify: 2s, at_most: {rate} }}
+assets:
+  P 1: {{ model: pump, plc: plc }}
+"
+        )
+    };
+    assert_eq!(said(&with("64 per 1h")), "");
+    assert!(said(&with("65 per 1h")).contains("`at_most: 65 per 1h` is more than 64"), "{}", said(&with("65 per 1h")));
+    assert!(loaded(&with("4000000000 per 1h")).plant.is_none());
+}

@@ -12,15 +12,12 @@ use crate::{
 use andon_models::{
     CommandId, EventId, Point, Tqv, Value,
     alarm::AlarmState,
-    command::{Command, CommandState},
+    command::{Command, CommandState, REMEMBERED_COMMANDS},
     definition::Control,
     detector::ActionKind,
     event::{CommandChange, Event, EventBody, Publication, SystemNotice},
 };
 use std::sync::Arc;
-
-/// Most final commands a detector remembers for its rate limits over a restart.
-const REMEMBERED_COMMANDS: usize = 64;
 
 impl Scene<'_> {
     /// Runs actions in order.
@@ -276,7 +273,7 @@ impl Body {
                 && limit.is_some_and(|(_, span)| policy::counts_at(life.command.decided_at, span, now))
         };
         let mut position = 0;
-        let mut spare = self.commands.len().saturating_sub(REMEMBERED_COMMANDS);
+        let mut spare = self.commands.len().saturating_sub(REMEMBERED_COMMANDS as usize);
         self.commands.retain(|life| {
             let final_one = life.state().is_final();
             let keep = position == last || !final_one || (counts(life) && spare == 0);

@@ -2,7 +2,7 @@
 
 use crate::{
     Action,
-    testing::{Stage, assert_same, check},
+    testing::{Stage, assert_same, check, detector},
 };
 use andon_models::{Timestamp, command::CommandState, event::EventBody};
 
@@ -195,4 +195,15 @@ fn just_before_sending_everything_is_checked_once_more() {
     assert_eq!(may_send(&mut stage, 4), Err("interlock `running` does not hold".into()));
     stage.play("4 disarm");
     assert_eq!(may_send(&mut stage, 4), Err("writes are disarmed: kim disarmed them".into()));
+}
+
+#[test]
+fn the_rate_of_a_control_counts_what_a_detector_that_is_gone_wrote() {
+    let write = "a\n  go on count do write stop_request = true";
+    let mut stage = Stage::with(vec![detector("overheat", write), detector("other", write)]);
+    stage.play("1 running true\n2 count 1");
+    // Two per hour are allowed, and each of them wrote one.
+    stage.edit(Timestamp::from_seconds(3), vec![detector("overheat", write)]);
+    let played = stage.play("3.5 arm\n4 count 2");
+    assert!(played.contains("refused: at most 2 per 1h are allowed, and 2 were decided in that time"), "{played}");
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Value, ValueType,
     address::{Address, ModbusType},
+    command::REMEMBERED_COMMANDS,
     definition::{CounterRule, Hierarchy, ModelIndex, ModelKind, Origin, Scaling},
     window::WindowSpec,
 };
@@ -340,6 +341,13 @@ impl<'r> Declaration<'r> {
         let (text, node) = fields.text("at_most")?;
         let parts = text.split_once(" per ").map(|(count, span)| (count.trim().parse(), crate::time::parse_duration(span)));
         match parts {
+            Some((Ok(count), Some(_))) if count > REMEMBERED_COMMANDS => {
+                let message =
+                    format!("`at_most: {text}` is more than {REMEMBERED_COMMANDS}, and no more are counted over a restart");
+                let hint = "write a shorter span with fewer: `60 per 1m`, not `3600 per 1h`";
+                self.report.error(node.at, "form", message, hint);
+                None
+            }
             Some((Ok(count), Some(span))) if count > 0 && !span.is_zero() => Some((count, span)),
             _ => {
                 self.report.error(node.at, "form", format!("`at_most: {text}` is not a rate"), "write `4 per 1h`");
