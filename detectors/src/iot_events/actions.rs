@@ -7,7 +7,7 @@ use super::{
     scene::Scene,
 };
 use andon_models::{
-    Value,
+    Value, ValueType,
     expression::event::EventOutcome,
     iot_events::{self, Action, ActionKind, Formula, MAX_TIMER_SECONDS, PayloadType},
 };
@@ -170,7 +170,10 @@ fn fitting(field: &str, value: Value) -> Result<Json, Reason> {
         | "propertyValue.timestamp.offsetInNanos" => match &value {
             Value::Integer(number) => Ok((*number).into()),
             Value::String(text) => text.trim().parse::<i64>().map(Json::from).map_err(|_| wrong("a whole number", &value)),
-            Value::Double(number) if number.fract() == 0.0 => Ok((*number as i64).into()),
+            Value::Double(_) => match value.clone().coerce(ValueType::Integer) {
+                Some(Value::Integer(number)) => Ok(number.into()),
+                _ => Err(wrong("a whole number", &value)),
+            },
             _ => Err(wrong("a whole number", &value)),
         },
         "propertyValue.value.doubleValue" => match &value {
@@ -197,5 +200,21 @@ fn beginning(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_no_whole_one_of_64_bits_is_not_sent_as_one() {
+        let whole =
+            |number: f64| fitting("propertyValue.value.integerValue", Value::Double(number)).map_err(|why| why.to_string());
+        assert_eq!(whole(-3.0), Ok(Json::from(-3)));
+        assert_eq!(whole(-9_223_372_036_854_775_808.0), Ok(Json::from(i64::MIN)));
+        for number in [0.5, 1e300, -1e300, 9_223_372_036_854_775_808.0] {
+            assert!(whole(number).is_err_and(|why| why.starts_with("expected a whole number")), "{number}");
+        }
     }
 }
