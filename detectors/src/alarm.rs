@@ -200,9 +200,10 @@ impl Alarm {
         let by_hand = self.kept.suppressed_by_hand;
         match verb {
             AlarmVerb::Suppress if by_hand => return Err("the alarm is suppressed by hand already"),
-            AlarmVerb::Unsuppress if self.state() == AlarmState::Suppressed && !by_hand => {
+            AlarmVerb::Unsuppress if self.kept.suppressed_by_design && !by_hand => {
                 return Err("the alarm is suppressed by design, as long as the plant stands so");
             }
+            AlarmVerb::Unsuppress if !by_hand => return Err("the alarm is not suppressed"),
             AlarmVerb::Suppress => self.kept.suppressed_by_hand = true,
             AlarmVerb::Unsuppress => self.kept.suppressed_by_hand = false,
             _ => {}
@@ -292,6 +293,7 @@ impl Alarm {
             active: self.kept.active,
             latched: self.kept.latched,
             suppressed: self.is_suppressed(),
+            by_design: self.kept.suppressed_by_design,
             acknowledge: self.settings().acknowledge,
             life_cycle: self.settings().life_cycle,
             refused: None,

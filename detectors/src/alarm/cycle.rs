@@ -26,6 +26,8 @@ pub(super) struct Talk {
     pub latched: bool,
     /// Whether anything suppresses it.
     pub suppressed: bool,
+    /// Whether the plant does, as long as it stands so.
+    pub by_design: bool,
     /// Whether somebody has to acknowledge it.
     pub acknowledge: bool,
     pub life_cycle: LifeCycle,
@@ -136,7 +138,10 @@ impl Cycle {
         match event {
             Told::Verb(AlarmVerb::Unsuppress) => Transition(context.uncovered()),
             Told::Verb(AlarmVerb::Acknowledge | AlarmVerb::Shelve | AlarmVerb::Unshelve | AlarmVerb::Reset) => {
-                context.refuse("the alarm is suppressed by design")
+                context.refuse(match context.by_design {
+                    true => "the alarm is suppressed by design",
+                    false => "the alarm is suppressed by hand; end the suppression first",
+                })
             }
             _ => Super,
         }

@@ -95,9 +95,9 @@ fn every_verb_in_every_state_by_isa() {
          D B D A G ! H ! I ! ! D D
          E B E F G ! H ! I ! ! E E
          F B F ! G ! H ! I ! A F F
-         G G G ! G A G G I ! ! G G
+         G G G ! G A G ! I ! ! G G
          H H H ! ! ! ! A I ! ! H H
-         I I I ! ! ! I I ! A ! I I",
+         I I I ! ! ! I ! ! A ! I I",
     );
 }
 
@@ -112,10 +112,29 @@ fn a_latched_alarm_stays_until_it_is_acknowledged_and_reset() {
          D B D A G ! H ! I ! ! D D
          E B E F G ! H ! I ! ! E E
          F B F ! G ! H ! I ! A F F
-         G G G ! G A G G I ! ! G G
+         G G G ! G A G ! I ! ! G G
          H H H ! ! ! ! A I ! ! H H
-         I I I ! ! ! I I ! A ! I I",
+         I I I ! ! ! I ! ! A ! I I",
     );
+}
+
+#[test]
+fn a_refusal_says_who_suppresses_and_nobody_ends_what_nobody_began() {
+    let hand = Hand { by: "kim".into(), until: None };
+    let settings = AlarmSettings::default();
+    let told = |alarm: &mut Alarm, verb| alarm.handle(seconds(1), verb, &hand).unwrap_err();
+    let mut alarm = standing(AlarmState::Suppressed, &settings);
+    assert_eq!(told(&mut alarm, AlarmVerb::Acknowledge), "the alarm is suppressed by hand; end the suppression first");
+    alarm.kept.suppressed_by_design = true;
+    assert_eq!(told(&mut alarm, AlarmVerb::Acknowledge), "the alarm is suppressed by design");
+    for state in [AlarmState::Normal, AlarmState::Unacknowledged, AlarmState::Shelved, AlarmState::OutOfService] {
+        assert_eq!(told(&mut standing(state, &settings), AlarmVerb::Unsuppress), "the alarm is not suppressed", "{state}");
+    }
+    // What somebody suppressed while it was shelved can be ended there.
+    let mut alarm = standing(AlarmState::Shelved, &settings);
+    alarm.handle(seconds(1), AlarmVerb::Suppress, &hand).unwrap();
+    assert!(alarm.handle(seconds(2), AlarmVerb::Unsuppress, &hand).is_ok());
+    assert_eq!(told(&mut alarm, AlarmVerb::Unsuppress), "the alarm is not suppressed");
 }
 
 #[test]
@@ -137,9 +156,9 @@ fn every_verb_in_every_state_by_iot_events() {
          D B D A G ! H ! I ! A D D
          E B E F G ! H ! I ! A E E
          F B F ! G ! H ! I ! A F F
-         G G G ! G A G G I ! A G G
+         G G G ! G A G ! I ! A G G
          H H H ! ! ! ! A I ! ! H H
-         I I I ! ! ! I I ! A ! I I",
+         I I I ! ! ! I ! ! A ! I I",
     );
 }
 
