@@ -6,13 +6,17 @@ use super::{
     scene::{Dispatch, OfModel, Scene},
 };
 use crate::hierarchy::Tree;
-use andon_models::{EventId, Timestamp, Value, expression::event::PathStep};
+use andon_models::{EventId, Timestamp, Value, document::weight, expression::event::PathStep};
 use serde_json::Value as Json;
 use statig::blocking::{IntoStateMachineExt, StateMachine};
 use std::{sync::Arc, time::Duration};
 
 /// A remembered message that weighs more is cut down to what expressions read of it: there may be a hundred thousand.
 const MAX_KEPT_BYTES: usize = 1_024;
+
+/// Of what expressions read of a message no more is remembered; what goes beyond reads as undefined. AWS takes messages of a kilobyte,
+/// which weigh a few of these.
+const MAX_READ_BYTES: usize = 16 * 1_024;
 
 /// A detector for one key.
 pub(super) struct Instance {
@@ -124,48 +128,33 @@ impl Body {
     /// Remembers a message.
     pub fn remember(&mut self, input: usize, payload: &Arc<Json>) {
         let heard = &self.program.inputs[input];
-        let kept = if weight(payload) > MAX_KEPT_BYTES { Arc::new(cut(heard, payload)) } else { payload.clone() };
+        let kept =
+            if weight(payload, MAX_KEPT_BYTES) > MAX_KEPT_BYTES { Arc::new(cut(heard, payload)) } else { payload.clone() };
         self.inputs[input] = Some(kept);
     }
-}
-
-/// About how many bytes a message takes, as far as that matters here.
-fn weight(value: &Json) -> usize {
-    const NODE: usize = 32;
-    match value {
-        Json::String(text) => NODE + text.len(),
-        Json::Array(items) => add(NODE, items.iter()),
-        Json::Object(members) => add(NODE * (1 + members.len()), members.values()),
-        Json::Null | Json::Bool(_) | Json::Number(_) => NODE,
-    }
-}
-
-fn add<'v>(mut sum: usize, values: impl Iterator<Item = &'v Json>) -> usize {
-    for value in values {
-        if sum > MAX_KEPT_BYTES {
-            break;
-        }
-        sum += weight(value);
-    }
-    sum
 }
 
 /// What expressions read of a message, at its place.
 fn cut(heard: &Heard, payload: &Json) -> Json {
     let mut kept = Json::Null;
+    let mut left = MAX_READ_BYTES;
     for path in &heard.paths {
-        if let Some(value) = follow(payload, path) {
+        let Some(value) = PathStep::follow(path, payload) else { continue };
+        let takes = path.iter().map(place_of).sum::<usize>() + weight(value, left);
+        if takes <= left {
+            left -= takes;
             put(&mut kept, path, value);
         }
     }
     kept
 }
 
-fn follow<'v>(value: &'v Json, path: &[PathStep]) -> Option<&'v Json> {
-    path.iter().try_fold(value, |value, step| match step {
-        PathStep::Name(name) => value.get(&**name),
-        PathStep::Index(index) => value.get(*index),
-    })
+/// What a step of a path takes by itself: a member with its name, or a list up to the place.
+fn place_of(step: &PathStep) -> usize {
+    match step {
+        PathStep::Name(name) => weight(&Json::Null, 0) + name.len(),
+        PathStep::Index(index) => weight(&Json::Null, 0).saturating_mul(index.saturating_add(1)),
+    }
 }
 
 fn put(kept: &mut Json, path: &[PathStep], value: &Json) {
@@ -190,5 +179,29 @@ fn put(kept: &mut Json, path: &[PathStep], value: &Json) {
                 put(&mut items[*index], rest, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn kept(payload: &Json, paths: &[&str]) -> Json {
+        let step = |step: &str| step.parse().map_or_else(|_| PathStep::Name(step.into()), PathStep::Index);
+        let path = |path: &&str| path.split('.').filter(|step| !step.is_empty()).map(step).collect();
+        cut(&Heard { name: "in".into(), paths: paths.iter().map(path).collect() }, payload)
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_message_is_bounded() {
+        let names: serde_json::Map<String, Json> = (0..20).map(|n| (format!("{n}{}", "k".repeat(100)), json!(1))).collect();
+        assert!(weight(&names.into(), usize::MAX) > 2_000, "names weigh as well");
+        let list: Vec<usize> = (0..100_000).collect();
+        let payload = json!({ "a": 1, "list": list, "text": "x".repeat(1 << 20), "b": { "c": "here" } });
+        let all = ["a", "list", "list.3", "list.90000", "text", "b.c"];
+        assert_eq!(kept(&payload, &all), json!({ "a": 1, "list": [null, null, null, 3], "b": { "c": "here" } }));
+        assert_eq!(kept(&payload, &[""]), Json::Null, "a whole message");
+        assert_eq!(kept(&json!({ "b": { "c": 1 } }), &[""]), json!({ "b": { "c": 1 } }));
     }
 }
