@@ -29,7 +29,7 @@ models:
     measurements:
       level: { from: holding/0 float32 @plc }
     controls:
-      drain: { type: bool, to: coil/7 @plc, allow: [true, false], verify: 5s, at_most: 1000 per 1h }
+      drain: { type: bool, to: coil/7 @plc, allow: [true, false], verify: 5s, at_most: 60 per 1m }
     detectors:
       full:
         initial: normal
