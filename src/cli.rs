@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod data;
 mod demo;
+mod explain;
 mod export;
 mod import;
 mod notify;
@@ -58,6 +59,8 @@ enum Command {
     Alarms(alarms::Alarms),
     /// Tries whether a notification gets to its target.
     Notify(notify::Notify),
+    /// Explains how a value came about, with its formula, numbers and inputs.
+    Explain(explain::Explain),
     /// Imports values from CSV and Parquet files, or definitions of AWS IoT SiteWise.
     Import(import::Import),
     /// Exports values, or the answer to a statement, to Parquet or CSV; or models and assets for AWS IoT SiteWise.
@@ -94,6 +97,7 @@ impl Cli {
             Command::Query(query) => query.run(),
             Command::Alarms(alarms) => alarms.run(),
             Command::Notify(notify) => notify.run(),
+            Command::Explain(explain) => explain.run(),
             Command::Import(import) => import.run(),
             Command::Export(export) => export.run(),
             Command::Backtest(backtest) => backtest.run(),

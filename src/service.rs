@@ -11,7 +11,7 @@ pub mod lease;
 pub mod metrics_worker;
 pub mod notify;
 pub mod pipeline;
-pub mod schedule;
+pub mod recompute;
 pub mod sources;
 pub mod sql_users;
 pub mod storage;
@@ -30,7 +30,6 @@ use self::{
     lease::Leases,
     notify::{Notifier, carrier::Carrier},
     pipeline::{Message, Pipeline},
-    schedule::Schedule,
     sources::Sources,
     store::Store,
     telemetry::Standing,
@@ -43,6 +42,7 @@ use andon_models::{
     event::{Event, EventBody},
     notice::Notice,
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
+    schedule::Schedule,
 };
 use andon_query::{
     Batch, Historian, HistorianOptions, QueryError, Recovered,
@@ -195,7 +195,8 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     world.start_notifications(&carrier);
     tokio::spawn(retain(historian.clone(), now.clone()));
     let (effects, effects_task) = Effects::start(world.clone());
-    let metrics = tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone()));
+    let metrics =
+        tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone(), now.clone()));
 
     tokio::spawn(storage::watch(historian.watch_storage()?, messages.clone(), now.clone()));
 

@@ -9,6 +9,7 @@ pub(crate) mod inputs;
 pub(crate) mod instances;
 pub(crate) mod lines;
 pub(crate) mod live;
+pub(crate) mod oee;
 mod openapi;
 pub(crate) mod overview;
 pub(crate) mod plant;
@@ -56,6 +57,12 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/inputs/{input}", post(inputs::message))
         .route("/instances", get(instances::list))
         .route("/instances/{detector}", get(instances::one))
+        .route("/oee", get(oee::figures))
+        .route("/stops", get(oee::stops::list))
+        .route("/stops/{id}/reason", post(oee::stops::reason))
+        .route("/stops/{id}/split", post(oee::stops::split))
+        .route("/stops/{id}/comment", post(oee::stops::comment))
+        .route("/explain", get(oee::explain::explain))
         .route("/sources", get(sources::list))
         .route("/events", get(events::list))
         .route("/sql", post(sql::run))

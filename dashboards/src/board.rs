@@ -184,12 +184,7 @@ impl Figures {
         let window = shift.so_far(now);
         let with_oee: Vec<AssetIndex> =
             (0..app.plant().assets.len()).map(AssetIndex).filter(|asset| app.model(*asset).has_oee()).collect();
-        let oee: HashMap<AssetIndex, OeeRecord> = stream::iter(with_oee)
-            .map(|asset| async move { Ok::<_, QueryError>((asset, app.state.historian.oee_record(asset, window).await?)) })
-            .buffer_unordered(PARALLEL)
-            .try_filter_map(async |(asset, result)| Ok(result.map(|record| (asset, record))))
-            .try_collect()
-            .await?;
+        let oee: HashMap<AssetIndex, OeeRecord> = oee_records(app, with_oee, window).await?.into_iter().collect();
         let paced: Vec<(AssetIndex, AssetIndex)> =
             app.lines.iter().filter_map(|line| Some((line.asset, pace(app, line, &oee)?))).collect();
         let strips = stream::iter(paced)
@@ -205,6 +200,20 @@ impl Figures {
             .await?;
         Ok(Self { shift, as_of: now, oee, strips, sparks })
     }
+}
+
+/// OEE of several assets in any span, in their order. One without figures is left out.
+pub(crate) async fn oee_records(
+    app: &App,
+    assets: Vec<AssetIndex>,
+    window: Window,
+) -> Result<Vec<(AssetIndex, OeeRecord)>, QueryError> {
+    stream::iter(assets)
+        .map(|asset| async move { Ok::<_, QueryError>((asset, app.state.historian.oee_record(asset, window).await?)) })
+        .buffered(PARALLEL)
+        .try_filter_map(async |(asset, record)| Ok(record.map(|record| (asset, record))))
+        .try_collect()
+        .await
 }
 
 /// The machine whose figures stand for a line: the line itself if it has an OEE block, else the one that held it back most.

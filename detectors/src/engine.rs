@@ -394,6 +394,9 @@ impl Engine {
                 let reason = format!("no detector of an asset takes messages of the input `{}`", message.input);
                 return actions.push(Action::Refuse(OperatorRefusal::NotNow(reason.into())));
             }
+            OperatorDeed::EditStop { .. } => {
+                return actions.push(Action::Refuse(OperatorRefusal::NotNow("stops are no matter of detectors".into())));
+            }
             OperatorDeed::Acknowledge { asset, detector, note } => (asset, detector, AlarmVerb::Acknowledge, &**note, None),
             OperatorDeed::Shelve { asset, detector, span, note } => {
                 if let Some(reason) = shelving_fault(*span, note) {

@@ -4,6 +4,7 @@ use crate::{
     AssetId, CommandId, EventId, Quality, Timestamp, Value,
     alarm::{AlarmState, AlarmVerb, Priority},
     command::CommandState,
+    window::Window,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub enum EventBody {
     Row(TableRow),
     /// A person did something.
     Deed(Deed),
+    /// Figures of a closed window changed.
+    Revision(Revision),
     /// The system noticed something: a source lost or back, a gap, a quarantined file.
     System(SystemNotice),
 }
@@ -199,6 +202,32 @@ pub struct TableRow {
     pub payload: Arc<str>,
 }
 
+/// A change of the figures of a closed window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The kind of window: `5m`, `shift`.
+    pub spec: Arc<str>,
+    /// The window.
+    pub window: Window,
+    /// Counts the revisions of this window and asset, from 1 on.
+    pub number: u64,
+    /// Why: late data, a stop that was explained.
+    pub cause: Arc<str>,
+    /// What changed.
+    pub changes: Vec<RevisedFigure>,
+}
+
+/// One figure before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RevisedFigure {
+    /// Key of the metric.
+    pub property: Arc<str>,
+    /// Its value before; `Null` if it had none.
+    pub before: Value,
+    /// Its value now; `Null` if it has none.
+    pub after: Value,
+}
+
 /// An operator's deed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deed {
@@ -229,7 +258,7 @@ impl Explanation {
 }
 
 impl EventBody {
-    /// The kind as stored: `transition`, `alarm`, `command`, `notification`, `publication`, `row`, `deed`, `system`.
+    /// The kind as stored: `transition`, `alarm`, `command`, `notification`, `publication`, `row`, `deed`, `revision`, `system`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Transition(_) => "transition",
@@ -239,6 +268,7 @@ impl EventBody {
             Self::Publication(_) => "publication",
             Self::Row(_) => "row",
             Self::Deed(_) => "deed",
+            Self::Revision(_) => "revision",
             Self::System(_) => "system",
         }
     }

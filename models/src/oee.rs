@@ -26,6 +26,7 @@ mod losses;
 mod pieces;
 mod reasons;
 mod result;
+mod shown;
 mod stops;
 mod timeline;
 mod totals;
@@ -35,6 +36,7 @@ pub use evaluate::evaluate;
 pub use losses::{BigLoss, Waterfall, WaterfallStep};
 pub use reasons::{LossClass, Reason, Reasons};
 pub use result::{Loss, OeeRecord, OeeResult, Stop};
+pub use shown::{OeeFigures, OeeLosses, ReasonLoss};
 pub use totals::{NoValue, OeeTotals};
 
 /// Name of the hidden property that keeps what people say about stops.

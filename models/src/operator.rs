@@ -1,6 +1,6 @@
 //! What a person may ask of the running plant.
 
-use crate::{AssetId, command::HandRole, iot_events::InputMessage};
+use crate::{AssetId, command::HandRole, iot_events::InputMessage, oee::edits::StopEdit};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -100,6 +100,17 @@ pub enum OperatorDeed {
     },
     /// Hands a message to the detectors that listen to an input.
     Message(InputMessage),
+    /// Says why a machine stood, splits a stop or comments on it.
+    EditStop {
+        /// The machine.
+        asset: AssetId,
+        /// What is done: `assign_reason`, `split_stop` or `comment_stop`.
+        verb: Arc<str>,
+        /// The stop, and what was said before and is said now, in words.
+        detail: Arc<str>,
+        /// What holds from now on.
+        edits: Vec<StopEdit>,
+    },
     /// Allows (`true`) or forbids (`false`) all writes to machines.
     Arm {
         /// Whether writes are allowed.

@@ -50,6 +50,11 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// The last whole second up to it.
+    pub const fn whole_second(self) -> Self {
+        Self(self.0.div_euclid(1_000_000_000).saturating_mul(1_000_000_000))
+    }
+
     /// The span since `earlier`; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(i128::from(self.0) - i128::from(earlier.0)).unwrap_or(0))

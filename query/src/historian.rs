@@ -29,15 +29,18 @@ use crate::{
     Batch, DataStream, EventFilter, HistorianOptions, HistorianStats, QueryError, Receipt, SqlAnswer, SqlLimits,
     TableDescription, Target,
     directory::Directory,
-    history, metric, rollup, sql,
+    history, metric,
+    metric::Revised,
+    rollup, sql,
     table::{events, points::PointsTable},
     transfer::{self, ExportFilter},
 };
 use andon_models::{
     Point, SeriesId, Timestamp, Tqv, ValueType,
     catalog::Catalog,
-    definition::{AssetIndex, ModelIndex},
+    definition::{AssetIndex, ModelIndex, PropertyIndex},
     event::Event,
+    explained::ValueExplanation,
     oee::{OeeRecord, OeeResult},
     window::{Window, WindowSpec},
 };
@@ -320,6 +323,39 @@ impl Historian {
     /// When history cannot be read, or the historian was opened for questions only.
     pub async fn compute(&self, model: ModelIndex, spec: &WindowSpec, windows: &[Window]) -> Result<Vec<Point>, QueryError> {
         metric::compute(&self.inner.session, self.points(), self.catalog()?, model, spec, windows).await
+    }
+
+    /// Computes windows again that were computed before. Only figures that are different are given back, with what they were.
+    ///
+    /// # Errors
+    /// When history cannot be read, or the historian was opened for questions only.
+    pub async fn revise(&self, model: ModelIndex, spec: &WindowSpec, windows: &[Window]) -> Result<Revised, QueryError> {
+        metric::revise(&self.inner.session, self.points(), self.catalog()?, model, spec, windows).await
+    }
+
+    /// The time of the first value of a series after an instant.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn next_time(&self, series: SeriesId, after: Timestamp) -> Result<Option<Timestamp>, QueryError> {
+        if self.latest(series).is_none_or(|latest| latest.time <= after) {
+            return Ok(None);
+        }
+        metric::next_time(&self.inner.session, self.points(), series, after).await
+    }
+
+    /// How a figure or any other value of an asset came about.
+    ///
+    /// # Errors
+    /// When history cannot be read, or the historian was opened for questions only.
+    pub async fn explain(
+        &self,
+        asset: AssetIndex,
+        property: PropertyIndex,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<ValueExplanation, QueryError> {
+        metric::explain(&self.inner.session, self.points(), self.catalog()?, asset, property, at, now).await
     }
 
     /// The OEE of an asset in any span, with its stops and losses. None when its model has no `oee:` block.

@@ -14,15 +14,19 @@ mod collect;
 mod compiler;
 #[cfg(test)]
 mod differential;
+mod explain;
 mod inputs;
 mod oee;
+mod revise;
 mod row_rule;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod windowed;
 
+pub use explain::explain;
 pub use oee::{oee, record};
+pub use revise::{Revised, next_time, revise};
 
 use crate::error::QueryError;
 use andon_models::{

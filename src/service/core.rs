@@ -4,22 +4,25 @@
 
 mod beats;
 mod refused;
+mod stops;
 #[cfg(test)]
 mod tests;
 
 pub use self::refused::Refused;
-use self::{beats::Beats, refused::Refusals};
+use self::{beats::Beats, refused::Refusals, stops::OpenStops};
 
 use super::keyed::{Count, Keyed};
 use andon_dashboards::{AskInstances, Counted, Instances};
 use andon_detectors::{Action, Arming, Engine, HAND, Input};
 use andon_models::{
-    Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
+    AssetId, Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
     catalog::Catalog,
     command::{Command, HandWrite, Prepared},
     definition::PropertyKind,
+    event::Deed,
     iot_events::InputMessage,
     notice::Notice,
+    oee::edits::StopEdit,
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
     snapshot::{CommandSnapshot, DetectorSnapshot},
     transform::Transforms,
@@ -55,6 +58,7 @@ pub struct Core {
     keyed: Keyed,
     refusals: Refusals,
     beats: Beats,
+    stops: OpenStops,
     /// Keys of the kept documents of detectors that the definition does not have any more.
     forget: Vec<String>,
 }
@@ -126,6 +130,7 @@ impl Core {
             catalog,
             refusals,
             beats,
+            stops: OpenStops::default(),
             forget: Vec::new(),
         }
     }
@@ -133,6 +138,7 @@ impl Core {
     /// Takes over from an earlier run: detector snapshots as kept, newest values as stored. Repeats no action.
     pub fn restore(&mut self, kept: &HashMap<String, Vec<u8>>, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
         self.transforms.seed(latest);
+        self.stops = OpenStops::restore(&self.catalog, latest);
         let mut snapshots = Vec::new();
         for (key, document) in kept.iter().filter(|(key, _)| key.starts_with("detector/")) {
             match serde_json::from_slice::<DetectorSnapshot>(document) {
@@ -190,8 +196,9 @@ impl Core {
     }
 
     /// Takes computed points: closed or recomputed metrics.
-    pub fn points(&mut self, now: Timestamp, points: Vec<Point>) -> Step {
+    pub fn points(&mut self, now: Timestamp, mut points: Vec<Point>) -> Step {
         let mut step = Step::default();
+        self.stops.end(&mut points);
         if !points.is_empty() {
             let actions = self.engine.step(now, Input::Samples(&points));
             step.batch.points = points;
@@ -237,7 +244,24 @@ impl Core {
         if let OperatorDeed::Message(message) = &request.deed {
             return self.message(now, message);
         }
+        if let OperatorDeed::EditStop { asset, verb, detail, edits } = &request.deed {
+            let deed = Deed { by: request.by.clone(), verb: verb.clone(), detail: detail.clone() };
+            return self.edit_stop(now, *asset, edits, deed);
+        }
         self.decide(now, Input::Operator(request))
+    }
+
+    /// Keeps what somebody says about a stop, and that it was said.
+    fn edit_stop(&mut self, now: Timestamp, asset: AssetId, edits: &[StopEdit], deed: Deed) -> Step {
+        let machine = stops::machine(&self.catalog, asset);
+        let edited = machine.and_then(|machine| Some((machine, self.stops.edit(&self.catalog, machine, edits)?)));
+        let Some((machine, points)) = edited else {
+            let refusal = OperatorRefusal::NotNow("it has no OEE of its own, so no stops".into());
+            return Step { refusal: Some(refusal), ..Step::default() };
+        };
+        let mut step = self.points(now, points);
+        step.batch.events.push(stops::said(&self.catalog, machine, now, deed));
+        step
     }
 
     /// Takes any other input of the detectors.

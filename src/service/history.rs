@@ -8,13 +8,14 @@ use super::{
     clock::Now,
     core::{Core, Effect, Step},
     effects::outcome,
-    schedule::GRACE,
+    recompute::{self, Computed},
 };
 use andon_detectors::Input;
 use andon_models::{
     AssetId, Sample, TagId, Timestamp, Tqv, Value,
     command::CommandState,
     operator::{OperatorDeed, OperatorRequest},
+    schedule::GRACE,
 };
 use andon_query::{Batch, Historian, Receipt};
 use anyhow::Context;
@@ -127,10 +128,14 @@ async fn compute(opened: &mut Opened, until: Timestamp) -> anyhow::Result<u64> {
             return Ok(computed);
         }
         for job in &jobs {
-            let points = opened.historian.compute(job.model, &job.spec, &job.windows).await?;
+            let Computed { figures: points, events, reach } =
+                recompute::compute(&opened.historian, &opened.catalog, job, until).await?;
             computed += points.len() as u64;
-            let keep = opened.schedule.computed(job, &points);
-            opened.historian.append(Batch { points, keep, ..Batch::default() }).await?;
+            let mut keep = opened.schedule.computed(job, &points);
+            for (series, late, next) in reach {
+                keep.extend(opened.schedule.reach(series, late, next));
+            }
+            opened.historian.append(Batch { points, events, keep, ..Batch::default() }).await?;
         }
         let keep = opened.schedule.settled();
         opened.historian.append(Batch { keep, ..Batch::default() }).await?;

@@ -1,7 +1,7 @@
 //! Computes due metrics beside the pipeline: one plan per model and window kind, children before parents.
 
-use super::{pipeline::Message, schedule::Job, telemetry};
-use andon_models::catalog::Catalog;
+use super::{clock::Now, pipeline::Message, recompute, telemetry};
+use andon_models::{catalog::Catalog, schedule::Job};
 use andon_query::Historian;
 use std::sync::Arc;
 use tokio::{
@@ -15,12 +15,13 @@ pub async fn run(
     historian: Historian,
     mut due: mpsc::Receiver<Vec<Job>>,
     messages: mpsc::Sender<Message>,
+    now: Now,
 ) {
     while let Some(jobs) = due.recv().await {
         for job in jobs {
             let (model, window) = (&*catalog.plant.models[job.model.0].name, job.spec.name());
             let start = Instant::now();
-            let figures = historian.compute(job.model, &job.spec, &job.windows).await;
+            let figures = recompute::compute(&historian, &catalog, &job, now()).await;
             telemetry::metric_plan(model, &window, start.elapsed());
             let figures = figures.inspect_err(
                 |error| tracing::error!(model, window, %error, "metrics could not be computed; tried again later"),

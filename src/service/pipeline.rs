@@ -6,7 +6,7 @@ use super::{
     clock::Now,
     core::{Core, Effect, Step},
     effects::{Durable, Effects},
-    schedule::{Job, Schedule},
+    recompute::Computed,
     telemetry,
     unrecorded::Unrecorded,
 };
@@ -14,9 +14,10 @@ use andon_dashboards::{AskInstances, LiveHub, Prepare, Write};
 use andon_detectors::Input;
 use andon_ingest::Delivery;
 use andon_models::{
-    Point, Value,
+    Value,
     command::{Command, CommandOutcome},
     operator::{OperatorRefusal, OperatorRequest},
+    schedule::{Job, Schedule},
 };
 use andon_query::{Batch, Historian};
 use std::{sync::Arc, time::Duration};
@@ -54,7 +55,7 @@ pub enum Message {
     /// What became of a command.
     Outcome(CommandOutcome),
     /// The figures of a job, or none if they could not be computed; answered once they can be read.
-    Computed(Job, Option<Vec<Point>>, oneshot::Sender<()>),
+    Computed(Job, Option<Computed>, oneshot::Sender<()>),
     /// Everything that was due is computed and stored.
     MetricsDone,
     /// Something to be remembered.
@@ -226,7 +227,7 @@ impl Pipeline {
             }
             Message::Computed(job, figures, reply) => {
                 match figures {
-                    Some(figures) => self.figures(&job, figures).await,
+                    Some(computed) => self.figures(&job, computed).await,
                     None => self.schedule.failed(&job, now),
                 }
                 // The metric worker may have gone; then nobody waits for the answer.
@@ -269,9 +270,18 @@ impl Pipeline {
         }
     }
 
-    async fn figures(&mut self, job: &Job, figures: Vec<Point>) {
-        let mut step = self.core.points((self.now)(), figures);
+    async fn figures(&mut self, job: &Job, computed: Computed) {
+        let mut step = self.core.points((self.now)(), computed.figures);
+        step.batch.events.extend(computed.events);
         step.batch.keep.extend(self.schedule.computed(job, &step.batch.points));
+        for (series, late, next) in computed.reach {
+            step.batch.keep.extend(self.schedule.reach(series, late, next));
+        }
+        if self.schedule.overflown() {
+            tracing::error!(
+                "late values touched more closed windows than are kept in mind; the oldest figures among them stay as they were"
+            );
+        }
         self.store(step, Vec::new(), None).await;
     }
 

@@ -1,13 +1,15 @@
 //! The description of the interface, made from the handlers and the shapes they answer with.
 
+mod figures;
 mod shapes;
 
+pub(crate) use figures::{ExplainedDocument, OeeFiguresDocument, OeeLossesDocument};
 pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, SnapshotDocument, SourceDocument};
 
 use crate::{
     api::{
-        alarms, assets, commands, detectors, events, inputs, instances, lines, live, overview, plant, schema, series, sources,
-        sql, write,
+        alarms, assets, commands, detectors, events, inputs, instances, lines, live, oee, overview, plant, schema, series,
+        sources, sql, write,
     },
     error::ErrorBody,
     health,
@@ -48,6 +50,12 @@ use utoipa::OpenApi;
         alarms::verbs::reset,
         alarms::verbs::comment,
         alarms::measures::measures,
+        oee::figures,
+        oee::stops::list,
+        oee::stops::reason,
+        oee::stops::split,
+        oee::stops::comment,
+        oee::explain::explain,
         sources::list,
         events::list,
         inputs::message,

@@ -6,8 +6,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
 /// Operations that answer nothing, or no JSON; other tests look at them.
-const OTHERWISE: [&str; 19] = [
+const OTHERWISE: [&str; 21] = [
     "/inputs/{input}",
+    "/reason",
+    "/split",
     "/release",
     "/commands/prepare",
     "/commands/confirm",
@@ -70,6 +72,12 @@ fn addresses(service: &Service, path: &str) -> Vec<String> {
         "/api/instances/{detector}" => vec![format!("{address}?key=M-1")],
         "/api/lines/{asset}" => vec!["/api/lines/Line%201".into()],
         "/api/events" => vec![address.clone(), format!("{address}?kind=alarm,transition&asset={asset}&limit=2&from=0")],
+        "/api/oee" => vec![address.clone(), format!("{address}?losses=true&asset={asset}")],
+        "/api/stops" => vec![format!("{address}?asset={asset}")],
+        "/api/explain" => ["oee", "temp_avg", "running", "fill_temp"]
+            .iter()
+            .map(|of| format!("{address}?asset={asset}&property={of}"))
+            .collect(),
         _ => vec![address],
     }
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 pub const MAX_STATEMENT: usize = 2_000;
 
 /// What somebody said about a span of time in which a machine stood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopEdit {
-    /// From when to when it holds.
+    /// From when to when it holds. [`Timestamp::MAX`] is its end as long as the stop goes on: a blank one follows when the machine runs.
     pub span: Window,
     /// What was said.
     pub statement: Statement,
@@ -43,7 +43,20 @@ struct Stored {
     statement: Statement,
 }
 
+impl Statement {
+    /// Whether nothing is said: it only ends what was said before.
+    pub fn is_blank(&self) -> bool {
+        self.reason.is_empty() && self.comment.is_empty()
+    }
+}
+
 impl StopEdit {
+    /// Ends what was said before.
+    pub fn blank(from: Timestamp) -> Self {
+        let statement = Statement { reason: "".into(), comment: "".into(), by: "".into(), at: from };
+        Self { span: Window { start: from, end: Timestamp::MAX }, statement }
+    }
+
     /// The text that is stored at the start of the span.
     pub fn text(&self) -> String {
         let stored = Stored { until: self.span.end, statement: self.statement.clone() };
@@ -101,6 +114,17 @@ mod tests {
         assert_eq!(StopEdit::read(edit.span.start, &edit.text()), Some(edit.clone()));
         assert_eq!(StopEdit::read(edit.span.end, &edit.text()), None, "it would hold for no time");
         assert_eq!(StopEdit::read(edit.span.start, "jam"), None);
+    }
+
+    #[test]
+    fn a_blank_statement_ends_what_was_said_of_a_stop_that_went_on() {
+        let mut open = edit(10, 20, "jam");
+        open.span.end = Timestamp::MAX;
+        let blank = StopEdit::blank(Timestamp::from_seconds(25));
+        assert_eq!(StopEdit::read(blank.span.start, &blank.text()), Some(blank.clone()), "it is kept like any");
+        let holds = in_force(&[blank, open]);
+        assert_eq!((holds[0].span, &*holds[0].statement.reason), (edit(10, 25, "jam").span, "jam"));
+        assert!(holds[1].statement.is_blank() && !holds[0].statement.is_blank());
     }
 
     proptest! {

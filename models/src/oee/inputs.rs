@@ -100,13 +100,18 @@ impl AssetModel {
         own.or_else(|| self.oee_of.as_ref().and_then(|of| of.target))
     }
 
+    /// The kinds of windows with OEE, and the keys of their records.
+    pub fn oee_records(&self) -> impl Iterator<Item = (&WindowSpec, &Arc<str>)> {
+        let records = self.properties.iter().filter(|property| &*property.name == OEE_RECORD);
+        records.filter_map(|property| match &property.kind {
+            PropertyKind::Metric { window, .. } => Some((window, &property.key)),
+            _ => None,
+        })
+    }
+
     /// Key of the records of a window kind; none without an OEE block or for other windows.
     pub fn record_key(&self, spec: &WindowSpec) -> Option<Arc<str>> {
-        let record = |property: &&crate::definition::Property| {
-            let PropertyKind::Metric { window, .. } = &property.kind else { return false };
-            &*property.name == OEE_RECORD && window == spec
-        };
-        self.properties.iter().find(record).map(|property| property.key.clone())
+        self.oee_records().find(|(window, _)| *window == spec).map(|(_, key)| key.clone())
     }
 }
 

@@ -26,7 +26,8 @@ struct Given {
 /// All stops that touch the window, by time.
 pub(super) fn stops(definition: &OeeDefinition, inputs: &OeeInputs, segments: &[Segment]) -> Vec<Stop> {
     let tracks: Vec<_> = inputs.reasons.iter().map(|track| in_order(track)).collect();
-    let edits = edits::in_force(&inputs.edits);
+    let mut edits = edits::in_force(&inputs.edits);
+    edits.retain(|edit| !edit.statement.is_blank());
     let joined = by_class(segments);
     let mut stops = Vec::new();
     for (index, segment) in joined.iter().enumerate() {

@@ -36,6 +36,15 @@ impl Inputs {
                 }
             }
         }
+        Self::with(catalog, feeds)
+    }
+
+    /// One series by itself.
+    pub fn of_series(catalog: &Catalog, series: SeriesId) -> Self {
+        Self::with(catalog, BTreeMap::from([(series, vec![Feed { asset: 0, slot: 0 }])]))
+    }
+
+    fn with(catalog: &Catalog, feeds: BTreeMap<SeriesId, Vec<Feed>>) -> Self {
         let constant = |series: &SeriesId| Some((*series, attribute(catalog, *series)?));
         Self { constants: feeds.keys().filter_map(constant).collect(), feeds }
     }

@@ -17,7 +17,7 @@ use super::columns::time_type;
 /// Text columns, between `nanos` and `body`. What does not apply to a kind is null.
 pub const TEXTS: [(&str, &str); 20] = [
     ("id", "identity of the event; the same decision has the same one"),
-    ("kind", "transition, alarm, command, notification, publication, row, deed or system"),
+    ("kind", "transition, alarm, command, notification, publication, row, deed, revision or system"),
     ("asset_id", "asset it is about"),
     ("asset", "path of the asset"),
     ("detector", "detector it came from"),
@@ -158,6 +158,13 @@ impl Parts {
                 self.set("trigger", &deed.verb);
                 self.set("actor", &deed.by);
                 self.set("message", &deed.detail);
+            }
+            EventBody::Revision(revision) => {
+                self.set("trigger", "revision");
+                self.set("rule", &revision.spec);
+                self.set("message", &revision.cause);
+                self.set("value", revision.number);
+                self.since = Some(revision.window.end);
             }
             EventBody::System(notice) => {
                 self.set("actor", &notice.subject);

@@ -64,8 +64,33 @@ enum EventBodyDocument {
     Row { table: String, operation: String, key: String, payload: String },
     /// A person did something.
     Deed { by: String, verb: String, detail: String },
+    /// Figures of a closed window changed. `number` counts the revisions of this window and asset, `cause` says why; `changes` is empty
+    /// when only stops or losses by reason did.
+    Revision { spec: String, window: WindowDocument, number: u64, cause: String, changes: Vec<RevisedFigureDocument> },
     /// The system noticed something; `level` is `info`, `warning` or `error`.
     System { subject: String, level: String, message: String },
+}
+
+/// A span of time: after `start`, up to and with `end`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Window)]
+pub(super) struct WindowDocument {
+    /// The last instant before it.
+    start: Time,
+    /// Its last instant.
+    end: Time,
+}
+
+/// One figure before and after.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RevisedFigure)]
+struct RevisedFigureDocument {
+    /// Key of the metric.
+    property: String,
+    /// Its value before; null if it had none.
+    before: Datum,
+    /// Its value now; null if it has none.
+    after: Datum,
 }
 
 /// Why a detector moved.

@@ -1,7 +1,7 @@
 //! Tests of the schedule. Times are seconds after a midnight.
 
 use super::*;
-use crate::service::testing::{at, catalog, good, series};
+use crate::{catalog::SeriesDirectory, plant_file};
 
 const PLANT: &str = "
 plant: { name: Test, timezone: UTC }
@@ -27,6 +27,26 @@ assets:
     machines:
       Press A: { model: press, plc: plc }
 ";
+
+/// So many seconds after midnight of 2 March 2026, a Monday, UTC.
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_seconds(1_772_409_600 + second)
+}
+
+fn catalog(text: &str) -> Arc<Catalog> {
+    let loaded = plant_file::load(&[("plant.yaml".into(), text.into())], &|_| None);
+    let plant = loaded.plant.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()))
+}
+
+fn series(catalog: &Catalog, asset: &str, property: &str) -> SeriesId {
+    let asset = catalog.plant.asset_at(asset).unwrap();
+    catalog.series_named(asset, property).unwrap_or_else(|| panic!("{property} of {asset:?}"))
+}
+
+fn good(series: SeriesId, second: i64, value: f64) -> Point {
+    Point { series, tqv: Tqv::good(at(second), value.into()) }
+}
 
 /// A schedule and what was kept of it, as the historian would.
 struct Stage {
@@ -88,7 +108,7 @@ impl Stage {
                 }];
             let figures = figures.into_iter().flatten();
             let point = |(asset, name): &(&str, &str), window: &Window| Point {
-                tqv: andon_models::Tqv::good(window.end, 1.0.into()),
+                tqv: crate::Tqv::good(window.end, 1.0.into()),
                 series: series(&self.catalog, asset, name),
             };
             let points: Vec<Point> =
@@ -247,7 +267,7 @@ fn touched_windows_are_bounded() {
     let mut stage = Stage::new((windows + 100) * 300);
     (0..windows + 100).for_each(|window| stage.sample("temp", window * 300 + 1));
     assert_eq!(stage.kept.len(), MAX_TOUCHED);
-    assert_eq!(stage.schedule.touched.values().map(BTreeSet::len).sum::<usize>(), MAX_TOUCHED);
+    assert_eq!(stage.schedule.touched.values().map(BTreeMap::len).sum::<usize>(), MAX_TOUCHED);
 }
 
 #[test]
@@ -269,3 +289,5 @@ fn a_new_window_kind_counts_as_closed_until_the_start() {
     stage.restart(4_000);
     assert_eq!(stage.due(4_000), "press 1h 3600");
 }
+
+mod late;

@@ -1,0 +1,447 @@
+//! When metrics are computed: windows that closed, and closed windows that late data touched. Pure; the clock comes in.
+//!
+//! Nothing that is due is forgotten: up to where windows are closed is kept when their figures are stored, and a closed window that
+//! is touched is kept in the very record of the data that touched it. A restart goes on from there.
+
+mod order;
+pub mod revisions;
+#[cfg(test)]
+mod tests;
+
+use self::order::{Feeds, feeds, order};
+use crate::{
+    Point, SeriesId, Timestamp, Tqv, Value,
+    catalog::Catalog,
+    definition::ModelIndex,
+    oee::{STOP_EDITS, edits::StopEdit},
+    window::{Window, WindowSpec},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How long after its end a window waits for samples still on their way. Later ones recompute it.
+pub const GRACE: Duration = Duration::from_secs(2);
+/// Windows computed in one plan; more wait for the next round. Bounds memory of a plan.
+const MAX_WINDOWS_PER_JOB: usize = 4_096;
+/// Touched windows remembered at once, a few megabytes; beyond it a message says that figures of old windows stay as they were.
+const MAX_TOUCHED: usize = 50_000;
+/// How long touched windows wait after a plan failed, so that a broken disk is not asked ten times a second.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Key of the kept document that says up to where windows are closed.
+pub const CLOSED_KEY: &str = "schedule/closed";
+/// Prefix of the keys of kept documents that name a touched window each.
+const TOUCHED_PREFIX: &str = "schedule/touched/";
+/// Prefix of the keys of kept documents that name a series each whose late values may reach into later windows.
+const TAIL_PREFIX: &str = "schedule/tail/";
+/// How long no further late values came before it is looked how far they reach: while an outage is filled they come in pieces, and
+/// each reaches only to the next.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Documents to be kept with a record: a key and its document each, an empty one forgets the key.
+pub type Documents = Vec<(String, Vec<u8>)>;
+
+/// One thing to compute: all metrics of one model in these windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The model.
+    pub model: ModelIndex,
+    /// Which of its metrics.
+    pub spec: WindowSpec,
+    /// Which windows, in time order.
+    pub windows: Vec<Window>,
+    /// Those of them that were computed before, and why they are computed again.
+    pub revised: BTreeMap<Window, Arc<str>>,
+    /// Late values that hold until the next one of their series: [`Schedule::reach`] is told when that is.
+    pub tails: Vec<(SeriesId, Timestamp)>,
+    /// Its place in the order.
+    entry: usize,
+}
+
+/// Windows by the place of their model and kind in the order, with why they are computed again.
+type Windows = BTreeMap<usize, BTreeMap<Window, Option<Arc<str>>>>;
+
+/// A touched window as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Touched {
+    #[serde(flatten)]
+    window: Window,
+    #[serde(default)]
+    cause: Arc<str>,
+}
+
+/// A late value that holds until the next one.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Tail {
+    /// The start of the window it lies in.
+    start: Timestamp,
+    /// Its time.
+    late: Timestamp,
+}
+
+/// Says when which metrics are due.
+pub struct Schedule {
+    catalog: Arc<Catalog>,
+    /// Model and window kinds in the order they must be computed: children before parents.
+    order: Vec<(ModelIndex, WindowSpec)>,
+    /// Up to where each window kind is closed.
+    closed: HashMap<WindowSpec, Timestamp>,
+    /// The latest of these: what is newer is not late for any of them.
+    latest_closed: Timestamp,
+    /// Which entries of `order` each series feeds.
+    feeds: HashMap<SeriesId, Feeds>,
+    /// Closed windows whose figures do not hold any more.
+    touched: Windows,
+    /// Windows handed out and not computed yet.
+    under_way: Windows,
+    /// Late values whose reach is not known yet: of each series the last one of a window, by the end of that window; and where no
+    /// late one follows in the next window, for that is as far as it could reach.
+    tails: BTreeMap<(SeriesId, Timestamp), Tail>,
+    /// When they changed last; none if since the last question.
+    tails_at: Option<Timestamp>,
+    /// Whether there was no more room for touched windows since the last question.
+    overflown: bool,
+    /// Whether something was handed out and not settled yet.
+    outstanding: bool,
+    /// Keys of touched windows that a restart would find.
+    kept: BTreeSet<String>,
+    /// Touched windows wait until then.
+    retry_at: Timestamp,
+}
+
+impl Schedule {
+    /// A schedule that goes on where an earlier run stopped, by its kept documents. Window kinds these do not know count as closed
+    /// up to `from`. None counts as closed beyond `now`: a clock that was once ahead must not stop metrics for good.
+    pub fn new(catalog: Arc<Catalog>, from: Timestamp, now: Timestamp, kept: &HashMap<String, Vec<u8>>) -> Self {
+        let order = order(&catalog);
+        let document = kept.get(CLOSED_KEY).and_then(|document| serde_json::from_slice(document).ok());
+        let borders: HashMap<String, Timestamp> = document.unwrap_or_default();
+        let border = |spec: &WindowSpec| borders.get(&spec.name()).map_or(from, |border| now.min(*border));
+        let closed: HashMap<_, _> = order.iter().map(|(_, spec)| (spec.clone(), border(spec))).collect();
+        let touched = kept.iter().filter(|(key, _)| key.starts_with(TOUCHED_PREFIX));
+        let tails = kept.iter().filter(|(key, _)| key.starts_with(TAIL_PREFIX));
+        let tail = |(key, document): (&String, &Vec<u8>)| {
+            let (series, end) = key.strip_prefix(TAIL_PREFIX)?.split_once('/')?;
+            let place = (SeriesId(series.parse().ok()?), Timestamp::from_nanos(end.parse().ok()?));
+            Some((place, serde_json::from_slice(document).ok()?))
+        };
+        let mut schedule = Self {
+            latest_closed: closed.values().copied().max().unwrap_or(from),
+            feeds: feeds(&catalog, &order),
+            touched: Windows::new(),
+            under_way: Windows::new(),
+            outstanding: false,
+            kept: touched.clone().chain(tails.clone()).map(|(key, _)| key.clone()).collect(),
+            tails: tails.filter_map(tail).collect(),
+            tails_at: None,
+            overflown: false,
+            retry_at: Timestamp::MIN,
+            catalog,
+            order,
+            closed,
+        };
+        for (key, document) in touched {
+            let Ok(Touched { window, cause }) = serde_json::from_slice(document) else { continue };
+            // A key that names nothing any more is forgotten when the next figures are stored.
+            if let Some(entry) = (0..schedule.order.len()).find(|entry| schedule.key(*entry, &window) == *key) {
+                schedule.touched.entry(entry).or_default().insert(window, Some(cause));
+            }
+        }
+        schedule
+    }
+
+    /// Notes samples that belong to windows already closed. The documents go into the record of these samples.
+    pub fn observe(&mut self, points: &[Point]) -> Documents {
+        self.touch(points, None, |_, _, _| true)
+    }
+
+    /// Takes computed figures. They touch closed windows that read them, but for those that will see them anyway: their own, which
+    /// were computed together, and those whose turn comes later.
+    pub fn computed(&mut self, job: &Job, figures: &[Point]) -> Documents {
+        self.under_way.remove(&job.entry);
+        let waits = |under_way: &Windows, entry: usize, window: &Window| {
+            under_way.get(&entry).is_some_and(|windows| windows.contains_key(window))
+        };
+        self.touch(figures, Some(job), |under_way, entry, window| entry != job.entry && !waits(under_way, entry, window))
+    }
+
+    /// Takes how far late values of a series reach: to the next value of the series, none when there is none. They touch all closed
+    /// windows up to there that carry them in.
+    pub fn reach(&mut self, series: SeriesId, late: Timestamp, next: Option<Timestamp>) -> Documents {
+        let entries = self.feeds.get(&series).map_or_else(Vec::new, |feeds| feeds.carried.clone());
+        let cause: Arc<str> = format!("late data of {}", self.name(series)).into();
+        self.touch_span(&entries, late, next, &cause)
+    }
+
+    fn touch_span(&mut self, entries: &[usize], from: Timestamp, to: Option<Timestamp>, cause: &Arc<str>) -> Documents {
+        let mut documents = Documents::new();
+        for entry in entries {
+            let spec = self.order[*entry].1.clone();
+            let closed = self.closed[&spec];
+            let until = to.map_or(closed, |to| {
+                // The window in which the next value lies carries the late one in, up to there.
+                spec.window_of(to, &self.catalog.plant.calendar).map_or(to, |window| window.end).min(closed)
+            });
+            for window in spec.windows(from, until, &self.catalog.plant.calendar) {
+                self.touch_window(*entry, window, cause, &mut documents);
+            }
+        }
+        documents
+    }
+
+    /// What a series is called where people read it.
+    fn name(&self, series: SeriesId) -> String {
+        self.catalog.entry(series).map_or_else(
+            || format!("series {}", series.0),
+            |entry| format!("{} {}", self.catalog.plant.assets[entry.asset.0].path, entry.key),
+        )
+    }
+
+    /// Whether there was no room for more touched windows since the last time this was asked: somebody should be told.
+    pub fn overflown(&mut self) -> bool {
+        std::mem::take(&mut self.overflown)
+    }
+
+    /// Takes a job back that could not be computed; it is due again a while later.
+    pub fn failed(&mut self, job: &Job, now: Timestamp) {
+        self.under_way.remove(&job.entry);
+        let again = job.tails.iter().map(|(series, late)| ((*series, *late), Tail { start: *late, late: *late }));
+        self.tails.extend(again);
+        if self.kept.len() + job.windows.len() > MAX_TOUCHED {
+            self.overflown = true;
+            return;
+        }
+        let again = job.windows.iter().map(|window| (*window, job.revised.get(window).cloned()));
+        self.touched.entry(job.entry).or_default().extend(again);
+        self.retry_at = now + RETRY;
+    }
+
+    /// What holds now that all figures handed out are stored. The documents go into the next record.
+    pub fn settled(&mut self) -> Documents {
+        self.outstanding = false;
+        let mut documents = vec![(CLOSED_KEY.to_owned(), self.closed_document())];
+        let mut kept = BTreeSet::new();
+        for (entry, windows) in &self.touched {
+            for (window, cause) in windows {
+                let key = self.key(*entry, window);
+                if !self.kept.contains(&key) {
+                    documents.push((key.clone(), document(window, cause)));
+                }
+                kept.insert(key);
+            }
+        }
+        for ((series, end), tail) in &self.tails {
+            let key = tail_key(*series, *end);
+            if !self.kept.contains(&key) {
+                documents.push((key.clone(), tail_document(tail)));
+            }
+            kept.insert(key);
+        }
+        documents.extend(self.kept.difference(&kept).map(|key| (key.clone(), Vec::new())));
+        self.kept = kept;
+        documents
+    }
+
+    /// What is due now, in the order it must be computed; empty if nothing, or while the last answer is not settled.
+    pub fn due(&mut self, now: Timestamp) -> Vec<Job> {
+        if self.outstanding {
+            return Vec::new();
+        }
+        let until = now - GRACE;
+        let mut due = self.close(until);
+        if now >= self.retry_at {
+            self.take_touched(&mut due);
+        }
+        let tails = self.take_tails(now);
+        if let (true, Some(feeds)) = (due.is_empty(), tails.first().and_then(|(series, _)| self.feeds.get(series))) {
+            due.extend(feeds.carried.first().map(|entry| (*entry, BTreeMap::new())));
+        }
+        self.outstanding = !due.is_empty();
+        self.under_way = due.clone();
+        let job = |(entry, windows): (usize, BTreeMap<Window, Option<Arc<str>>>)| {
+            let (model, spec) = self.order[entry].clone();
+            let revised = windows.iter().filter_map(|(window, cause)| Some((*window, cause.clone()?))).collect();
+            Job { model, spec, windows: windows.into_keys().collect(), revised, tails: Vec::new(), entry }
+        };
+        let mut jobs: Vec<Job> = due.into_iter().map(job).collect();
+        if let Some(first) = jobs.first_mut() {
+            first.tails = tails;
+        }
+        jobs
+    }
+
+    /// The late values whose reach is to be found out, once no more of them come.
+    fn take_tails(&mut self, now: Timestamp) -> Vec<(SeriesId, Timestamp)> {
+        if self.tails.is_empty() || now < *self.tails_at.get_or_insert(now) + QUIET || now < self.retry_at {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.tails).into_iter().map(|((series, _), tail)| (series, tail.late)).collect()
+    }
+
+    /// The windows that have ended by `until` and were not closed yet.
+    fn close(&mut self, until: Timestamp) -> Windows {
+        let mut due = Windows::new();
+        for (spec, closed) in &mut self.closed {
+            if until <= *closed {
+                continue;
+            }
+            let mut ended = spec.windows(*closed, until, &self.catalog.plant.calendar);
+            ended.truncate(MAX_WINDOWS_PER_JOB);
+            // With more to come the border stays at the last window taken, so that the next round goes on there.
+            *closed = if ended.len() == MAX_WINDOWS_PER_JOB { ended[ended.len() - 1].end } else { until };
+            self.latest_closed = self.latest_closed.max(*closed);
+            for (entry, _) in self.order.iter().enumerate().filter(|(_, (_, kind))| kind == spec && !ended.is_empty()) {
+                due.insert(entry, ended.iter().map(|window| (*window, None)).collect());
+            }
+        }
+        due
+    }
+
+    /// Moves touched windows to what is due, as many as fit.
+    fn take_touched(&mut self, due: &mut Windows) {
+        for (entry, touched) in &mut self.touched {
+            let windows = due.entry(*entry).or_default();
+            while windows.len() < MAX_WINDOWS_PER_JOB {
+                let Some((window, cause)) = touched.pop_first() else { break };
+                windows.insert(window, cause);
+            }
+        }
+        self.touched.retain(|_, touched| !touched.is_empty());
+        due.retain(|_, windows| !windows.is_empty());
+    }
+
+    fn touch(&mut self, points: &[Point], job: Option<&Job>, counts: impl Fn(&Windows, usize, &Window) -> bool) -> Documents {
+        let mut documents = Documents::new();
+        let mut tails = BTreeSet::new();
+        let latest_closed = self.latest_closed;
+        for Point { series, tqv } in points.iter().filter(|point| point.tqv.time <= latest_closed) {
+            let Some(feeds) = self.feeds.get(series) else { continue };
+            let feeds = feeds.clone();
+            let cause = self.cause(*series, tqv.time, job);
+            let said = if &*self.key_of(*series) == STOP_EDITS { text_of(tqv) } else { None };
+            if let Some(edit) = said.and_then(|text| StopEdit::read(tqv.time, text)) {
+                // It says itself how far it reaches.
+                let end = Some(edit.span.end).filter(|end| *end < Timestamp::MAX);
+                documents.extend(self.touch_span(&feeds.entries, edit.span.start, end, &cause));
+                continue;
+            }
+            let mut late: Option<Window> = None;
+            for entry in &feeds.entries {
+                let spec = &self.order[*entry].1;
+                let window = spec.window_of(tqv.time, &self.catalog.plant.calendar);
+                if window.map_or(tqv.time, |window| window.end) > self.closed[spec] {
+                    continue;
+                }
+                if feeds.carried.contains(entry) {
+                    let window = window.unwrap_or(Window { start: tqv.time, end: tqv.time });
+                    late = Some(late.map_or(window, |shorter| if window.span() < shorter.span() { window } else { shorter }));
+                }
+                if let Some(window) = window.filter(|window| counts(&self.under_way, *entry, window)) {
+                    self.touch_window(*entry, window, &cause, &mut documents);
+                }
+            }
+            let new = job.is_none_or(|job| job.revised.keys().any(|window| window.end == tqv.time));
+            if let Some(window) = late.filter(|_| new) {
+                tails.extend(self.tail(*series, window, tqv.time));
+            }
+        }
+        for (series, end) in tails {
+            let Some(tail) = self.tails.get(&(series, end)) else { continue };
+            documents.push((tail_key(series, end), tail_document(tail)));
+            self.kept.insert(tail_key(series, end));
+        }
+        documents
+    }
+
+    /// Notes a late value of a window, and says under which key; none if a later one is known already.
+    fn tail(&mut self, series: SeriesId, window: Window, late: Timestamp) -> Option<(SeriesId, Timestamp)> {
+        let key = (series, window.end);
+        let after = self.tails.range((series, window.end + Duration::from_nanos(1))..).next();
+        if after.is_some_and(|((of, _), tail)| *of == series && tail.start == window.end) {
+            return None;
+        }
+        self.tails.remove(&(series, window.start));
+        if self.kept.len() >= MAX_TOUCHED && !self.tails.contains_key(&key) {
+            self.overflown = true;
+            return None;
+        }
+        self.tails_at = None;
+        let tail = self.tails.entry(key).or_insert(Tail { start: window.start, late });
+        tail.late = tail.late.max(late);
+        Some(key)
+    }
+
+    /// Why a value touches closed windows.
+    fn cause(&self, series: SeriesId, time: Timestamp, job: Option<&Job>) -> Arc<str> {
+        let revised = job.and_then(|job| job.revised.iter().find(|(window, _)| window.end == time));
+        match (revised, &*self.key_of(series)) {
+            (Some((_, cause)), _) => cause.clone(),
+            (None, STOP_EDITS) => format!("stops of {} were explained", self.asset_of(series)).into(),
+            (None, _) => format!("late data of {}", self.name(series)).into(),
+        }
+    }
+
+    fn key_of(&self, series: SeriesId) -> Arc<str> {
+        self.catalog.entry(series).map(|entry| entry.key.clone()).unwrap_or_default()
+    }
+
+    fn asset_of(&self, series: SeriesId) -> Arc<str> {
+        self.catalog.entry(series).map(|entry| self.catalog.plant.assets[entry.asset.0].path.clone()).unwrap_or_default()
+    }
+
+    /// Has a closed window computed again; the first cause stays.
+    fn touch_window(&mut self, entry: usize, window: Window, cause: &Arc<str>, documents: &mut Documents) {
+        if window.end > self.closed[&self.order[entry].1] {
+            return;
+        }
+        if self.touched.get(&entry).is_some_and(|touched| touched.contains_key(&window)) {
+            return;
+        }
+        let key = self.key(entry, &window);
+        if !self.kept.contains(&key) {
+            if self.kept.len() >= MAX_TOUCHED {
+                self.overflown = true;
+                return;
+            }
+            documents.push((key.clone(), document(&window, &Some(cause.clone()))));
+            self.kept.insert(key);
+        }
+        if let Entry::Vacant(place) = self.touched.entry(entry).or_default().entry(window) {
+            place.insert(Some(cause.clone()));
+        }
+    }
+
+    fn closed_document(&self) -> Vec<u8> {
+        let closed: BTreeMap<String, Timestamp> = self.closed.iter().map(|(spec, until)| (spec.name(), *until)).collect();
+        serde_json::to_vec(&closed).expect("names and times are plain data")
+    }
+
+    fn key(&self, entry: usize, window: &Window) -> String {
+        let (model, spec) = &self.order[entry];
+        format!("{TOUCHED_PREFIX}{}/{}/{}", self.catalog.plant.models[model.0].name, spec.name(), window.end.as_nanos())
+    }
+}
+
+fn document(window: &Window, cause: &Option<Arc<str>>) -> Vec<u8> {
+    let cause = cause.clone().unwrap_or_default();
+    serde_json::to_vec(&Touched { window: *window, cause }).expect("a window is plain data")
+}
+
+fn tail_document(tail: &Tail) -> Vec<u8> {
+    serde_json::to_vec(tail).expect("times are plain data")
+}
+
+fn tail_key(series: SeriesId, end: Timestamp) -> String {
+    format!("{TAIL_PREFIX}{}/{}", series.0, end.as_nanos())
+}
+
+fn text_of(tqv: &Tqv) -> Option<&str> {
+    match &tqv.value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,78 @@
+//! Computes a job: new windows as they are, windows that were computed before with what changed and why.
+
+use andon_models::{
+    AssetId, Point, SeriesId, Timestamp,
+    catalog::Catalog,
+    event::{Event, EventBody},
+    schedule::{Job, revisions::revisions},
+    window::Window,
+};
+use andon_query::{EventFilter, Historian, QueryError};
+use std::collections::HashMap;
+
+/// Revisions of earlier days that are looked at to number new ones.
+const MAX_REVISIONS: usize = 50_000;
+/// Windows further apart than this many of their length are computed apart, so that nobody reads what lies between.
+const MAX_GAP: u32 = 16;
+
+/// What came of a job.
+#[derive(Debug, Default)]
+pub struct Computed {
+    /// Figures to store.
+    pub figures: Vec<Point>,
+    /// Revisions to record.
+    pub events: Vec<Event>,
+    /// Late values, and the next value of their series.
+    pub reach: Vec<(SeriesId, Timestamp, Option<Timestamp>)>,
+}
+
+/// Computes a job.
+///
+/// # Errors
+/// When history cannot be read.
+pub async fn compute(historian: &Historian, catalog: &Catalog, job: &Job, now: Timestamp) -> Result<Computed, QueryError> {
+    let (again, new): (Vec<Window>, Vec<Window>) = job.windows.iter().partition(|window| job.revised.contains_key(window));
+    let mut computed = Computed::default();
+    for windows in runs(&new) {
+        computed.figures.extend(historian.compute(job.model, &job.spec, windows).await?);
+    }
+    let mut changes = Vec::new();
+    for windows in runs(&again) {
+        let revised = historian.revise(job.model, &job.spec, windows).await?;
+        computed.figures.extend(revised.points);
+        changes.extend(revised.changes);
+    }
+    if let Some(first) = changes.first() {
+        let earlier = earlier(historian, first.window.start, &job.spec.name()).await?;
+        let number = |asset: AssetId, window: &Window| earlier.get(&(asset, window.end)).copied().unwrap_or(0);
+        computed.events = revisions(catalog, job, &changes, number, now);
+    }
+    for (series, late) in &job.tails {
+        computed.reach.push((*series, *late, historian.next_time(*series, *late).await?));
+    }
+    Ok(computed)
+}
+
+/// Windows in runs without large gaps.
+fn runs(windows: &[Window]) -> impl Iterator<Item = &[Window]> {
+    windows.chunk_by(|one, next| next.start.since(one.end) <= one.span() * MAX_GAP)
+}
+
+/// How often windows were revised before. A window is revised after its end, so older events do not matter.
+async fn earlier(historian: &Historian, from: Timestamp, spec: &str) -> Result<HashMap<(AssetId, Timestamp), u64>, QueryError> {
+    let filter = EventFilter {
+        kinds: vec!["revision".into()],
+        from: Some(from),
+        limit: MAX_REVISIONS,
+        ..EventFilter::default()
+    };
+    let mut counts = HashMap::new();
+    for event in historian.events(filter).await? {
+        let (EventBody::Revision(revision), Some(asset)) = (&event.body, event.asset) else { continue };
+        if &*revision.spec == spec {
+            let count: &mut u64 = counts.entry((asset, revision.window.end)).or_default();
+            *count = revision.number.max(*count);
+        }
+    }
+    Ok(counts)
+}
