@@ -90,6 +90,35 @@ test("the log says who did what", TEST, async () => {
   assert.equal(parameter("view"), "system");
 });
 
+test("OEE explains itself, and a stop gets its reason", TEST, async () => {
+  await page.goto(`${url}/oee?asset=${encodeURIComponent("Line 2")}`);
+  await seen("[data-testid=figure-oee]");
+  assert.ok((await page.locator("[data-testid=waterfall] tr").count()) >= 3);
+  await page.click("[data-testid=explain-oee]");
+  await addressed("explain");
+  await seen("[data-testid=explain-value]");
+  assert.match(await page.textContent("[data-testid=explain]"), /OEE = .* planned/);
+  await page.keyboard.press("Escape");
+  await addressed("explain", false);
+  await seen("[data-testid=stops]");
+  await page.locator("[data-testid=stop-edit]").last().click();
+  await page.fill("[data-testid=stop-reason]", "No bottles");
+  await page.fill("[data-testid=stop-comment]", "truck was late");
+  await page.click("[data-testid=stop-save]");
+  await page.waitForFunction(() => /No bottles.*truck was late/s.test(document.querySelector("[data-testid=stops]")?.textContent ?? ""));
+  await page.goto(`${url}/log`);
+  await page.waitForFunction(() => /No bottles/.test(document.querySelector("[data-testid=log]")?.textContent ?? ""));
+});
+
+test("the report of a shift is two pages at most", TEST, async () => {
+  await page.goto(`${url}/report`);
+  await seen("[data-testid=report-lines]");
+  assert.equal(await page.locator("[data-testid=report-lines] tbody tr").count(), 3);
+  const paper = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
+  const pages = paper.match(/\/Type\s*\/Page\b/g).length;
+  assert.ok(pages <= 2, `${pages} pages`);
+});
+
 test("an address that leads nowhere says so", TEST, async () => {
   const other = await demo.newPage();
   await other.goto(`${url}/lines/none`);
@@ -108,6 +137,8 @@ const PAGES = {
   "/detectors": "[data-testid=detector-row]",
   "/detectors/{filler}/overheat": "[data-testid=story]",
   "/alarms": "[data-testid=page-alarms] table, [data-testid=no-alarms]",
+  "/oee": "[data-testid=stops]",
+  "/report": "[data-testid=report-lines]",
   "/trend": ".u-over",
   "/sql": "[data-testid=sql-run]:not([disabled])",
   "/sources": "[data-testid=source-row]",

@@ -351,6 +351,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explains how a value came about: formula with its numbers, window, inputs with their counts, coverage, quality, newest revision, and a
+         *     statement that shows the raw values. It is computed again for the answer; `stored` is what is kept.
+         */
+        get: operations["oee_explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inputs/{input}": {
         parameters: {
             query?: never;
@@ -428,6 +448,23 @@ export interface paths {
         };
         /** Opens a live connection: `{"subscribe": {"series": [1, 2]}}` in; values, hints and heartbeats out. */
         get: operations["live_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oee": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives OEE figures by asset and window, oldest first. */
+        get: operations["oee_figures"];
         put?: never;
         post?: never;
         delete?: never;
@@ -549,6 +586,74 @@ export interface paths {
         put?: never;
         /** Runs one read-only statement over the whole history, up to the last durable sample. */
         post: operations["sql_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stops": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the stops of a machine, oldest first. */
+        get: operations["oee_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stops/{id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Comments on a stop. */
+        post: operations["oee_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stops/{id}/reason": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says why a machine stood. What is said of a stop that still goes on holds until the machine runs again. */
+        post: operations["oee_reason"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stops/{id}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Splits a stop in two; the second part has a reason of its own, if one is given. */
+        post: operations["oee_split"];
         delete?: never;
         options?: never;
         head?: never;
@@ -849,6 +954,23 @@ export interface components {
             source_down: string | null;
             state: null | components["schemas"]["StateView"];
         };
+        /** @description One of the six big losses. */
+        BigLoss: {
+            /**
+             * Format: int64
+             * @description How many began in the window; null for what is not counted.
+             */
+            count: number | null;
+            /** @description `breakdowns`, `setup`, `minor_stops`, `slow_cycles`, `startup_rejects` or `production_rejects`. */
+            loss: string;
+            /** Format: int64 */
+            lost_ns: number | null;
+            /**
+             * Format: double
+             * @description Pieces lost at the ideal rate of the time.
+             */
+            units: number | null;
+        };
         /** @description The span the board covers: the shift so far, else the last shift, else the day so far. */
         BoardShift: {
             /** @description Whether it is on; otherwise the figures are those of the last shift. */
@@ -1078,11 +1200,25 @@ export interface components {
             kind: "deed";
             verb: string;
         } | {
+            cause: string;
+            changes: components["schemas"]["RevisedFigure"][];
+            /** @enum {string} */
+            kind: "revision";
+            /** Format: int64 */
+            number: number;
+            spec: string;
+            window: components["schemas"]["Window"];
+        } | {
             /** @enum {string} */
             kind: "system";
             level: string;
             message: string;
             subject: string;
+        };
+        /** @description How a value came about. */
+        Explained: components["schemas"]["ValueExplanation"] & {
+            /** @description The same in words, line by line. */
+            text: string;
         };
         /** @description One input of a guard at the moment of the decision. */
         ExplainedInput: {
@@ -1097,6 +1233,44 @@ export interface components {
             unit: string;
             /** @description Its value. */
             value: components["schemas"]["Datum"];
+        };
+        /** @description A change of a figure after its window was closed. */
+        ExplainedRevision: {
+            /** @description Why. */
+            cause: string;
+            /**
+             * Format: int64
+             * @description Which, from 1 on.
+             */
+            number: number;
+            /** @description When it was made. */
+            time: components["schemas"]["Time"];
+        };
+        /** @description One series that a value was made of. */
+        ExplainedSeries: {
+            /** @description Path of its asset. */
+            asset: string;
+            /** @description The value that held when the window began, or at the instant asked for. */
+            carried: components["schemas"]["Datum"];
+            carried_time: null | components["schemas"]["Time"];
+            /** @description The first Good value in the window. */
+            first: components["schemas"]["Datum"];
+            /**
+             * Format: int64
+             * @description Good values in the window.
+             */
+            good: number;
+            /** @description The last Good value in the window. */
+            last: components["schemas"]["Datum"];
+            /**
+             * Format: int64
+             * @description Other values in the window: these are left out.
+             */
+            not_good: number;
+            /** @description Key of the property. */
+            property: string;
+            /** @description Its unit; empty if none. */
+            unit: string;
         };
         /** @description One sub-expression and its result. */
         ExplainedStep: {
@@ -1353,6 +1527,109 @@ export interface components {
             /** @description Why; what hides an alarm needs it, and so does a comment. */
             note?: string;
         };
+        /** @description OEE of windows. */
+        OeeBoard: {
+            /** @description Oldest first. */
+            rows: components["schemas"]["OeeRow"][];
+            /** @description Whether there were more rows than an answer holds; ask for a shorter span or one asset. */
+            truncated: boolean;
+            /** @description The kind of windows. */
+            window: string;
+        };
+        /**
+         * @description All figures of a window, by the names of ISO 22400-2. Ratios are fractions, names ending in `_s` are seconds; null is no value, and
+         *     `no_value_reason` says why.
+         */
+        OeeFigures: {
+            /** Format: double */
+            availability: number | null;
+            /** Format: double */
+            bad: number | null;
+            /** Format: double */
+            breakdown_s: number;
+            /** Format: double */
+            calendar_s: number;
+            /** Format: double */
+            coverage: number;
+            /** Format: double */
+            first_pass_yield: number | null;
+            /** Format: double */
+            good: number | null;
+            /** @description Performance is above 1: the ideal rate is set too low. */
+            ideal_rate_suspect: boolean;
+            /** Format: double */
+            micro_stop_s: number;
+            /** Format: double */
+            mtbf_s: number | null;
+            /** Format: double */
+            mttf_s: number | null;
+            /** Format: double */
+            mttr_s: number | null;
+            /** Format: double */
+            nee: number | null;
+            /**
+             * @description The first reason that applies: `no_planned_time`, `counter_bad`, `ideal_rate_unknown`, `no_run_time`, `no_bad_counter`, `no_count`;
+             *     empty if every figure has a value.
+             */
+            no_value_reason: string;
+            /** Format: double */
+            oee: number | null;
+            /** Format: double */
+            performance: number | null;
+            /** Format: double */
+            planned_busy_s: number;
+            /** Format: double */
+            quality_rate: number | null;
+            /** Format: double */
+            rework: number | null;
+            /** Format: double */
+            rework_ratio: number | null;
+            /** Format: double */
+            running_s: number;
+            /** Format: double */
+            schedule_loss_s: number;
+            /** Format: double */
+            scrap_ratio: number | null;
+            /** Format: double */
+            setup_rate: number | null;
+            /** Format: double */
+            setup_s: number;
+            /** Format: double */
+            technical_efficiency: number | null;
+            /** Format: double */
+            teep: number | null;
+            /** Format: double */
+            throughput_per_hour: number | null;
+            /** Format: double */
+            total: number | null;
+            /** Format: double */
+            unknown_s: number;
+            /** Format: double */
+            utilisation: number | null;
+        };
+        /** @description Where the time of a window went. */
+        OeeLosses: {
+            /** @description Stops by reason, the dearest first. */
+            by_reason: components["schemas"]["ReasonLoss"][];
+            /** @description Breakdowns, set-ups, minor stops, slow cycles, start-up rejects, production rejects. */
+            six_big_losses: components["schemas"]["BigLoss"][];
+            waterfall: components["schemas"]["Waterfall"];
+        };
+        /** @description OEE of one asset in one window. */
+        OeeRow: {
+            /** @description Its path. */
+            asset: string;
+            /** @description The asset's id. */
+            asset_id: string;
+            /** @description Where it ends; for an open window how far it goes by now. */
+            end: components["schemas"]["Time"];
+            figures: components["schemas"]["OeeFigures"];
+            losses: null | components["schemas"]["OeeLosses"];
+            /** @description Whether the window is still open. */
+            provisional: boolean;
+            /** @description Where the window begins. */
+            start: components["schemas"]["Time"];
+        };
         /** @description OEE figures as fractions. */
         OeeView: {
             /**
@@ -1514,10 +1791,48 @@ export interface components {
             /** @description Sources in all. */
             sources_total: number;
         };
+        /** @description What the stops of one reason cost. */
+        ReasonLoss: {
+            /** @description `schedule_loss`, `availability` or `performance`. */
+            class: string;
+            /**
+             * Format: int64
+             * @description How many began in the window.
+             */
+            count: number;
+            /** Format: int64 */
+            lost_ns: number;
+            planned: boolean;
+            /** @description Empty if nobody said. */
+            reason: string;
+            /**
+             * Format: double
+             * @description Pieces lost at the ideal rate of the time; null when it is not known.
+             */
+            units: number | null;
+        };
+        /** @description A reason that the plant file declares. */
+        ReasonView: {
+            /** @description What its stops take away from: `schedule_loss`, `availability` or `performance`. */
+            class: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Whether its stops are planned. */
+            planned: boolean;
+        };
         /** @description A release. */
         Releasing: {
             /** @description Who releases it, where several people work under one log-in. */
             name?: string;
+        };
+        /** @description One figure before and after. */
+        RevisedFigure: {
+            /** @description Its value now; null if it has none. */
+            after: components["schemas"]["Datum"];
+            /** @description Its value before; null if it had none. */
+            before: components["schemas"]["Datum"];
+            /** @description Key of the metric. */
+            property: string;
         };
         /**
          * @description What sets a rule off.
@@ -1534,6 +1849,15 @@ export interface components {
             text: string;
             /** @description The path of the state it leads to, possibly a group; null when it only acts. */
             to: string | null;
+        };
+        /** @description What somebody says about a stop. */
+        Said: {
+            /** @description For a split: where the second part begins, as RFC 3339. */
+            at?: string | null;
+            /** @description A comment; empty leaves it as it is. */
+            comment?: string;
+            /** @description The reason; empty leaves it as it is. */
+            reason?: string;
         };
         /** @description A shelving. */
         Shelving: {
@@ -1667,6 +1991,47 @@ export interface components {
             /** @description One SELECT. */
             sql: string;
         };
+        /** @description A span in which the machine stood, with one reason. */
+        StopView: {
+            /** @description Who gave the reason or the comment; empty if only the machine did. */
+            by: string;
+            /** @description What it takes away from: `schedule_loss`, `availability` or `performance`. */
+            class: string;
+            /** @description What somebody wrote to it; empty if nothing. */
+            comment: string;
+            /** @description Whether it began before `from`. */
+            continued: boolean;
+            /** @description When it ended; for one that goes on, now or `to`. */
+            end: components["schemas"]["Time"];
+            /** @description Names it in the address when something is said about it. */
+            id: string;
+            /** @description Whether it is a micro-stop. */
+            micro: boolean;
+            /** @description Whether it still goes on. */
+            open: boolean;
+            /** @description Whether it was planned. */
+            planned: boolean;
+            /** @description Why; empty if nobody said. */
+            reason: string;
+            /**
+             * Format: double
+             * @description How long it lasted, in seconds.
+             */
+            seconds: number;
+            /** @description When it began; for a stop that began before `from`, `from`. */
+            start: components["schemas"]["Time"];
+        };
+        /** @description The stops of a machine. */
+        Stops: {
+            /** @description Its path. */
+            asset: string;
+            /** @description The machine's id. */
+            asset_id: string;
+            /** @description The reasons that the plant file declares; others may be given too, and count as breakdowns. */
+            reasons: components["schemas"]["ReasonView"][];
+            /** @description Its stops, oldest first. */
+            stops: components["schemas"]["StopView"][];
+        };
         /** @description A table. */
         Table: {
             /** @description Its columns in order. */
@@ -1705,6 +2070,76 @@ export interface components {
             started: components["schemas"]["Time"];
             /** @description Path of the state it belongs to. */
             state: string;
+        };
+        /** @description How a value came about. */
+        ValueExplanation: {
+            /** @description Path of the asset. */
+            asset: string;
+            /**
+             * Format: double
+             * @description The known part of the window, 0 to 1; null where that means nothing.
+             */
+            coverage: number | null;
+            /** @description What to beware of: `ideal_rate_suspect`, `more_inputs`, `no_window`, or why there is no value. */
+            flags: string[];
+            /** @description The formula; empty for what is not computed. */
+            formula: string;
+            /** @description What it was made of. */
+            inputs: components["schemas"]["ExplainedSeries"][];
+            /** @description `attribute`, `measurement`, `transform` or `metric`. */
+            kind: string;
+            /** @description Key of the property. */
+            property: string;
+            /** @description Whether the window is still open. */
+            provisional: boolean;
+            /** @description Its quality. */
+            quality: components["schemas"]["QualityView"];
+            revision: null | components["schemas"]["ExplainedRevision"];
+            /** @description The kind of window of a metric; empty otherwise. */
+            spec: string;
+            /** @description A statement that shows the raw values. */
+            sql: string;
+            /** @description The formula with its numbers, one line per step. */
+            steps: string[];
+            /** @description The value as it is kept; null if there is none yet. */
+            stored: components["schemas"]["Datum"];
+            time: null | components["schemas"]["Time"];
+            /** @description Its unit; empty if none. */
+            unit: string;
+            /** @description The value by what is stored now. */
+            value: components["schemas"]["Datum"];
+            window: null | components["schemas"]["Window"];
+        };
+        /** @description From calendar time to good time; the steps add up exactly. */
+        Waterfall: {
+            /** Format: int64 */
+            calendar_ns: number;
+            /**
+             * Format: int64
+             * @description Good pieces at the ideal rate; null when they are not known.
+             */
+            good_ns: number | null;
+            /** @description In order. They end at available time when counters or ideal rate are not known. */
+            steps: components["schemas"]["WaterfallStep"][];
+        };
+        /** @description One step down from calendar time. */
+        WaterfallStep: {
+            /** Format: int64 */
+            left_ns: number;
+            /**
+             * @description `off_shift`, `schedule_loss`, `breakdowns`, `setup`, `unknown`, `minor_stops`, `slow_cycles`, `startup_rejects`,
+             *     `production_rejects` or `rework`.
+             */
+            loss: string;
+            /** Format: int64 */
+            lost_ns: number;
+        };
+        /** @description A span of time: after `start`, up to and with `end`. */
+        Window: {
+            /** @description Its last instant. */
+            end: components["schemas"]["Time"];
+            /** @description The last instant before it. */
+            start: components["schemas"]["Time"];
         };
         /** @description Why a write was refused, wholly or in part. */
         WriteRefusal: {
@@ -2511,7 +2946,10 @@ export interface operations {
     events_list: {
         parameters: {
             query?: {
-                /** @description Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, deed, system. */
+                /**
+                 * @description Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, deed,
+                 *     revision, system.
+                 */
                 kind?: string;
                 /** @description Only those of this asset, by id or path. */
                 asset?: string;
@@ -2541,6 +2979,95 @@ export interface operations {
                 };
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    oee_explain: {
+        parameters: {
+            query: {
+                /** @description The asset, by id or path. */
+                asset: string;
+                /** @description The property, by key (`oee_shift`) or name. */
+                property: string;
+                /** @description An instant in the window; now if left out. */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "asset": "Line 2/Filler 2",
+                     *       "property": "oee_shift",
+                     *       "kind": "metric",
+                     *       "unit": "",
+                     *       "spec": "shift",
+                     *       "window": {
+                     *         "start": "2026-03-02T05:00:00Z",
+                     *         "end": "2026-03-02T13:00:00Z"
+                     *       },
+                     *       "provisional": false,
+                     *       "value": 0.8425,
+                     *       "stored": 0.8425,
+                     *       "quality": "good",
+                     *       "time": "2026-03-02T13:00:00Z",
+                     *       "formula": "good pieces at the ideal rate ÷ planned busy time = A × P × Q",
+                     *       "steps": [
+                     *         "A = 7h13m45s run ÷ 8h planned = 90.4 %",
+                     *         "P = 6h46m26s for 162573 pieces at the ideal rate ÷ 7h13m45s run = 93.7 %",
+                     *         "Q = 161760 good ÷ 162573 made = 99.5 %",
+                     *         "OEE = 6h44m24s for 161760 good pieces at the ideal rate ÷ 8h planned = 84.2 %"
+                     *       ],
+                     *       "coverage": 1,
+                     *       "flags": [],
+                     *       "inputs": [
+                     *         {
+                     *           "asset": "Line 2/Filler 2",
+                     *           "property": "running",
+                     *           "unit": "",
+                     *           "good": 51,
+                     *           "not_good": 0,
+                     *           "carried": 1,
+                     *           "carried_time": "2026-03-02T04:31:36Z",
+                     *           "first": 0,
+                     *           "last": 1
+                     *         }
+                     *       ],
+                     *       "revision": {
+                     *         "number": 1,
+                     *         "time": "2026-03-02T14:02:11Z",
+                     *         "cause": "late data of Line 2/Filler 2 good_count"
+                     *       },
+                     *       "sql": "SELECT time, asset, property, value, string, quality FROM samples WHERE …",
+                     *       "text": "Line 2/Filler 2 oee_shift = 0.8425 …"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Explained"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2746,6 +3273,84 @@ export interface operations {
             };
         };
     };
+    oee_figures: {
+        parameters: {
+            query?: {
+                /** @description The windows: `5m`, `1h`, `shift`, …; `shift` if left out. */
+                window?: string;
+                /** @description From this instant on; a week before `to` if left out. */
+                from?: string;
+                /** @description Up to this instant; now if left out. Then the open window is included, marked as provisional. */
+                to?: string;
+                /** @description Only this asset, by id or path. */
+                asset?: string;
+                /** @description Whether to include waterfall, six big losses and losses by reason. */
+                losses?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "window": "shift",
+                     *       "truncated": false,
+                     *       "rows": [
+                     *         {
+                     *           "asset_id": "03a31530-32e0-5c1f-bacd-afcd5b835f46",
+                     *           "asset": "Line 2/Filler 2",
+                     *           "start": "2026-03-02T05:00:00Z",
+                     *           "end": "2026-03-02T13:00:00Z",
+                     *           "provisional": false,
+                     *           "figures": {
+                     *             "availability": 0.9036,
+                     *             "performance": 0.937,
+                     *             "quality_rate": 0.995,
+                     *             "oee": 0.8425,
+                     *             "teep": 0.8425,
+                     *             "good": 161760,
+                     *             "bad": 813,
+                     *             "total": 162573,
+                     *             "planned_busy_s": 28800,
+                     *             "running_s": 25419,
+                     *             "micro_stop_s": 606,
+                     *             "breakdown_s": 2775,
+                     *             "coverage": 1,
+                     *             "no_value_reason": ""
+                     *           },
+                     *           "losses": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OeeBoard"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     service_document: {
         parameters: {
             query?: never;
@@ -2908,6 +3513,185 @@ export interface operations {
                 };
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    oee_list: {
+        parameters: {
+            query: {
+                /** @description The machine, by id or path. */
+                asset: string;
+                /** @description From this instant on; a week before `to` if left out. */
+                from?: string;
+                /** @description Up to this instant; now if left out. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stops"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    oee_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the stop */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "comment": "third time this week"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Said"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    oee_reason: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the stop */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "Jam",
+                 *       "comment": "bottle across the star wheel"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Said"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    oee_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the stop */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "at": "2026-03-02T06:30:00Z",
+                 *       "reason": "No bottles"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Said"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

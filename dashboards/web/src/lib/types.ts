@@ -48,62 +48,9 @@ export type DetectorDetail = Omit<Schemas["DetectorView"], "transitions" | "alar
 };
 export type LineReport = Schemas["LineReport"];
 
-export interface OeeLoss {
-  reason: string;
-  class: string;
-  planned: boolean;
-  lost_ns: number;
-  units: number | null;
-  count: number;
-}
-export interface OeeRow {
-  asset_id: string;
-  asset: string;
-  start: string;
-  end: string;
-  provisional: boolean;
-  figures: { availability: number | null; performance: number | null; quality_rate: number | null; oee: number | null; good: number | null; bad: number | null; total: number | null; mtbf_s: number | null; mttr_s: number | null; coverage: number; no_value_reason: string; ideal_rate_suspect: boolean };
-  losses: {
-    waterfall: { calendar_ns: number; good_ns: number | null; steps: { loss: string; lost_ns: number; left_ns: number }[] };
-    by_reason: OeeLoss[];
-  } | null;
-}
-export interface Stop {
-  id: string;
-  start: string;
-  end: string;
-  seconds: number;
-  reason: string;
-  class: string;
-  planned: boolean;
-  micro: boolean;
-  continued: boolean;
-  open: boolean;
-  comment: string;
-  by: string;
-}
-export interface Stops {
-  asset_id: string;
-  asset: string;
-  reasons: { name: string; class: string; planned: boolean }[];
-  stops: Stop[];
-}
-export interface Explained {
-  asset: string;
-  property: string;
-  kind: string;
-  unit: string;
-  window: { start: string; end: string } | null;
-  provisional: boolean;
-  value: import("./format").Scalar;
-  stored: import("./format").Scalar;
-  quality: string;
-  time: string | null;
-  formula: string;
-  steps: string[];
-  coverage: number | null;
-  flags: string[];
-  inputs: { asset: string; property: string; unit: string; good: number; not_good: number; carried: number | null; carried_time: string | null; first: number | null; last: number | null }[];
-  revision: { number: number; time: string; cause: string } | null;
-  sql: string;
-}
+export type OeeBoard = Schemas["OeeBoard"];
+export type OeeRow = Schemas["OeeRow"];
+export type OeeLoss = Schemas["ReasonLoss"];
+export type Stops = Schemas["Stops"];
+export type Stop = Schemas["StopView"];
+export type Explained = Schemas["Explained"];
