@@ -252,6 +252,7 @@ export const text = {
     decided: (by: string) => `decided by ${by}`,
     moved: (from: string, to: string) => (from ? `${from} → ${to}` : `started in ${to}`),
     notified: (target: string, state: string) => `Notification to ${target} ${state}`,
+    revised: (spec: string, number: number) => `Figures per ${spec} computed again (${number})`,
     published: (topic: string) => `Published to ${topic}`,
     row: (operation: string, table: string) => `${operation.toLowerCase()} in ${table}`,
   },

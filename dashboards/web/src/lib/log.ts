@@ -34,6 +34,8 @@ export function told(event: AnyEvent): Line {
       return { who: "", what: text.log.notified(event.target, event.state), detail: [event.message, event.reason].filter(Boolean).join(" · "), wrong: event.state === "failed" };
     case "system":
       return { who: "", what: event.subject, detail: event.message, wrong: event.level !== "info" };
+    case "revision":
+      return { who: "", what: text.log.revised(event.spec, event.number), detail: event.cause, wrong: false };
     case "publication":
       return { who: "", what: text.log.published(event.topic), detail: event.payload, wrong: false };
     case "row":
