@@ -1,4 +1,5 @@
-//! Gathers the samples of one source into deliveries: a batch closes on size or age.
+//! Gathers the samples of one source into deliveries: a batch closes on size, or some time after the one before. What comes after a quiet
+//! moment goes on at once.
 //!
 //! It is also where silence is noticed, because every sample passes here. It waits for the receiver as long as it takes; meanwhile
 //! its own bounded queue fills, and what does not fit is counted as dropped by whoever offers it. News about the connection always
@@ -21,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 const BATCH_SAMPLES: usize = 1_000;
 /// Messages for detectors of a full batch: a log record holds what they lead to.
 const BATCH_MESSAGES: usize = 200;
-/// Age of a batch that is not full: short against what a person or a detector notices.
-const BATCH_AGE: Duration = Duration::from_millis(50);
+/// Least time between batches that are not full: short against what a detector decides, and at most a hundred steps a second.
+const BATCH_EVERY: Duration = Duration::from_millis(10);
 /// Messages between a protocol and its batcher; one message is one poll or one notification of at most 1,000 samples.
 const QUEUE: usize = 256;
 /// Places of the queue that samples do not take.
@@ -67,7 +68,8 @@ pub(crate) fn start(
         samples: Vec::new(),
         messages: Vec::new(),
         receipts: Vec::new(),
-        since: None,
+        open: false,
+        closed: Instant::now(),
     };
     (IntakeSender { queue, shared }, tokio::spawn(batcher.run(incoming, stop)))
 }
@@ -122,7 +124,10 @@ struct Batcher {
     samples: Vec<Sample>,
     messages: Vec<InputMessage>,
     receipts: Vec<oneshot::Sender<()>>,
-    since: Option<Instant>,
+    /// Whether the batch holds anything.
+    open: bool,
+    /// When the batch before was closed.
+    closed: Instant,
 }
 
 impl Batcher {
@@ -130,11 +135,11 @@ impl Batcher {
         let mut watch = tokio::time::interval(WATCH_EVERY);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let due = self.since.map_or_else(Instant::now, |since| since + BATCH_AGE);
+            let due = self.closed + BATCH_EVERY;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep_until(due), if self.since.is_some() => self.flush(&stop).await,
+                () = tokio::time::sleep_until(due), if self.open => self.flush(&stop).await,
                 message = incoming.recv() => match message {
                     Some(message) => self.take(message),
                     None => break,
@@ -167,11 +172,11 @@ impl Batcher {
                 }
                 self.add(samples);
                 if !messages.is_empty() {
-                    self.since.get_or_insert_with(Instant::now);
+                    self.open = true;
                     self.messages.append(&mut messages);
                 }
                 if let Some(receipt) = receipt {
-                    self.since.get_or_insert_with(Instant::now);
+                    self.open = true;
                     self.receipts.push(receipt);
                 }
             }
@@ -191,7 +196,7 @@ impl Batcher {
 
     fn add(&mut self, mut samples: Vec<Sample>) {
         if !samples.is_empty() {
-            self.since.get_or_insert_with(Instant::now);
+            self.open = true;
             self.samples.append(&mut samples);
         }
     }
@@ -211,7 +216,7 @@ impl Batcher {
 
     /// Takes the open batch. Receipts fire together with the delivery's own.
     fn close(&mut self) -> Option<Delivery> {
-        self.since = None;
+        (self.open, self.closed) = (false, Instant::now());
         let samples = std::mem::take(&mut self.samples);
         let messages = std::mem::take(&mut self.messages);
         let receipts = std::mem::take(&mut self.receipts);

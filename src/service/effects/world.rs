@@ -18,6 +18,7 @@ use andon_models::{
     notice::outbox::{Fate, Told},
 };
 use andon_query::Batch;
+use futures::{StreamExt, stream};
 use std::{
     collections::HashSet,
     future::Future,
@@ -29,8 +30,10 @@ use tokio_util::task::TaskTracker;
 
 /// Commands under way or waiting for their device at once. A plant that needs more is not being controlled but stormed.
 const MAX_COMMANDS: usize = 256;
-/// Messages being published at once.
-const MAX_PUBLICATIONS: usize = 64;
+/// Messages that wait to be published: more than detectors make of the largest step. What is too much is dropped, and said.
+const MAX_PUBLICATIONS: usize = 20_000;
+/// Messages that the broker has not acknowledged yet.
+const MAX_UNACKNOWLEDGED: usize = 32;
 
 /// How long a command left open by an earlier run waits before it asks again for leave to be sent.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -47,16 +50,40 @@ pub struct World {
     /// Everything under way. Once it is closed, nothing begins any more.
     under_way: TaskTracker,
     commands: Arc<Semaphore>,
-    publications: Arc<Semaphore>,
+    /// What is to be published, in order; none once the service stops.
+    publications: Mutex<Option<mpsc::Sender<Publication>>>,
     /// Controls whose heartbeat is under way: one beat each, so that those of a slow device do not pile up.
     beating: Mutex<HashSet<TagId>>,
+}
+
+/// A message to the plant's broker.
+struct Publication {
+    topic: Arc<str>,
+    payload: Arc<str>,
+}
+
+/// Publishes one after the other, without waiting for each to be acknowledged, until there will be no more.
+async fn publish(sources: Arc<Sources>, mut waiting: mpsc::Receiver<Publication>) {
+    // Each is handed over when it is first looked at, so they go in order.
+    let waiting = stream::poll_fn(|context| waiting.poll_recv(context));
+    let published = waiting.map(|Publication { topic, payload }| {
+        let sources = sources.clone();
+        async move {
+            if let Err(error) = sources.publish(&topic, &payload).await {
+                tracing::warn!(%topic, "a message was not published: {error:#}");
+            }
+        }
+    });
+    published.buffered(MAX_UNACKNOWLEDGED).for_each(|()| std::future::ready(())).await;
 }
 
 impl World {
     /// A world in which nothing is under way yet.
     pub fn new(sources: Arc<Sources>, notifier: Notifier, messages: mpsc::Sender<Message>, now: Now) -> Arc<Self> {
-        let [commands, publications] = [MAX_COMMANDS, MAX_PUBLICATIONS].map(|limit| Arc::new(Semaphore::new(limit)));
         let (under_way, beating) = (TaskTracker::new(), Mutex::default());
+        let (publications, waiting) = mpsc::channel(MAX_PUBLICATIONS);
+        under_way.spawn(publish(sources.clone(), waiting));
+        let (commands, publications) = (Arc::new(Semaphore::new(MAX_COMMANDS)), Mutex::new(Some(publications)));
         Arc::new(Self { sources, notifier, messages, now, under_way, commands, publications, beating })
     }
 
@@ -92,14 +119,11 @@ impl World {
                 }
             }
             Effect::Publish { topic, payload } => {
-                let publish = async move {
-                    if let Err(error) = world.sources.publish(&topic, &payload).await {
-                        tracing::warn!(%topic, "a message was not published: {error:#}");
-                    }
+                let publications = self.publications();
+                let Some(Err(error)) = publications.as_ref().map(|queue| queue.try_send(Publication { topic, payload })) else {
+                    return;
                 };
-                if !self.begin(&self.publications, publish) {
-                    tracing::warn!("a message was not published: too many are under way");
-                }
+                tracing::warn!(topic = %error.into_inner().topic, "a message was not published: {MAX_PUBLICATIONS} are waiting");
             }
         }
     }
@@ -118,10 +142,15 @@ impl World {
     /// Begins nothing any more and waits for what is under way. What has not ended by then is looked after at the next start.
     pub async fn quiet(&self, patience: Duration) {
         self.under_way.close();
+        *self.publications() = None;
         self.notifier.stop();
         if tokio::time::timeout(patience, self.under_way.wait()).await.is_err() {
             tracing::warn!("commands or notifications are still under way; they are looked after at the next start");
         }
+    }
+
+    fn publications(&self) -> MutexGuard<'_, Option<mpsc::Sender<Publication>>> {
+        self.publications.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn beating(&self) -> MutexGuard<'_, HashSet<TagId>> {

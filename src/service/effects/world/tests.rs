@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::service::{clock, testing::plant};
-use andon_fixtures::opcua_server::{Node, OpcUaOptions, OpcUaServer};
+use andon_fixtures::{
+    mqtt_broker::MqttBroker,
+    opcua_server::{Node, OpcUaOptions, OpcUaServer},
+};
 use andon_models::{
     AssetId, CommandId, SeriesId, ValueType,
     catalog::{Catalog, SeriesDirectory},
@@ -61,7 +64,8 @@ async fn heartbeats_take_no_room_of_commands_and_do_not_pile_up() {
     for _ in 0..2 * MAX_COMMANDS {
         world.perform(Effect::Beat(command.clone()));
     }
-    assert_eq!((world.under_way.len(), world.commands.available_permits()), (1, MAX_COMMANDS));
+    // Beside the beat there is who publishes.
+    assert_eq!((world.under_way.len(), world.commands.available_permits()), (2, MAX_COMMANDS));
     let over = async {
         while !world.beating().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -96,4 +100,42 @@ async fn a_command_left_open_is_judged_by_what_its_device_shows_at_each_attempt(
     drop(turns);
     let (current, _leave) = asked().await;
     assert_eq!(current, Some(60.0.into()));
+}
+
+/// More at once than the broker has acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_detectors_publish_arrives_in_order_and_whole() {
+    const MANY: i64 = 2_000;
+    let broker = MqttBroker::start().await.unwrap();
+    let text = "
+plant: Test
+sources:
+  broker: { mqtt: '$URL', topic: 'told/{asset}' }
+models:
+  line: { measurements: { number: { type: int, from: number @broker } } }
+assets:
+  Line: { model: line, broker: broker }
+";
+    let plant = plant(&text.replace("$URL", &broker.url()));
+    let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
+    let (folder, now) = (tempfile::tempdir().unwrap(), clock::system());
+    let (deliver, mut delivered) = mpsc::channel(16);
+    let sources = Arc::new(Sources::start(&catalog, folder.path(), &deliver, &now));
+    let (messages, _queue) = mpsc::channel(16);
+    let world = World::new(sources.clone(), Notifier::new(&[]), messages, now);
+    let connected = async { while sources.connected("broker").await.is_err() {} };
+    soon("the connection", connected).await;
+    for number in 0..MANY {
+        let payload = format!("{{\"number\": {number}}}");
+        world.perform(Effect::Publish { topic: "told/Line".into(), payload: payload.into() });
+    }
+    let mut told = Vec::new();
+    while (told.len() as i64) < MANY {
+        let delivery = soon("what was published", delivered.recv()).await.unwrap();
+        // The broker waits for each to be safe.
+        delivery.durable.into_iter().for_each(|durable| durable.send(()).unwrap());
+        told.extend(delivery.samples.iter().filter_map(|sample| sample.tqv.value.as_f64()));
+    }
+    assert_eq!(told, (0..MANY).map(|number| number as f64).collect::<Vec<_>>());
+    soon("the end", world.quiet(Duration::from_secs(60))).await;
 }
