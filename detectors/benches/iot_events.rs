@@ -56,7 +56,7 @@ fn steps(criterion: &mut Criterion) {
                 let mut sink = |evaluation: andon_detectors::iot_events::Evaluation<'_>| actions += evaluation.actions().len();
                 engine.time(now, usize::MAX, &mut sink);
                 for payload in &messages {
-                    let message = Message { input: "press", payload, id: None };
+                    let message = Message { input: "press", payload, id: None, retained: false };
                     engine.message(now, message, &mut sink).expect("every message has a key");
                 }
                 actions
@@ -74,7 +74,7 @@ fn restore(criterion: &mut Criterion) {
     let mut engine = EventEngine::new(&model);
     for instance in 0..RESTORED {
         let payload = Arc::new(json!({ "id": format!("P{instance}"), "sensor": { "bar": 90 } }));
-        let message = Message { input: "press", payload: &payload, id: None };
+        let message = Message { input: "press", payload: &payload, id: None, retained: false };
         engine.message(Timestamp::EPOCH, message, &mut |_| {}).expect("every message has a key");
     }
     let kept: Vec<Vec<u8>> =

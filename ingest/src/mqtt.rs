@@ -263,7 +263,7 @@ impl Collector {
         };
         let taken = self.inputs.iter().filter_map(|(input, topic)| {
             let payload = Arc::new(topic.message(&message.topic, &payload)?);
-            Some(InputMessage { input: input.clone(), payload, id: None })
+            Some(InputMessage { input: input.clone(), payload, id: None, retained: message.retained })
         });
         taken.collect()
     }

@@ -16,10 +16,13 @@ use andon_models::{
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 /// Most messages that follow from one message. More is detectors calling each other in circles.
 const MAX_FORWARDED: usize = 256;
+/// How far the clock may go back without anything but standing still.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 /// Most timers of a detector that go off in one step; the next tick goes on from there.
 const MAX_TIMERS: usize = 10_000;
 
@@ -28,6 +31,8 @@ pub struct Keyed {
     catalog: Arc<Catalog>,
     engines: Vec<EventEngine>,
     complaints: Complaints,
+    /// The latest time it was told; none before the first.
+    now: Option<Timestamp>,
 }
 
 /// Whose instances there are, and how many.
@@ -44,7 +49,7 @@ impl Keyed {
     /// Without any instance.
     pub fn new(catalog: &Arc<Catalog>) -> Self {
         let engines = catalog.plant.detectors.iter().map(|model| EventEngine::new(model).explaining()).collect();
-        Self { catalog: catalog.clone(), engines, complaints: Complaints::default() }
+        Self { catalog: catalog.clone(), engines, complaints: Complaints::default(), now: None }
     }
 
     /// Takes over from an earlier run; gives the keys of documents that nothing here remembers any more.
@@ -83,6 +88,7 @@ impl Keyed {
 
     /// Lets timers go off; gives the samples that detectors put.
     pub fn time(&mut self, now: Timestamp, step: &mut Step) -> Vec<Point> {
+        self.heed_clock(now);
         let mut world = Doing::new(&self.catalog, &mut self.complaints, step);
         for engine in &mut self.engines {
             engine.time(now, MAX_TIMERS, &mut |evaluation| world.take(&evaluation));
@@ -95,13 +101,14 @@ impl Keyed {
     /// # Errors
     /// Why no detector took it. What timers did that were due is in the step all the same.
     pub fn message(&mut self, now: Timestamp, message: &InputMessage, step: &mut Step) -> Result<Vec<Point>, String> {
+        self.heed_clock(now);
         let mut world = Doing::new(&self.catalog, &mut self.complaints, step);
-        let InputMessage { input, payload, id } = message;
+        let InputMessage { input, payload, id, retained } = message;
         let mut refusal = None;
         let mut taken = false;
         for engine in self.engines.iter_mut().filter(|engine| engine.hears(input)) {
             engine.time(now, MAX_TIMERS, &mut |evaluation| world.take(&evaluation));
-            let message = Message { input, payload, id: id.as_ref() };
+            let message = Message { input, payload, id: id.as_ref(), retained: *retained };
             match engine.message(now, message, &mut |evaluation| world.take(&evaluation)) {
                 Ok(()) => taken = true,
                 Err(error) => refusal = Some(error.to_string()),
@@ -133,6 +140,14 @@ impl Keyed {
         self.engines.iter().find(|engine| *engine.model().name == *detector)?.snapshot(key)
     }
 
+    /// Tells the engines when the clock went back, by more than it is ever put right in passing, and what time it is after a start.
+    fn heed_clock(&mut self, now: Timestamp) {
+        if self.now.is_none_or(|before| now + CLOCK_TOLERANCE < before) {
+            self.engines.iter_mut().for_each(|engine| engine.set_clock(now));
+        }
+        self.now = Some(now);
+    }
+
     fn unheard(&self, input: &str) -> String {
         let plant = &self.catalog.plant;
         if plant.detectors.is_empty() {
@@ -148,11 +163,11 @@ impl Keyed {
 fn forward(engines: &mut [EventEngine], now: Timestamp, mut world: Doing<'_>) -> Vec<Point> {
     for _ in 0..MAX_FORWARDED {
         let Some(Waiting { from, message }) = world.next_message() else { return world.into_points() };
-        let InputMessage { input, payload, id } = &message;
+        let InputMessage { input, payload, id, .. } = &message;
         let mut heard = false;
         for engine in engines.iter_mut().filter(|engine| engine.hears(input)) {
             heard = true;
-            let message = Message { input, payload, id: id.as_ref() };
+            let message = Message { input, payload, id: id.as_ref(), retained: false };
             if let Err(error) = engine.message(now, message, &mut |evaluation| world.take(&evaluation)) {
                 world.complain(&from, now, &format!("{input}: {error}"));
             }

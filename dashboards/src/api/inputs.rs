@@ -43,7 +43,8 @@ pub(crate) async fn message(
     if parameters.id.as_ref().is_some_and(|id| id.chars().count() > MAX_ID) {
         return Err(ApiError::bad_request("the id is too long", format!("{MAX_ID} characters are the most")));
     }
-    let message = InputMessage { input: input.into(), payload: Arc::new(payload), id: parameters.id.map(Arc::from) };
+    let (payload, id) = (Arc::new(payload), parameters.id.map(Arc::from));
+    let message = InputMessage { input: input.into(), payload, id, retained: false };
     app.request(&principal, OperatorDeed::Message(message)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,6 +14,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 /// Most instances of one model; AWS allows a tenth of it. A key that never repeats is a mistake in the model.
@@ -50,6 +51,8 @@ pub struct Message<'m> {
     pub payload: &'m Arc<Json>,
     /// Its id; none derives one from the evaluation it leads to, so that a restart does not give it to another message.
     pub id: Option<&'m Arc<str>>,
+    /// A broker had kept it and sends it again and again: an instance whose last message of the input is the same does not take it.
+    pub retained: bool,
 }
 
 /// Why a message reached no instance.
@@ -174,7 +177,11 @@ impl EventEngine {
             return Err(Refusal::Quarantined);
         }
         if let Some(input) = input {
-            self.instances[number as usize].instance.body.remember(input, message.payload);
+            let body = &mut self.instances[number as usize].instance.body;
+            if message.retained && body.has_last(input, message.payload) {
+                return Ok(());
+            }
+            body.remember(input, message.payload);
         }
         self.evaluate(number, self.now, &Trigger::Message { input: name, id }, sink)
     }
@@ -200,6 +207,21 @@ impl EventEngine {
             self.now = self.now.max(time);
         }
         done
+    }
+
+    /// Tells the time to an engine that was restored, or whose clock went back: what it has seen of the future is forgotten, and no timer
+    /// runs for longer than it was set to.
+    pub fn set_clock(&mut self, now: Timestamp) {
+        let back = if self.now > now { self.now.since(now) } else { Duration::ZERO };
+        for number in (0..).take(self.instances.len()) {
+            for timer in &mut self.instances[number as usize].instance.body.timers {
+                if let (Some(due), Some(span)) = (timer.due, timer.span) {
+                    timer.due = Some((due - back).min(now + span));
+                }
+            }
+            self.schedule(number);
+        }
+        self.now = now;
     }
 
     /// Where all instances stand.

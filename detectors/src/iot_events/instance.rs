@@ -127,10 +127,18 @@ impl Body {
 
     /// Remembers a message.
     pub fn remember(&mut self, input: usize, payload: &Arc<Json>) {
+        self.inputs[input] = Some(self.kept(input, payload));
+    }
+
+    /// Whether the last message of an input says the same.
+    pub fn has_last(&self, input: usize, payload: &Arc<Json>) -> bool {
+        self.inputs[input].as_ref().is_some_and(|last| *last == self.kept(input, payload))
+    }
+
+    /// What is remembered of a message.
+    fn kept(&self, input: usize, payload: &Arc<Json>) -> Arc<Json> {
         let heard = &self.program.inputs[input];
-        let kept =
-            if weight(payload, MAX_KEPT_BYTES) > MAX_KEPT_BYTES { Arc::new(cut(heard, payload)) } else { payload.clone() };
-        self.inputs[input] = Some(kept);
+        if weight(payload, MAX_KEPT_BYTES) > MAX_KEPT_BYTES { Arc::new(cut(heard, payload)) } else { payload.clone() }
     }
 }
 

@@ -84,7 +84,7 @@ impl Simulation {
         }
         if let Some(input) = &line.input {
             let payload = Arc::new(line.payload.unwrap_or(Json::Null));
-            let message = Message { input, payload: &payload, id: line.message_id.as_ref() };
+            let message = Message { input, payload: &payload, id: line.message_id.as_ref(), retained: false };
             let told = self.engine.message(line.time, message, &mut |evaluation| flow = out(&evaluation));
             if let Err(refusal) = told {
                 remarks.push(Remark::Doubt(refusal.to_string()));

@@ -45,7 +45,7 @@ fn send(engine: &mut EventEngine, second: i64, input: &str, payload: Json, lines
     let payload = Arc::new(payload);
     let mut sink = |evaluation: Evaluation<'_>| lines.push(evaluation.to_json().to_string());
     assert!(engine.time(at(second), usize::MAX, &mut sink));
-    engine.message(at(second), Message { input, payload: &payload, id: Some(&"m".into()) }, &mut sink)
+    engine.message(at(second), Message { input, payload: &payload, id: Some(&"m".into()), retained: false }, &mut sink)
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_message_costs_the_same_among_many_instances() {
     let mut engine = EventEngine::new(&model());
     for number in 0..MANY {
         let payload = Arc::new(json!({ "id": number, "v": 1 }));
-        engine.message(at(0), Message { input: "in", payload: &payload, id: None }, &mut |_| {}).unwrap();
+        engine.message(at(0), Message { input: "in", payload: &payload, id: None, retained: false }, &mut |_| {}).unwrap();
     }
     assert_eq!((engine.count(), engine.next_due()), (MANY, Some(at(90))));
     let mut fired = 0;
@@ -204,6 +204,52 @@ fn a_move_is_explained() {
         let inputs: Vec<_> = explanation.inputs.iter().map(|input| format!("{} = {}", input.name, input.value)).collect();
         shown = format!("{} | {} | {}", explanation.trigger, explanation.rule, inputs.join(", "));
     };
-    engine.message(at(0), Message { input: "in", payload: &payload, id: None }, &mut sink).unwrap();
+    engine.message(at(0), Message { input: "in", payload: &payload, id: None, retained: false }, &mut sink).unwrap();
     assert_eq!(shown, "input in | $input.in.v > 50 | $input.in.v = 60");
+}
+
+#[test]
+fn what_a_broker_kept_is_taken_once() {
+    let mut engine = EventEngine::new(&model());
+    let mut say = |engine: &mut EventEngine, value: i64, retained: bool| {
+        let mut evaluations = 0;
+        let payload = Arc::new(json!({ "id": "A", "v": value }));
+        engine
+            .message(at(0), Message { input: "in", payload: &payload, id: None, retained }, &mut |_| evaluations += 1)
+            .unwrap();
+        evaluations
+    };
+    assert_eq!([say(&mut engine, 1, true), say(&mut engine, 1, true), say(&mut engine, 1, false)], [1, 0, 1]);
+    assert_eq!(say(&mut engine, 2, true), 1, "it changed while nobody was connected");
+    let mut again = EventEngine::new(&model());
+    again.restore(engine.snapshot(Some("A")).unwrap());
+    assert_eq!([say(&mut again, 2, true), say(&mut again, 3, true)], [0, 1]);
+}
+
+#[test]
+fn a_clock_that_goes_back_takes_timers_along() {
+    let text = r#"{ "initialStateName": "a", "states": [{ "stateName": "a", "onInput": { "events": [
+        { "eventName": "set", "condition": "currentInput('in')", "actions": [{ "setTimer": { "timerName": "t", "seconds": 60 } }] },
+        { "eventName": "due", "condition": "timeout('t')", "actions": [{ "setVariable": { "variableName": "n", "value": "1" } }] }] } }] }"#;
+    let model = Arc::new(andon_models::iot_events::read(text, "clock").models.remove(0));
+    let set = |second| {
+        let mut engine = EventEngine::new(&model);
+        send(&mut engine, second, "in", json!({}), &mut Vec::new()).unwrap();
+        engine
+    };
+    // Ten seconds into the minute the clock goes back by ten years: fifty are left.
+    let years = 10 * 365 * 86_400;
+    let mut engine = set(years);
+    engine.time(at(years + 10), 10, &mut |_| {});
+    engine.set_clock(at(10));
+    assert_eq!((engine.next_due(), engine.now()), (Some(at(60)), at(10)));
+    // After a restart nobody knows how far it went back; a minute is the most that can be left.
+    let mut again = EventEngine::new(&model);
+    assert!(again.restore(set(years).snapshot(None).unwrap()));
+    again.set_clock(at(10));
+    assert_eq!(again.next_due(), Some(at(70)));
+    // A clock that goes on leaves them alone.
+    let mut engine = set(0);
+    engine.set_clock(at(30));
+    assert_eq!(engine.next_due(), Some(at(60)));
 }

@@ -40,6 +40,9 @@ pub struct InputMessage {
     pub payload: Arc<Value>,
     /// Its id; none derives one.
     pub id: Option<Arc<str>>,
+    /// A broker had kept it and sends it at every connection: who has it as the last one already does not take it again.
+    #[serde(default)]
+    pub retained: bool,
 }
 
 impl InputTopic {

@@ -156,7 +156,7 @@ impl<'a> Doing<'a> {
             ActionKind::IotEvents => {
                 let payload = Arc::new(action.payload.as_ref().map_or(Json::Null, |payload| payload.to_json()));
                 let id = Some(scope.id(&what).to_string().into());
-                let message = InputMessage { input: text("inputName").into(), payload, id };
+                let message = InputMessage { input: text("inputName").into(), payload, id, retained: false };
                 self.waiting.push_back(Waiting { from: scope.detector.clone(), message });
             }
             ActionKind::IotSiteWise => match self.sample(scope, action) {

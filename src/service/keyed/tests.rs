@@ -118,7 +118,7 @@ fn live(model: &Arc<DetectorModel>, lines: &str, restarts: bool) -> Shown {
         }
         if let Some(input) = line["input"].as_str() {
             let id = line["messageId"].as_str().map(Arc::from);
-            let message = InputMessage { input: input.into(), payload: Arc::new(line["payload"].clone()), id };
+            let message = InputMessage { input: input.into(), payload: Arc::new(line["payload"].clone()), id, retained: false };
             kept = keep(core.message(now, &message));
         }
         if restarts && !kept.is_empty() {
@@ -177,7 +177,7 @@ fn core(text: &str) -> Core {
 }
 
 fn message(input: &str, payload: Json) -> InputMessage {
-    InputMessage { input: input.into(), payload: Arc::new(payload), id: None }
+    InputMessage { input: input.into(), payload: Arc::new(payload), id: None, retained: false }
 }
 
 #[test]
@@ -209,4 +209,25 @@ fn base64_where_the_queue_wants_it() {
     let step = core.message(at(0), &message("ping", json!({})));
     let Some(Effect::Notify(notice)) = step.effects.first() else { panic!("{:?}", step.effects) };
     assert_eq!((&*notice.target, &*notice.message), ("lead", "e30="), "the text {{}} in base64");
+}
+
+#[test]
+fn timers_go_off_in_time_whatever_the_clock_did() {
+    let timer = "setTimer: { timerName: wait, seconds: 60 }";
+    let plant = CIRCLE.replace("iotEvents: { inputName: ping, payload: { contentExpression: \"'{}'\", type: JSON } }", timer);
+    let mut core = core(&plant);
+    let ten_years = 10 * 365 * 86_400;
+    let set = core.message(at(ten_years), &message("ping", json!({})));
+    assert_eq!(core.next_due(), Some(at(ten_years + 60)));
+    core.time(at(ten_years - 2));
+    assert_eq!(core.next_due(), Some(at(ten_years + 60)), "a clock that is put right a little changes nothing");
+    core.time(at(7));
+    assert_eq!(core.next_due(), Some(at(67)), "all sixty are left");
+    assert_eq!(core.time(at(67)).batch.keep.len(), 1, "it went off");
+    // The same with a restart in between.
+    let kept = set.batch.keep.into_iter().collect();
+    let mut again = self::core(&plant);
+    again.restore(&kept, &|_| None);
+    again.time(at(7));
+    assert_eq!(again.next_due(), Some(at(67)));
 }
