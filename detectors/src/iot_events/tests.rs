@@ -211,7 +211,7 @@ fn a_move_is_explained() {
 #[test]
 fn what_a_broker_kept_is_taken_once() {
     let mut engine = EventEngine::new(&model());
-    let mut say = |engine: &mut EventEngine, value: i64, retained: bool| {
+    let say = |engine: &mut EventEngine, value: i64, retained: bool| {
         let mut evaluations = 0;
         let payload = Arc::new(json!({ "id": "A", "v": value }));
         engine
