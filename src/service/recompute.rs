@@ -60,12 +60,8 @@ fn runs(windows: &[Window]) -> impl Iterator<Item = &[Window]> {
 
 /// How often windows were revised before. A window is revised after its end, so older events do not matter.
 async fn earlier(historian: &Historian, from: Timestamp, spec: &str) -> Result<HashMap<(AssetId, Timestamp), u64>, QueryError> {
-    let filter = EventFilter {
-        kinds: vec!["revision".into()],
-        from: Some(from),
-        limit: MAX_REVISIONS,
-        ..EventFilter::default()
-    };
+    let filter =
+        EventFilter { kinds: vec!["revision".into()], from: Some(from), limit: MAX_REVISIONS, ..EventFilter::default() };
     let mut counts = HashMap::new();
     for event in historian.events(filter).await? {
         let (EventBody::Revision(revision), Some(asset)) = (&event.body, event.asset) else { continue };
