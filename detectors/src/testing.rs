@@ -374,6 +374,7 @@ fn event_words(event: &Event) -> String {
         EventBody::Publication(publication) => format!("publication {}", publication.topic),
         EventBody::Deed(deed) => format!("deed {} by {}", deed.verb, deed.by),
         EventBody::Row(row) => format!("{} {} {}: {}", row.operation, row.table, row.key, row.payload),
+        EventBody::Revision(revision) => format!("revision of {}", revision.spec),
         EventBody::System(notice) => format!("{} {}: {}", notice.level, notice.subject, notice.message),
     };
     format!("{} {what}", time_words(event.time))
