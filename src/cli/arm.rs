@@ -157,7 +157,7 @@ mod tests {
         );
         let row = vec![json!("setpoint"), json!(78.5), json!(3), json!("2026-03-02T06:00:00Z")];
         assert_eq!(
-            would_have_written("overheat", "Filler 1", &[row.clone()]),
+            would_have_written("overheat", "Filler 1", std::slice::from_ref(&row)),
             "In its dry run overheat of Filler 1 would have written:\n  setpoint = 78.5    3 times, last at 2026-03-02T06:00:00Z"
         );
         let many = vec![row; MOST_SHOWN + 1];

@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::Request,
     http::{HeaderMap, StatusCode, header},
 };
@@ -26,6 +26,8 @@ const ROOM_OF_SMALL: usize = 64 << 20;
 const ROOM_UNIT: usize = 4 << 10;
 /// A body of which nothing comes for so long is given up, and its room is free again.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
+/// So much of a body that is too large is still taken, and thrown away: a sender reads no answer before it has sent all.
+const MAX_DRAINED: usize = 64 << 20;
 /// How long a body waits for room.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Larger bodies are unpacked on a thread of their own, so that others are answered meanwhile.
@@ -56,6 +58,7 @@ impl Room {
         let packed = is_packed(headers)?;
         let length: Option<usize> = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if length.is_some_and(|length| length > MAX_WRITE_BYTES) {
+            self.drain(request.into_body().into_data_stream()).await;
             return Err(too_large());
         }
         // A packed body may become as large as any.
@@ -83,6 +86,15 @@ impl Room {
         timeout(MAX_WAIT, room.clone().acquire_many_owned(units)).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
+    async fn drain(&self, mut parts: BodyDataStream) {
+        let mut drained = 0;
+        while drained < MAX_DRAINED
+            && let Ok(Some(Ok(part))) = timeout(self.silence, parts.next()).await
+        {
+            drained += part.len();
+        }
+    }
+
     async fn receive(&self, body: Body, length: usize) -> Result<Bytes, Refusal> {
         let mut parts = body.into_data_stream();
         let mut received = Vec::with_capacity(length);
@@ -94,7 +106,11 @@ impl Room {
             match part {
                 None => return Ok(received.into()),
                 Some(Err(error)) => return Err(Refusal::bad(format!("the body broke off: {error}"), "send it again")),
-                Some(Ok(part)) if received.len() + part.len() > MAX_WRITE_BYTES => return Err(too_large()),
+                Some(Ok(part)) if received.len() + part.len() > MAX_WRITE_BYTES => {
+                    drop((part, received));
+                    self.drain(parts).await;
+                    return Err(too_large());
+                }
                 Some(Ok(part)) => received.extend_from_slice(&part),
             }
         }
