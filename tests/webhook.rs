@@ -58,10 +58,12 @@ impl Hook {
         // Ends with the tests' process.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
+                let (stream, status) = (stream.unwrap(), answers.load(Ordering::SeqCst));
                 // A sender that was killed in the middle has sent nothing.
-                if let Some(body) = answer(stream.unwrap(), answers.load(Ordering::SeqCst)) {
-                    received.lock().unwrap().push(body);
-                }
+                let Some(body) = request(&stream) else { continue };
+                // Before the answer: whoever has the answer finds here what was told.
+                received.lock().unwrap().push(body);
+                let _ = write!(&stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             }
         });
         Self { url, status, bodies }
@@ -80,8 +82,8 @@ impl Hook {
     }
 }
 
-fn answer(stream: TcpStream, status: u16) -> Option<Value> {
-    let mut reader = BufReader::new(&stream);
+fn request(stream: &TcpStream) -> Option<Value> {
+    let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -95,7 +97,6 @@ fn answer(stream: TcpStream, status: u16) -> Option<Value> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    write!(&stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()?;
     serde_json::from_slice(&body).ok()
 }
 

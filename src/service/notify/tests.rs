@@ -32,8 +32,11 @@ impl Server {
         // Ends with the test's process.
         std::thread::spawn(move || {
             for (stream, place) in listener.incoming().zip(0..) {
-                let status = statuses[place.min(statuses.len() - 1)];
-                received.send(answer(stream.unwrap(), status)).unwrap();
+                let (stream, status) = (stream.unwrap(), statuses[place.min(statuses.len() - 1)]);
+                // Before the answer: whoever has the answer finds here what was asked.
+                received.send(request(&stream)).unwrap();
+                write!(&stream, "HTTP/1.1 {status} X\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .unwrap();
             }
         });
         Self { url, bodies }
@@ -44,8 +47,8 @@ impl Server {
     }
 }
 
-fn answer(stream: TcpStream, status: u16) -> serde_json::Value {
-    let mut reader = BufReader::new(&stream);
+fn request(stream: &TcpStream) -> serde_json::Value {
+    let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -59,7 +62,6 @@ fn answer(stream: TcpStream, status: u16) -> serde_json::Value {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    write!(&stream, "HTTP/1.1 {status} X\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 
