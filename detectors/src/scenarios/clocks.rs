@@ -165,6 +165,18 @@ fn when_the_clock_goes_back_the_rate_of_a_control_counts_on_and_ends() {
 }
 
 #[test]
+fn a_machine_is_stopped_also_when_its_device_is_fast() {
+    for ahead in [0, 30, 200, 590] {
+        let mut stage = Stage::with(vec![detector("overheat", STOP)]);
+        stage.play(&format!("{T} temp 60@{}\n{} running true\n{} count 1", T + ahead, T + 1, T + 2));
+        let command = stage.engine.unfinished_commands().remove(0);
+        let now = |seconds: u64| Timestamp::from_seconds((T + seconds).cast_signed());
+        assert_eq!(stage.engine.may_send(now(2), &command, None), Ok(()), "{ahead}");
+        assert!(stage.engine.may_send(now(14), &command, None).is_err(), "it is too late then");
+    }
+}
+
+#[test]
 fn a_restart_beside_a_device_that_is_fast_is_no_clock_that_went_back() {
     for ahead in [200, 420, 590] {
         let mut stage = Stage::with(vec![detector("overheat", STOP), detector("slow", HOLD)]);
