@@ -2,7 +2,7 @@
 //!
 //! | function | kind |
 //! |---|---|
-//! | `time_bucket`, `window_end`, `good` | of one row |
+//! | `time_bucket`, `window_end`, `good`, `oee_figures`, `oee_stops` | of one row |
 //! | `first`, `last`, `time_weighted_avg`, `state_duration`, `increase` | of a group of rows |
 //! | `locf`, `interpolate` | over a window of rows |
 //! | `value_at` | of one row, looking up another series: the as-of join |
@@ -18,6 +18,7 @@ mod first_last;
 mod good;
 mod holding;
 mod lookup;
+mod oee;
 mod sampled;
 mod series;
 mod trend;
@@ -62,6 +63,9 @@ pub fn register(session: &SessionContext, store: &Arc<Store>, directory: &Arc<Di
     session.register_udf(ScalarUDF::new_from_impl(bucket::TimeBucket::default()));
     session.register_udf(ScalarUDF::new_from_impl(window_end::WindowEnd::default()));
     session.register_udf(ScalarUDF::new_from_impl(good::Good::default()));
+    for function in oee::functions() {
+        session.register_udf(ScalarUDF::new_from_impl(function));
+    }
     for function in first_last::functions() {
         session.register_udaf(AggregateUDF::new_from_impl(function));
     }
