@@ -10,6 +10,8 @@ use arrow::{
 };
 use datafusion::datasource::MemTable;
 
+mod sitewise;
+
 const PLANT: &str = "
 plant: { name: Test, timezone: UTC }
 sources:
@@ -62,7 +64,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let files = [("plant.yaml".to_owned(), PLANT.to_owned())];
+        Self::of(PLANT)
+    }
+
+    fn of(text: &str) -> Self {
+        let files = [("plant.yaml".to_owned(), text.to_owned())];
         let loaded = plant_file::load(&files, &|_| None);
         let plant = loaded.plant.unwrap_or_else(|| panic!("{}", plant_file::render(&loaded.diagnostics, &files, false)));
         let catalog = Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()));
