@@ -7,6 +7,7 @@ mod check;
 mod commands;
 mod controller;
 mod harness;
+mod late;
 mod messages;
 mod overheat;
 mod simulate;

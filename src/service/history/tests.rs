@@ -8,6 +8,8 @@ use crate::service::{
 use andon_models::catalog::Catalog;
 use andon_query::{HistorianOptions, SqlLimits};
 
+mod late;
+
 const PLANT: &str = "
 plant: { name: Test, timezone: UTC }
 sources:
