@@ -379,10 +379,10 @@ async fn golden_4_through_files_buffer_and_plan() {
     let ended = hours.windows(at(start), at(start + 8 * HOUR), &plant.calendar);
     let computed = historian.compute(plant.assets[press.0].model, &hours, &ended).await.unwrap();
     historian.append(Batch { points: computed, ..Batch::default() }).await.unwrap();
-    let shift = "SELECT asset, availability, oee, running_s, coverage, no_value_reason FROM oee WHERE \"window\" = 'shift'";
+    let shift = "SELECT asset, availability, oee, running_s, coverage, no_value_reason FROM oee WHERE \"window\" = 'shift' AND asset = 'Line 1/Press A'";
     let shown = serde_json::json!([["Line 1/Press A", 0.375, 0.245_833_333_333_333_32, 10_800.0, 0.5, ""]]);
     assert_eq!(serde_json::json!(rows(&historian, shift).await), shown);
-    let by_hour = "SELECT time, \"start\" FROM oee WHERE \"window\" = '1h' ORDER BY time";
+    let by_hour = "SELECT time, \"start\" FROM oee WHERE \"window\" = '1h' AND asset = 'Line 1/Press A' ORDER BY time";
     assert_eq!(rows(&historian, by_hour).await.len(), 8);
     let stood = "SELECT asset, seconds, reason, \"class\", planned, micro, continued FROM stops ORDER BY \"start\"";
     let shown = serde_json::json!([["Line 1/Press A", 3_600.0, "", "availability", false, false, false]]);

@@ -210,7 +210,7 @@ async fn a_flood_is_one_message() {
     assert_eq!(fates, [Fate::Sent; 17]);
     // How many go before the flood is noticed depends on how fast they are offered; it is bounded.
     let texts = server.texts();
-    assert!(texts.len() <= GROUP_AFTER + 1 && texts.last().unwrap().contains("alarms in"), "{texts:?}");
+    assert!(texts.len() <= GROUP_AFTER + 1 && texts.iter().any(|text| text.contains("alarms in")), "{texts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -283,7 +283,7 @@ async fn an_explained_stop_changes_the_figures_it_lies_in_and_no_others() {
     let stops = stage.opened.historian.oee(press, shift).await.unwrap().unwrap().stops;
     assert!(stops.iter().any(|stop| &*stop.comment == "star wheel" && &*stop.by == "anna"), "{stops:?}");
     say(&mut stage, "assign_reason", Window { start: stop.start, end: middle }, "no bottles", "star wheel").await;
-    let deeds = column(&stage.opened.historian, "SELECT trigger FROM events WHERE kind = 'deed' ORDER BY message").await;
+    let deeds = column(&stage.opened.historian, "SELECT trigger FROM events WHERE kind = 'deed' ORDER BY trigger").await;
     assert_eq!(deeds, ["assign_reason", "comment_stop", "split_stop"]);
     assert_eq!(column(&stage.opened.historian, "SELECT actor FROM events WHERE kind = 'deed'").await, ["anna"; 3]);
 }
