@@ -137,7 +137,7 @@ const PAGES = {
   "/detectors": "[data-testid=detector-row]",
   "/detectors/{filler}/overheat": "[data-testid=story]",
   "/alarms": "[data-testid=page-alarms] table, [data-testid=no-alarms]",
-  "/oee": "[data-testid=stops]",
+  "/oee?asset=Line%202": "[data-testid=stops]",
   "/report": "[data-testid=report-lines]",
   "/trend": ".u-over",
   "/sql": "[data-testid=sql-run]:not([disabled])",
