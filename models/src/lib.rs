@@ -33,6 +33,7 @@ pub mod cloudformation;
 pub mod command;
 pub mod definition;
 pub mod detector;
+pub mod difference;
 pub mod document;
 pub mod event;
 pub mod explained;
