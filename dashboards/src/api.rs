@@ -5,10 +5,12 @@ pub(crate) mod assets;
 pub(crate) mod commands;
 pub(crate) mod detectors;
 pub(crate) mod events;
+pub(crate) mod expressions;
 pub(crate) mod inputs;
 pub(crate) mod instances;
 pub(crate) mod lines;
 pub(crate) mod live;
+pub(crate) mod models;
 pub(crate) mod oee;
 mod openapi;
 pub(crate) mod overview;
@@ -35,6 +37,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/arm", post(plant::arm))
         .route("/assets", get(assets::list))
         .route("/assets/{asset}", get(assets::one))
+        .route("/models", get(models::list))
         .route("/overview", get(overview::overview))
         .route("/lines/{asset}", get(lines::one))
         .route("/series/{series}/history", get(series::history))
@@ -65,6 +68,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/explain", get(oee::explain::explain))
         .route("/sources", get(sources::list))
         .route("/events", get(events::list))
+        .route("/expressions/preview", post(expressions::preview))
         .route("/sql", post(sql::run))
         .route("/schema", get(schema::tables))
         .route("/live", get(live::live))

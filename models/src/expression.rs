@@ -22,6 +22,7 @@ mod names;
 mod parser;
 mod scope;
 mod tree;
+mod units;
 
 pub use aggregate::{AggregateInput, aggregate};
 pub use children::Children;
@@ -35,6 +36,7 @@ pub use json_path::JsonPath;
 pub use names::nearest;
 pub use parser::{MAX_DEPTH, MAX_TEXT};
 pub use scope::{Resolved, Scope};
+pub(crate) use units::{UnitDoubt, units};
 
 /// A parsed and checked expression.
 #[derive(Clone, Debug, PartialEq)]

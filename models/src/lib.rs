@@ -45,6 +45,7 @@ pub mod notice;
 pub mod oee;
 pub mod operator;
 pub mod plant_file;
+pub mod preview;
 pub mod schedule;
 pub mod sitewise;
 pub mod snapshot;

@@ -33,7 +33,6 @@ mod site;
 mod sources;
 mod traps;
 mod tree;
-mod units;
 
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Severity};
 pub(crate) use model::{MAX_KEY, RESERVED};

@@ -13,6 +13,7 @@
 use crate::{
     Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, ValueType,
     catalog::Catalog,
+    definition::AssetIndex,
     expression::{Expression, SlotValue},
 };
 use std::{
@@ -79,6 +80,17 @@ impl Transforms {
     /// Prepares all transforms of a catalog. Nothing is known of their inputs yet, but attributes.
     pub fn new(catalog: &Catalog) -> Self {
         build::build(catalog)
+    }
+
+    /// One formula alone, as a transform of an asset would be computed; its results are points of `output`, which no other series is.
+    pub fn single(
+        catalog: &Catalog,
+        asset: AssetIndex,
+        expression: &Arc<Expression>,
+        value_type: ValueType,
+        output: SeriesId,
+    ) -> Self {
+        build::single(catalog, asset, expression, value_type, output)
     }
 
     /// Takes up where an earlier run ended: `latest` gives the newest value of a series, of any quality.

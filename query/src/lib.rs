@@ -27,5 +27,6 @@ pub use batch::{Batch, Receipt, Recovered};
 pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, TableDescription, Target, known_series};
 pub use error::QueryError;
 pub use historian::{Historian, StorageHealth, Trouble};
+pub use history::Thinner;
 pub use metric::Revised;
 pub use options::{HistorianOptions, MIN_MEMORY, Retention};

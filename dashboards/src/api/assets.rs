@@ -64,7 +64,7 @@ pub(crate) struct AssetView {
 /// What a property is.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+pub(crate) enum Kind {
     /// A constant of the machine.
     Attribute,
     /// From a device.
@@ -180,7 +180,8 @@ fn status(app: &App, asset: AssetIndex, property: PropertyIndex) -> u32 {
     app.value(asset, property).map_or(0, |tqv| tqv.status.0)
 }
 
-fn nature(definition: &Property) -> (Kind, Option<String>, Option<String>) {
+/// What a property is, a metric's window, and how it is computed.
+pub(crate) fn nature(definition: &Property) -> (Kind, Option<String>, Option<String>) {
     match &definition.kind {
         PropertyKind::Attribute { .. } => (Kind::Attribute, None, None),
         PropertyKind::Measurement { .. } => (Kind::Measurement, None, None),

@@ -8,8 +8,8 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 
 use crate::{
     api::{
-        alarms, assets, commands, detectors, events, inputs, instances, lines, live, oee, overview, plant, schema, series,
-        sources, sql, write,
+        alarms, assets, commands, detectors, events, expressions, inputs, instances, lines, live, models, oee, overview, plant,
+        schema, series, sources, sql, write,
     },
     error::ErrorBody,
     health,
@@ -31,6 +31,7 @@ use utoipa::OpenApi;
         plant::arm,
         overview::overview,
         lines::one,
+        models::list,
         assets::list,
         assets::one,
         series::history,
@@ -58,6 +59,7 @@ use utoipa::OpenApi;
         oee::explain::explain,
         sources::list,
         events::list,
+        expressions::preview,
         inputs::message,
         instances::list,
         instances::one,

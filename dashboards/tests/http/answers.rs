@@ -198,3 +198,41 @@ async fn the_service_is_not_ready_when_nobody_takes_requests() {
     assert!(body["problems"][0].as_str().unwrap().contains("takes no requests"));
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_formula_is_tried_on_an_asset() {
+    let service = Service::start().await;
+    let tried = async |expression: &str| {
+        let body = json!({"asset": "Line 1/Filler 1", "expression": expression});
+        service.answer(service.request(Method::POST, "/api/expressions/preview").json(&body)).await
+    };
+    let (status, above) = tried("fill_temp - temp_limit").await;
+    assert_eq!(status, StatusCode::OK, "{above}");
+    assert_eq!((&above["kind"], &above["type"], &above["unit"]), (&json!("transform"), &json!("double"), &json!("K")));
+    assert_eq!((&above["quality"], &above["diagnostics"]), (&json!("good"), &json!([])));
+    // 82 is the limit: what the filler showed last is 78.
+    assert_eq!(above["value"], json!(-4.0));
+    let points = above["points"].as_array().unwrap();
+    assert!(points.len() > 10 && points.len() <= 480, "{}", points.len());
+    assert_eq!(points.last().unwrap(), &json!([before(0).as_millis(), -4.0, 0]));
+
+    let (_, mean) = tried("avg(fill_temp)").await;
+    assert_eq!((&mean["kind"], &mean["unit"], &mean["window_ms"]), (&json!("metric"), &json!("°C"), &json!(300_000)));
+    assert_eq!(mean["points"].as_array().unwrap().last().unwrap()[0], json!(before(0).as_millis()));
+
+    let (_, slip) = tried("fil_temp > 80").await;
+    let told = &slip["diagnostics"][0];
+    assert_eq!((&told["start"], &told["end"], &told["nearest"]), (&json!(0), &json!(8), &json!("fill_temp")));
+    assert_eq!((&slip["kind"], &slip["points"]), (&Json::Null, &json!([])));
+
+    let (_, clash) = tried("fill_temp + pressure").await;
+    assert_eq!(clash["diagnostics"][0]["severity"], "error");
+    assert_eq!(clash["diagnostics"][0]["message"], "`fill_temp + pressure` puts °C and bar together");
+
+    let long = "1+".repeat(5_000);
+    assert_eq!(tried(&long).await.0, StatusCode::BAD_REQUEST);
+    let body = json!({"asset": "Line 1/Filler 1", "expression": "1", "from": "0", "to": NOW});
+    let (status, _) = service.answer(service.request(Method::POST, "/api/expressions/preview").json(&body)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    service.stop().await;
+}

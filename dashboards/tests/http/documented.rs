@@ -43,7 +43,7 @@ async fn every_operation_answers_its_documented_shape() {
             for address in addresses(&service, path) {
                 let request = match method.as_str() {
                     "get" => service.request(Method::GET, &address),
-                    "post" => service.request(Method::POST, &address).json(&json!({"sql": "SELECT 1 AS one, 'a' AS a"})),
+                    "post" => service.request(Method::POST, &address).json(&body_of(path)),
                     other => panic!("no test knows {other} {path}"),
                 };
                 let (status, body) = service.answer(request).await;
@@ -57,6 +57,13 @@ async fn every_operation_answers_its_documented_shape() {
     }
     assert!(checked >= 18, "{checked}");
     service.stop().await;
+}
+
+fn body_of(path: &str) -> Json {
+    match path {
+        "/api/expressions/preview" => json!({"asset": "Line 1/Filler 1", "expression": "fill_temp + presure"}),
+        _ => json!({"sql": "SELECT 1 AS one, 'a' AS a"}),
+    }
 }
 
 fn addresses(service: &Service, path: &str) -> Vec<String> {

@@ -7,11 +7,11 @@ use super::{
     diagnostic::Report,
     model::{Formula, KindDraft, ModelDraft, PropertyDraft},
     scope::{Known, Names, Notes, Place, World, is_constant},
-    tree, units,
+    tree,
 };
 use crate::{
     Value, ValueType,
-    expression::{Expression, ExpressionError, Node as Tree, NodeKind, Reference, Type},
+    expression::{self, Expression, ExpressionError, Node as Tree, NodeKind, Reference, Span, Type},
     window::WindowSpec,
 };
 use std::{cell::RefCell, sync::Arc};
@@ -158,7 +158,7 @@ fn stands_alone(models: &[ModelDraft<'_>], notes: &Notes, reference: &Reference,
 }
 
 /// The slots outside of aggregates.
-fn bare_slots(expression: &Expression) -> Vec<(crate::expression::Span, usize)> {
+fn bare_slots(expression: &Expression) -> Vec<(Span, usize)> {
     let slot = |leaf: &Tree| if let NodeKind::Slot(slot) = leaf.kind { Some((leaf.span, slot)) } else { None };
     let mut found: Vec<_> = expression.leaves().into_iter().filter_map(slot).collect();
     found.sort_by_key(|(span, _)| span.start);
@@ -176,7 +176,15 @@ pub(super) fn accept(
 ) -> Option<Expression> {
     match parsed {
         Ok(expression) if !notes.failed => {
-            units::check(report, node, shift, &expression, &notes.slot_units(&expression.references), unit);
+            let (_, doubts) = expression::units(&expression, &notes.slot_units(&expression.references), unit);
+            for doubt in doubts {
+                let within = |span: Span| tree::inside(report, node, shift + span.start, shift + span.end);
+                let at = doubt.span.map_or(node.at, within);
+                match doubt.wrong {
+                    true => report.error(at, "unit", doubt.message, doubt.hint),
+                    false => report.warning(at, "unit", doubt.message, doubt.hint),
+                }
+            }
             Some(expression)
         }
         // What follows from a mistake elsewhere is not said again.

@@ -2,11 +2,12 @@
 
 use super::{Derived, Input, Transforms, Work, formula};
 use crate::{
-    SeriesId, Timestamp, Tqv, Value,
+    SeriesId, Timestamp, Tqv, Value, ValueType,
     catalog::{Catalog, SeriesEntry},
-    definition::PropertyKind,
+    definition::{AssetIndex, PropertyKind},
+    expression::Expression,
 };
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 /// Prepares all transforms of a catalog.
 pub(super) fn build(catalog: &Catalog) -> Transforms {
@@ -15,27 +16,55 @@ pub(super) fn build(catalog: &Catalog) -> Transforms {
     for entry in catalog.series() {
         let Some(property) = catalog.property(entry.id) else { continue };
         let PropertyKind::Transform { expression } = &property.kind else { continue };
-        let slots = expression.references.iter().map(|reference| {
-            let series = catalog.resolve(entry.asset, reference);
-            series.first().map(|series| transforms.input(*series, catalog))
-        });
-        let slots: Vec<Option<usize>> = slots.collect();
-        let output = transforms.input(entry.id, catalog);
-        let asks = formula::asks(expression);
-        if !asks.is_empty() {
-            for position in slots.iter().flatten() {
-                transforms.inputs[*position].good.get_or_insert_default();
-            }
-        }
-        let derived = Derived { expression: expression.clone(), value_type: property.value_type, slots, asks, output };
-        transforms.derived.push(derived);
+        transforms.add(catalog, entry.asset, expression, property.value_type, entry.id);
     }
-    transforms.sort();
-    transforms.work.is_due = vec![false; transforms.derived.len()];
-    transforms
+    transforms.finish()
+}
+
+/// Prepares one formula of an asset, whose results go to a series of its own.
+pub(super) fn single(
+    catalog: &Catalog,
+    asset: AssetIndex,
+    expression: &Arc<Expression>,
+    value_type: ValueType,
+    output: SeriesId,
+) -> Transforms {
+    let mut transforms =
+        Transforms { positions: Default::default(), inputs: Vec::new(), derived: Vec::new(), work: Work::default() };
+    transforms.add(catalog, asset, expression, value_type, output);
+    transforms.finish()
 }
 
 impl Transforms {
+    fn add(
+        &mut self,
+        catalog: &Catalog,
+        asset: AssetIndex,
+        expression: &Arc<Expression>,
+        value_type: ValueType,
+        output: SeriesId,
+    ) {
+        let slots = expression.references.iter().map(|reference| {
+            let series = catalog.resolve(asset, reference);
+            series.first().map(|series| self.input(*series, catalog))
+        });
+        let slots: Vec<Option<usize>> = slots.collect();
+        let output = self.input(output, catalog);
+        let asks = formula::asks(expression);
+        if !asks.is_empty() {
+            for position in slots.iter().flatten() {
+                self.inputs[*position].good.get_or_insert_default();
+            }
+        }
+        self.derived.push(Derived { expression: expression.clone(), value_type, slots, asks, output });
+    }
+
+    fn finish(mut self) -> Self {
+        self.sort();
+        self.work.is_due = vec![false; self.derived.len()];
+        self
+    }
+
     fn input(&mut self, series: SeriesId, catalog: &Catalog) -> usize {
         if let Some(position) = self.positions.get(&series) {
             return *position;

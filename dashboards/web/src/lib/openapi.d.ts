@@ -371,6 +371,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/expressions/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tries a formula out on an asset as it runs: its mistakes, its value now, and what it would have said over a span. A formula with an
+         *     aggregate is tried as a metric, over twelve windows of equal length; every other as a transform. It sees the plant as it runs, not
+         *     what the same edit adds. Nothing is kept.
+         */
+        post: operations["definition_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/inputs/{input}": {
         parameters: {
             query?: never;
@@ -448,6 +469,23 @@ export interface paths {
         };
         /** Opens a live connection: `{"subscribe": {"series": [1, 2]}}` in; values, hints and heartbeats out. */
         get: operations["live_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the asset models the plant runs with. */
+        get: operations["definition_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1509,6 +1547,78 @@ export interface components {
                 number | null
             ][];
         };
+        /** @description An asset of a model. */
+        ModelAsset: {
+            /** @description Its id. */
+            id: string;
+            /** @description Its path. */
+            path: string;
+        };
+        /** @description A named link to children. */
+        ModelChildren: {
+            /** @description The kinds of the children. */
+            models: string[];
+            /** @description Its name: `machines`. */
+            name: string;
+        };
+        /** @description A detector of a model. */
+        ModelDetector: {
+            /** @description The message of its alarm, names in braces. */
+            message: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description 1 (critical) to 4 (low).
+             */
+            priority: number;
+            /** @description The paths of its states. */
+            states: string[];
+        };
+        /** @description A property or a control of a model. */
+        ModelProperty: {
+            /** @description The address in the asset's source: `ns=2;s=Temp @plc`; null when it is computed or pushed. */
+            address: string | null;
+            /** @description An attribute's value where the asset gives none of its own. */
+            default: components["schemas"]["Datum"];
+            /** @description How it is computed; null when it is not. */
+            formula: string | null;
+            /** @description Whether a macro made it. */
+            hidden: boolean;
+            /** @description Unique in the model. */
+            key: string;
+            /** @description What it is. */
+            kind: components["schemas"]["Kind"];
+            /** @description As the plant file calls it. */
+            name: string;
+            /** @description Whether the formula is the plant file's own and can be tried as it is: not a figure of OEE, and no formula of another system. */
+            plain: boolean;
+            /** @description The type of its values. */
+            type: string;
+            /** @description Its unit; empty if none. */
+            unit: string;
+            /** @description A metric's window; null otherwise. */
+            window: string | null;
+        };
+        /** @description A kind of machine. */
+        ModelView: {
+            /** @description The assets made of it. */
+            assets: components["schemas"]["ModelAsset"][];
+            /** @description The kinds that may hang below it. */
+            children: components["schemas"]["ModelChildren"][];
+            /** @description What it is, in words; empty if nobody said. */
+            description: string;
+            /** @description Its detectors. */
+            detectors: components["schemas"]["ModelDetector"][];
+            /** @description Its name. */
+            name: string;
+            /** @description What the OEE is computed from: each part with the property it reads; empty without an `oee:` block. */
+            oee: components["schemas"]["OeePart"][];
+            /** @description The kinds its assets may hang below. */
+            parents: string[];
+            /** @description Its properties and controls in file order, those a macro made included. */
+            properties: components["schemas"]["ModelProperty"][];
+        };
         /** @description A timer of an instance. */
         NamedTimer: {
             due: null | components["schemas"]["Time"];
@@ -1614,6 +1724,13 @@ export interface components {
             /** @description Breakdowns, set-ups, minor stops, slow cycles, start-up rejects, production rejects. */
             six_big_losses: components["schemas"]["BigLoss"][];
             waterfall: components["schemas"]["Waterfall"];
+        };
+        /** @description A part of the OEE. */
+        OeePart: {
+            /** @description What the plant file calls it: `running`, `good`. */
+            part: string;
+            /** @description The key of the property, or a figure. */
+            value: string;
         };
         /** @description OEE of one asset in one window. */
         OeeRow: {
@@ -1859,6 +1976,11 @@ export interface components {
             /** @description The reason; empty leaves it as it is. */
             reason?: string;
         };
+        /**
+         * @description How bad a diagnostic is.
+         * @enum {string}
+         */
+        SeverityDocument: "error" | "warning";
         /** @description A shelving. */
         Shelving: {
             /**
@@ -2070,6 +2192,68 @@ export interface components {
             started: components["schemas"]["Time"];
             /** @description Path of the state it belongs to. */
             state: string;
+        };
+        /** @description A formula to try out. */
+        Trial: {
+            /** @description The asset to try it on, by id or path. */
+            asset: string;
+            /** @description The formula, as it would stand in the plant file. */
+            expression: string;
+            /** @description The start of the span, as RFC 3339 or milliseconds since the epoch; an hour before its end if left out. */
+            from?: string | null;
+            /** @description Its end; now if left out. */
+            to?: string | null;
+        };
+        /** @description A mistake or a doubt, with its place. */
+        TrialDiagnostic: {
+            /** @description One past the last. */
+            end: number;
+            /** @description What to do; empty if there is nothing to say. */
+            hint: string;
+            /** @description What is wrong. */
+            message: string;
+            /** @description The name that was probably meant. */
+            nearest: string | null;
+            /** @description How bad it is. */
+            severity: components["schemas"]["SeverityDocument"];
+            /** @description First character, in UTF-16 units from 0, as browsers count. */
+            start: number;
+        };
+        /**
+         * @description What a formula would be.
+         * @enum {string}
+         */
+        TrialKind: "transform" | "metric";
+        /** @description What a formula would say. */
+        Tried: {
+            /** @description Mistakes and doubts. */
+            diagnostics: components["schemas"]["TrialDiagnostic"][];
+            /**
+             * Format: int64
+             * @description The span looked at, in milliseconds since the epoch.
+             */
+            from: number;
+            kind: null | components["schemas"]["TrialKind"];
+            /** @description Its values over the span, with the corners of each stretch where there are too many. */
+            points: components["schemas"]["Points"];
+            /** @description How far it may be trusted. */
+            quality: components["schemas"]["QualityView"];
+            /**
+             * Format: int64
+             * @description Its end.
+             */
+            to: number;
+            /** @description The type of its values: `boolean`, `double`, `string`; null if it has a mistake. */
+            type: string | null;
+            /** @description The unit that follows from its inputs; empty if there is none or it cannot be told. */
+            unit: string;
+            /** @description Its value now, or at the end of the span. */
+            value: components["schemas"]["Datum"];
+            /**
+             * Format: int64
+             * @description For a metric: the length of its windows in milliseconds.
+             */
+            window_ms: number | null;
         };
         /** @description How a value came about. */
         ValueExplanation: {
@@ -3077,6 +3261,59 @@ export interface operations {
             };
         };
     };
+    definition_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "asset": "Line 2/Filler 2",
+                 *       "expression": "fill_temp - temp_limit"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Trial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     instances_message: {
         parameters: {
             query?: {
@@ -3269,6 +3506,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    definition_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"][];
                 };
             };
         };

@@ -4,11 +4,8 @@
 //! hour of five minutes), so what is multiplied or divided by one has none that could be told. Words of the plant's own are equal to
 //! themselves only, and compared with a warning: nothing is guessed about them.
 
-use super::{diagnostic::Report, tree};
-use crate::{
-    expression::{Aggregate, BinaryOperator, Expression, Form, Function, Node, NodeKind, Span, UnaryOperator},
-    unit::{Relation, Unit},
-};
+use super::{Aggregate, BinaryOperator, Expression, Form, Function, Node, NodeKind, Span, UnaryOperator};
+use crate::unit::{Relation, Unit};
 use std::sync::Arc;
 
 /// Two units that do not go together.
@@ -20,55 +17,54 @@ struct Clash {
     right_span: Span,
 }
 
-/// Reports sums and comparisons of different units, and a result that is not in the unit it is declared in.
-/// `units` are those of the slots; `shift` is where the expression starts in the value.
-pub(super) fn check(
-    report: &Report<'_>,
-    node: &tree::Node,
-    shift: usize,
-    expression: &Expression,
-    units: &[Arc<str>],
-    declared: &str,
-) {
+/// A unit that is wrong, or may be.
+pub(crate) struct UnitDoubt {
+    /// Where in the expression; none if it is about the result.
+    pub(crate) span: Option<Span>,
+    /// Whether it is a mistake, not just a doubt.
+    pub(crate) wrong: bool,
+    /// What is the matter.
+    pub(crate) message: String,
+    /// What to do.
+    pub(crate) hint: String,
+}
+
+/// The unit of an expression's result, if it is known, with sums and comparisons of different units, and a result that is not in the
+/// unit it is declared in. `units` are those of the slots, empty where there is none, as `declared` is.
+pub(crate) fn units(expression: &Expression, units: &[Arc<str>], declared: &str) -> (Option<Unit>, Vec<UnitDoubt>) {
     // What comes from elsewhere ran with its units as they are; a formula written here has to be right.
     let ours = expression.form == Form::Plant;
-    let complain = |at, message: String, hint: String| match ours {
-        true => report.error(at, "unit", message, hint),
-        false => report.warning(at, "unit", message, hint),
-    };
     let slots: Vec<Option<Unit>> = units.iter().map(|text| (!text.is_empty()).then(|| Unit::new(text))).collect();
     let mut found = Vec::new();
     let unit = Walk { units: &slots, found: &mut found }.unit(&expression.root);
     let written = |span: Span| expression.text.get(span.start..span.end).unwrap_or_default().trim();
-    for clash in found {
-        let at = tree::inside(report, node, shift + clash.span.start, shift + clash.span.end);
+    let doubt = |clash: &Clash| {
         let message = format!("`{}` puts {} and {} together", written(clash.span), clash.left, clash.right);
-        match clash.left.relation(&clash.right) {
+        let (wrong, hint) = match clash.left.relation(&clash.right) {
             Relation::Convertible => {
-                let hint = format!("write `convert({}, '{}', '{}')`", written(clash.right_span), clash.right, clash.left);
-                complain(at, message, hint);
+                (ours, format!("write `convert({}, '{}', '{}')`", written(clash.right_span), clash.right, clash.left))
             }
-            Relation::Different => {
-                complain(at, message, "they measure different things: correct the formula or a unit".into());
-            }
-            Relation::Same | Relation::Unknown => {
-                report.warning(at, "unit", message, "convert one of them, or correct its unit")
-            }
-        }
-    }
+            Relation::Different => (ours, "they measure different things: correct the formula or a unit".into()),
+            Relation::Same | Relation::Unknown => (false, "convert one of them, or correct its unit".into()),
+        };
+        UnitDoubt { span: Some(clash.span), wrong, message, hint }
+    };
+    let mut doubts: Vec<UnitDoubt> = found.iter().map(doubt).collect();
     let wanted = Unit::new(declared);
-    if let Some(unit) = unit.filter(|_| !declared.is_empty()) {
+    if let Some(unit) = unit.as_ref().filter(|_| !declared.is_empty()) {
         let message = format!("the result is in {unit}, and its unit is said to be {declared}");
-        match unit.relation(&wanted) {
-            Relation::Same => {}
+        let verdict = match unit.relation(&wanted) {
+            Relation::Same => None,
             Relation::Convertible => {
-                let hint = format!("write `convert({}, '{unit}', '{wanted}')`, or correct the unit", expression.text.trim());
-                complain(node.at, message, hint);
+                let text = expression.text.trim();
+                Some((ours, format!("write `convert({text}, '{unit}', '{wanted}')`, or correct the unit")))
             }
-            Relation::Different => complain(node.at, message, "correct the formula or the unit".into()),
-            Relation::Unknown => report.warning(node.at, "unit", message, "convert it, or correct the unit"),
-        }
+            Relation::Different => Some((ours, "correct the formula or the unit".into())),
+            Relation::Unknown => Some((false, "convert it, or correct the unit".into())),
+        };
+        doubts.extend(verdict.map(|(wrong, hint)| UnitDoubt { span: None, wrong, message, hint }));
     }
+    (unit, doubts)
 }
 
 /// Whether a node reads nothing.
