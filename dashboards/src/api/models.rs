@@ -6,10 +6,11 @@ use andon_models::{
     Value,
     definition::{AssetModel, Control, ModelIndex, Plant, Property, PropertyKind},
     detector::DetectorModel,
+    expression::Reference,
 };
 use axum::{Json, extract::State};
 use serde::Serialize;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use utoipa::ToSchema;
 
 /// A kind of machine.
@@ -98,6 +99,8 @@ pub(crate) struct ModelDetector {
     message: String,
     /// The paths of its states.
     states: Vec<String>,
+    /// The properties its guards read, as `hierarchy.key` where they are those of others.
+    reads: Vec<String>,
 }
 
 /// Lists the asset models the plant runs with.
@@ -196,10 +199,15 @@ fn oee(model: &AssetModel) -> Vec<OeePart> {
 }
 
 fn detector_view(detector: &DetectorModel) -> ModelDetector {
+    let of_property =
+        |reference: &&Reference| matches!(reference, Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. });
+    let reads: BTreeSet<String> =
+        crate::machine::guard_references(detector).into_iter().filter(of_property).map(ToString::to_string).collect();
     ModelDetector {
         name: detector.name.to_string(),
         priority: detector.priority.number(),
         message: detector.message.to_string(),
         states: detector.states.iter().map(|state| state.path.to_string()).collect(),
+        reads: reads.into_iter().collect(),
     }
 }

@@ -1572,6 +1572,8 @@ export interface components {
              * @description 1 (critical) to 4 (low).
              */
             priority: number;
+            /** @description The properties its guards read, as `hierarchy.key` where they are those of others. */
+            reads: string[];
             /** @description The paths of its states. */
             states: string[];
         };

@@ -12,11 +12,12 @@ export type Route =
   | { page: "detector"; asset: string; detector: string }
   | { page: "alarms" }
   | { page: "sql" }
+  | { page: "models" }
   | { page: "sources" }
   | { page: "missing" };
 
 /** Pages whose address is their name. */
-const PLAIN = ["alarms", "oee", "trend", "sql", "sources", "log", "report"] as const;
+const PLAIN = ["alarms", "oee", "trend", "sql", "models", "sources", "log", "report"] as const;
 
 /** The page an address means. */
 export function parse(pathname: string): Route {
@@ -57,6 +58,7 @@ export const href = {
   oee: (asset?: string, at?: number) => `/oee${withParameters("", { asset: asset ?? null, at: at === undefined ? null : String(at) })}`,
   trend: (pens?: string) => `/trend${pens ? `?pens=${part(pens)}` : ""}`,
   sql: (statement?: string) => `/sql${statement ? `?q=${part(statement)}` : ""}`,
+  models: (of: { tab?: string; model?: string; of?: string } = {}) => `/models${withParameters("", { tab: of.tab && of.tab !== "models" ? of.tab : null, model: of.model ?? null, of: of.of ?? null })}`,
   sources: () => "/sources",
   log: () => "/log",
   report: () => "/report",

@@ -1,11 +1,8 @@
 // The SQL editor. A chunk of its own: only the SQL page needs it.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { sql, SQLDialect, PostgreSQL } from "@codemirror/lang-sql";
-import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
-import { Compartment, EditorState } from "@codemirror/state";
-import { drawSelection, EditorView, keymap, lineNumbers, placeholder } from "@codemirror/view";
-import { tags } from "@lezer/highlight";
+import { Compartment } from "@codemirror/state";
+import { EditorView, lineNumbers } from "@codemirror/view";
+import { createView, setText } from "./editor";
 import type { SchemaTable } from "./types";
 
 /** What the page may do with the editor. */
@@ -18,24 +15,6 @@ export interface SqlEditor {
   destroy(): void;
 }
 
-const theme = EditorView.theme({
-  "&": { height: "100%", fontSize: "1rem", color: "var(--ink)", backgroundColor: "var(--raised)" },
-  ".cm-content": { fontFamily: "var(--mono)", caretColor: "var(--ink)", padding: "0.5rem 0" },
-  ".cm-gutters": { backgroundColor: "var(--raised)", color: "var(--ink2)", border: "0" },
-  ".cm-cursor": { borderLeftColor: "var(--ink)" },
-  "&.cm-focused": { outline: "2px solid var(--focus)", outlineOffset: "-1px" },
-  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "var(--band)" },
-  ".cm-tooltip": { backgroundColor: "var(--panel)", color: "var(--ink)", border: "1px solid var(--line)" },
-  ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--band)", color: "var(--ink)" },
-  ".cm-matchingBracket": { backgroundColor: "var(--band) !important", color: "inherit" },
-  ".cm-placeholder": { color: "var(--ink2)" },
-});
-const colours = HighlightStyle.define([
-  { tag: tags.keyword, color: "var(--pv)", fontWeight: "600" },
-  { tag: [tags.string, tags.special(tags.string)], color: "var(--pen2)" },
-  { tag: [tags.number, tags.bool, tags.null], color: "var(--pen3)" },
-  { tag: tags.comment, color: "var(--ink2)", fontStyle: "italic" },
-]);
 // DataFusion reads PostgreSQL's dialect; these are words of its own.
 const dialect = SQLDialect.define({
   ...PostgreSQL.spec,
@@ -52,35 +31,18 @@ export function createEditor(
   onchange: () => void,
 ): SqlEditor {
   const language = new Compartment();
-  const view = new EditorView({
-    parent,
-    state: EditorState.create({
-      doc: start,
-      extensions: [
-        keymap.of([{ key: "Mod-Enter", run: () => (onrun(), true), preventDefault: true }]),
-        lineNumbers(),
-        history(),
-        drawSelection(),
-        bracketMatching(),
-        closeBrackets(),
-        autocompletion(),
-        // Tab stays with the page: a keyboard must be able to leave the editor.
-        keymap.of([...closeBracketsKeymap, ...completionKeymap, ...defaultKeymap, ...historyKeymap]),
-        language.of(sql({ dialect, upperCaseKeywords: true })),
-        syntaxHighlighting(colours),
-        theme,
-        placeholder(hint),
-        EditorView.lineWrapping,
-        EditorView.contentAttributes.of({ "aria-label": label, "data-testid": "sql-editor" }),
-        EditorView.updateListener.of((update) => {
-          if (update.docChanged) onchange();
-        }),
-      ],
-    }),
+  const view = createView(parent, {
+    start,
+    label,
+    hint,
+    testid: "sql-editor",
+    onrun,
+    onchange,
+    extensions: [lineNumbers(), language.of(sql({ dialect, upperCaseKeywords: true })), EditorView.lineWrapping],
   });
   return {
     text: () => view.state.doc.toString(),
-    set: (text) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } }),
+    set: (text) => setText(view, text),
     insert: (text) => {
       view.dispatch(view.state.replaceSelection(text));
       view.focus();

@@ -54,3 +54,7 @@ export type OeeLoss = Schemas["ReasonLoss"];
 export type Stops = Schemas["Stops"];
 export type Stop = Schemas["StopView"];
 export type Explained = Schemas["Explained"];
+
+export type Model = Schemas["ModelView"];
+export type ModelProperty = Schemas["ModelProperty"];
+export type Tried = Schemas["Tried"];
