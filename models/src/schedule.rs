@@ -3,18 +3,22 @@
 //! Nothing that is due is forgotten: up to where windows are closed is kept when their figures are stored, and a closed window that
 //! is touched is kept in the very record of the data that touched it. A restart goes on from there.
 
+mod backlog;
 mod order;
 pub mod revisions;
 #[cfg(test)]
 mod tests;
 
-use self::order::{Feeds, feeds, order};
+use self::{
+    backlog::Backlog,
+    order::{Feeds, feeds, order},
+};
 use crate::{
     Point, SeriesId, Timestamp, Tqv, Value,
     catalog::Catalog,
     definition::ModelIndex,
     oee::{STOP_EDITS, edits::StopEdit},
-    window::{Window, WindowSpec},
+    window::{MAX_WINDOWS, Window, WindowSpec},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -27,7 +31,7 @@ use std::{
 pub const GRACE: Duration = Duration::from_secs(2);
 /// Windows computed in one plan; more wait for the next round. Bounds memory of a plan.
 const MAX_WINDOWS_PER_JOB: usize = 4_096;
-/// Touched windows remembered at once, a few megabytes; beyond it a message says that figures of old windows stay as they were.
+/// Touched windows remembered one by one, a few megabytes; beyond it from when to when they are, and all between are computed again.
 const MAX_TOUCHED: usize = 50_000;
 /// How long touched windows wait after a plan failed, so that a broken disk is not asked ten times a second.
 const RETRY: Duration = Duration::from_secs(60);
@@ -36,6 +40,8 @@ const RETRY: Duration = Duration::from_secs(60);
 pub const CLOSED_KEY: &str = "schedule/closed";
 /// Prefix of the keys of kept documents that name a touched window each.
 const TOUCHED_PREFIX: &str = "schedule/touched/";
+/// Prefix of the keys of kept documents that say of a model and kind from when to when its windows are touched.
+const BACKLOG_PREFIX: &str = "schedule/backlog/";
 /// Prefix of the keys of kept documents that name a series each whose late values may reach into later windows.
 const TAIL_PREFIX: &str = "schedule/tail/";
 /// How long no further late values came before it is looked how far they reach: while an outage is filled they come in pieces, and
@@ -96,6 +102,10 @@ pub struct Schedule {
     feeds: HashMap<SeriesId, Feeds>,
     /// Closed windows whose figures do not hold any more.
     touched: Windows,
+    /// Those there was no room for, by the place of their model and kind in the order.
+    backlog: BTreeMap<usize, Backlog>,
+    /// Which of these have grown since their documents were handed out.
+    grown: BTreeSet<usize>,
     /// Windows handed out and not computed yet.
     under_way: Windows,
     /// Late values whose reach is not known yet: of each series the last one of a window, by the end of that window; and where no
@@ -103,8 +113,6 @@ pub struct Schedule {
     tails: BTreeMap<(SeriesId, Timestamp), Tail>,
     /// When they changed last; none if since the last question.
     tails_at: Option<Timestamp>,
-    /// Whether there was no more room for touched windows since the last question.
-    overflown: bool,
     /// Whether something was handed out and not settled yet.
     outstanding: bool,
     /// Keys of touched windows that a restart would find.
@@ -124,6 +132,7 @@ impl Schedule {
         let closed: HashMap<_, _> = order.iter().map(|(_, spec)| (spec.clone(), border(spec))).collect();
         let touched = kept.iter().filter(|(key, _)| key.starts_with(TOUCHED_PREFIX));
         let tails = kept.iter().filter(|(key, _)| key.starts_with(TAIL_PREFIX));
+        let backlog = kept.iter().filter(|(key, _)| key.starts_with(BACKLOG_PREFIX));
         let tail = |(key, document): (&String, &Vec<u8>)| {
             let (series, end) = key.strip_prefix(TAIL_PREFIX)?.split_once('/')?;
             let place = (SeriesId(series.parse().ok()?), Timestamp::from_nanos(end.parse().ok()?));
@@ -135,10 +144,11 @@ impl Schedule {
             touched: Windows::new(),
             under_way: Windows::new(),
             outstanding: false,
-            kept: touched.clone().chain(tails.clone()).map(|(key, _)| key.clone()).collect(),
+            kept: touched.clone().chain(tails.clone()).chain(backlog.clone()).map(|(key, _)| key.clone()).collect(),
             tails: tails.filter_map(tail).collect(),
             tails_at: None,
-            overflown: false,
+            backlog: BTreeMap::new(),
+            grown: BTreeSet::new(),
             retry_at: Timestamp::MIN,
             catalog,
             order,
@@ -149,6 +159,12 @@ impl Schedule {
             // A key that names nothing any more is forgotten when the next figures are stored.
             if let Some(entry) = (0..schedule.order.len()).find(|entry| schedule.key(*entry, &window) == *key) {
                 schedule.touched.entry(entry).or_default().insert(window, Some(cause));
+            }
+        }
+        for (key, document) in backlog {
+            let Ok(backlog) = serde_json::from_slice(document) else { continue };
+            if let Some(entry) = (0..schedule.order.len()).find(|entry| schedule.backlog_key(*entry) == *key) {
+                schedule.backlog.insert(entry, backlog);
             }
         }
         schedule
@@ -186,11 +202,15 @@ impl Schedule {
                 // The window in which the next value lies carries the late one in, up to there.
                 spec.window_of(to, &self.catalog.plant.calendar).map_or(to, |window| window.end).min(closed)
             });
-            for window in spec.windows(from, until, &self.catalog.plant.calendar) {
+            let windows = spec.windows(from, until, &self.catalog.plant.calendar);
+            if let Some(last) = windows.last().filter(|_| windows.len() == MAX_WINDOWS) {
+                self.postpone(*entry, last.end, until, cause);
+            }
+            for window in windows {
                 self.touch_window(*entry, window, cause, &mut documents);
             }
         }
-        documents
+        self.with_backlog(documents)
     }
 
     /// What a series is called where people read it.
@@ -201,23 +221,21 @@ impl Schedule {
         )
     }
 
-    /// Whether there was no room for more touched windows since the last time this was asked: somebody should be told.
-    pub fn overflown(&mut self) -> bool {
-        std::mem::take(&mut self.overflown)
-    }
-
     /// Takes a job back that could not be computed; it is due again a while later.
     pub fn failed(&mut self, job: &Job, now: Timestamp) {
         self.under_way.remove(&job.entry);
         let again = job.tails.iter().map(|(series, late)| ((*series, *late), Tail { start: *late, late: *late }));
         self.tails.extend(again);
+        self.retry_at = now + RETRY;
         if self.kept.len() + job.windows.len() > MAX_TOUCHED {
-            self.overflown = true;
+            if let [first, .., last] | [first @ last] = &job.windows[..] {
+                let cause = job.revised.values().next().cloned().unwrap_or_else(|| "a failed computation".into());
+                self.postpone(job.entry, first.start, last.end, &cause);
+            }
             return;
         }
         let again = job.windows.iter().map(|window| (*window, job.revised.get(window).cloned()));
         self.touched.entry(job.entry).or_default().extend(again);
-        self.retry_at = now + RETRY;
     }
 
     /// What holds now that all figures handed out are stored. The documents go into the next record.
@@ -241,9 +259,11 @@ impl Schedule {
             }
             kept.insert(key);
         }
+        self.grown.extend(self.backlog.keys());
+        kept.extend(self.backlog.keys().map(|entry| self.backlog_key(*entry)));
         documents.extend(self.kept.difference(&kept).map(|key| (key.clone(), Vec::new())));
         self.kept = kept;
-        documents
+        self.with_backlog(documents)
     }
 
     /// What is due now, in the order it must be computed; empty if nothing, or while the last answer is not settled.
@@ -311,6 +331,15 @@ impl Schedule {
             }
         }
         self.touched.retain(|_, touched| !touched.is_empty());
+        for (entry, backlog) in &mut self.backlog {
+            let windows = due.entry(*entry).or_default();
+            let room = MAX_WINDOWS_PER_JOB.saturating_sub(windows.len());
+            let taken = backlog.take(room, &self.order[*entry].1, &self.catalog.plant.calendar);
+            for window in taken {
+                windows.entry(window).or_insert_with(|| Some(backlog.cause.clone()));
+            }
+        }
+        self.backlog.retain(|_, backlog| !backlog.is_empty());
         due.retain(|_, windows| !windows.is_empty());
     }
 
@@ -354,7 +383,7 @@ impl Schedule {
             documents.push((tail_key(series, end), tail_document(tail)));
             self.kept.insert(tail_key(series, end));
         }
-        documents
+        self.with_backlog(documents)
     }
 
     /// Notes a late value of a window, and says under which key; none if a later one is known already.
@@ -366,7 +395,11 @@ impl Schedule {
         }
         self.tails.remove(&(series, window.start));
         if self.kept.len() >= MAX_TOUCHED && !self.tails.contains_key(&key) {
-            self.overflown = true;
+            // How far it reaches will not be found out, so it reaches to the end.
+            let cause: Arc<str> = format!("late data of {}", self.name(series)).into();
+            for entry in self.feeds.get(&series).map_or_else(Vec::new, |feeds| feeds.carried.clone()) {
+                self.postpone(entry, late, self.closed[&self.order[entry].1], &cause);
+            }
             return None;
         }
         self.tails_at = None;
@@ -404,7 +437,7 @@ impl Schedule {
         let key = self.key(entry, &window);
         if !self.kept.contains(&key) {
             if self.kept.len() >= MAX_TOUCHED {
-                self.overflown = true;
+                self.postpone(entry, window.start, window.end, cause);
                 return;
             }
             documents.push((key.clone(), document(&window, &Some(cause.clone()))));
@@ -413,6 +446,34 @@ impl Schedule {
         if let Entry::Vacant(place) = self.touched.entry(entry).or_default().entry(window) {
             place.insert(Some(cause.clone()));
         }
+    }
+
+    /// Has closed windows that end in `(from, to]` computed again without naming each.
+    fn postpone(&mut self, entry: usize, from: Timestamp, to: Timestamp, cause: &Arc<str>) {
+        match self.backlog.entry(entry) {
+            Entry::Occupied(known) if known.get().covers(from, to) => return,
+            Entry::Occupied(mut known) => known.get_mut().grow(from, to),
+            Entry::Vacant(place) => {
+                place.insert(Backlog::new(from, to, cause.clone()));
+            }
+        }
+        self.grown.insert(entry);
+    }
+
+    /// The documents, and those of what there was no room for.
+    fn with_backlog(&mut self, mut documents: Documents) -> Documents {
+        for entry in std::mem::take(&mut self.grown) {
+            let Some(backlog) = self.backlog.get(&entry) else { continue };
+            let key = self.backlog_key(entry);
+            documents.push((key.clone(), serde_json::to_vec(backlog).expect("times and a text are plain data")));
+            self.kept.insert(key);
+        }
+        documents
+    }
+
+    fn backlog_key(&self, entry: usize) -> String {
+        let (model, spec) = &self.order[entry];
+        format!("{BACKLOG_PREFIX}{}/{}", self.catalog.plant.models[model.0].name, spec.name())
     }
 
     fn closed_document(&self) -> Vec<u8> {

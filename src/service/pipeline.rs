@@ -277,11 +277,6 @@ impl Pipeline {
         for (series, late, next) in computed.reach {
             step.batch.keep.extend(self.schedule.reach(series, late, next));
         }
-        if self.schedule.overflown() {
-            tracing::error!(
-                "late values touched more closed windows than are kept in mind; the oldest figures among them stay as they were"
-            );
-        }
         self.store(step, Vec::new(), None).await;
     }
 

@@ -262,12 +262,35 @@ fn a_plan_takes_a_bounded_number_of_windows() {
 }
 
 #[test]
-fn touched_windows_are_bounded() {
-    let windows = MAX_TOUCHED as i64;
-    let mut stage = Stage::new((windows + 100) * 300);
-    (0..windows + 100).for_each(|window| stage.sample("temp", window * 300 + 1));
-    assert_eq!(stage.kept.len(), MAX_TOUCHED);
+fn more_touched_windows_than_there_is_room_for_are_all_computed_again() {
+    let windows = MAX_TOUCHED as i64 + 100;
+    let mut stage = Stage::new(windows * 300);
+    // The middle comes last: what there is no room for lies between windows that are known one by one.
+    let middle = windows / 2..windows / 2 + 100;
+    let outer = (0..windows).filter(|window| !middle.contains(window)).collect::<Vec<_>>();
+    outer.into_iter().chain(middle).for_each(|window| stage.sample("temp", window * 300 + 1));
     assert_eq!(stage.schedule.touched.values().map(BTreeMap::len).sum::<usize>(), MAX_TOUCHED);
+    assert_eq!(stage.kept.len(), MAX_TOUCHED + 1);
+    let mut computed = BTreeSet::new();
+    for round in 0..2 * windows / MAX_WINDOWS_PER_JOB as i64 + 2 {
+        let jobs = stage.schedule.due(at(windows * 300));
+        computed.extend(
+            jobs.iter().filter(|job| job.spec.name() == "5m").flat_map(|job| job.windows.iter().map(|window| window.end)),
+        );
+        jobs.iter().for_each(|job| drop(stage.schedule.computed(job, &[])));
+        if !jobs.is_empty() && round % 3 != 2 {
+            let documents = stage.schedule.settled();
+            stage.keep(documents);
+        } else {
+            // Killed before the figures were stored.
+            stage.restart(windows * 300);
+        }
+    }
+    let all: BTreeSet<Timestamp> = (1..=windows).map(|window| at(window * 300)).collect();
+    assert_eq!(computed.len(), all.len());
+    assert_eq!(computed, all);
+    assert_eq!(stage.due(windows * 300), "");
+    assert_eq!(stage.kept.keys().collect::<Vec<_>>(), [CLOSED_KEY]);
 }
 
 #[test]

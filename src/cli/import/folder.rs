@@ -34,8 +34,6 @@ use tokio::sync::mpsc;
 pub const MAX_READ_AHEAD: usize = 8;
 /// Batches handed to the log and not on disk yet: enough for one sync to serve many.
 const MAX_UNDER_WAY: usize = 32;
-/// Windows of metrics marked to be computed anew; more would take longer to mark than they are worth.
-const MAX_TOUCHED: usize = 50_000;
 
 /// The names of a plant file.
 pub fn names_of(plant: &Path) -> anyhow::Result<Names> {
@@ -129,11 +127,9 @@ impl Folder {
         progress: &Progress,
     ) -> anyhow::Result<()> {
         let mut under_way: VecDeque<(Receipt, Vec<Point>)> = VecDeque::new();
-        let mut touched = 0;
         while let Some(points) = queue.recv().await {
             // Metrics of these windows are computed anew when the plant runs again.
-            let keep = if touched < MAX_TOUCHED { self.opened.schedule.observe(&points) } else { Vec::new() };
-            touched += keep.len();
+            let keep = self.opened.schedule.observe(&points);
             let batch = Batch { points: points.clone(), keep, ..Batch::default() };
             let receipt = self.opened.historian.enqueue(batch).await;
             under_way.push_back((receipt, points));

@@ -247,6 +247,18 @@ fn a_late_state_reaches_to_the_next_one_and_no_further() {
 }
 
 #[test]
+fn where_there_is_no_room_to_ask_how_far_a_late_state_reaches_it_reaches_to_the_end() {
+    let catalog = catalog(DAY);
+    let mut schedule = Schedule::new(catalog.clone(), at(6_000), at(6_000), &HashMap::new());
+    schedule.kept.extend((0..MAX_TOUCHED).map(|number| number.to_string()));
+    let running = series(&catalog, "Line 1/Press A", "running");
+    schedule.observe(&[Point { series: running, tqv: Tqv::good(at(3_700), Value::Boolean(true)) }]);
+    let jobs = schedule.due(at(6_000));
+    let ends: Vec<Timestamp> = jobs[0].windows.iter().map(|window| window.end).collect();
+    assert_eq!(ends, [4_200, 4_800, 5_400, 6_000].map(at));
+}
+
+#[test]
 fn an_explained_stop_moves_its_windows_and_theirs_alone() {
     let mut plant = in_order();
     plant.computed = 0;

@@ -1,0 +1,54 @@
+//! Closed windows to compute again that are too many to name one by one: from when to when.
+//!
+//! It holds more windows than were touched, never fewer. Those that were not come out as they were and are not revised, so what
+//! there is no room for costs time and no figure.
+
+use crate::{
+    Timestamp,
+    calendar::ShiftCalendar,
+    window::{Window, WindowSpec},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The windows of one kind that end in `(from, to]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Backlog {
+    from: Timestamp,
+    to: Timestamp,
+    /// Why the first of them was touched.
+    pub(super) cause: Arc<str>,
+}
+
+impl Backlog {
+    pub(super) fn new(from: Timestamp, to: Timestamp, cause: Arc<str>) -> Self {
+        Self { from, to, cause }
+    }
+
+    /// Holds these windows as well. The cause stays.
+    pub(super) fn grow(&mut self, from: Timestamp, to: Timestamp) {
+        (self.from, self.to) = (self.from.min(from), self.to.max(to));
+    }
+
+    /// Whether it holds everything that ends in `(from, to]`.
+    pub(super) fn covers(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.from <= from && to <= self.to
+    }
+
+    /// Takes the earliest windows out, so many at most.
+    pub(super) fn take(&mut self, most: usize, spec: &WindowSpec, calendar: &ShiftCalendar) -> Vec<Window> {
+        if most == 0 {
+            return Vec::new();
+        }
+        let mut windows = spec.windows(self.from, self.to, calendar);
+        windows.truncate(most);
+        let full = windows.len() == most;
+        self.from = windows.last().filter(|_| full).map_or(self.to, |last| last.end);
+        windows
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.to <= self.from
+    }
+}
