@@ -12,7 +12,7 @@ use crate::{
     QueryError,
     directory::{self, Directory},
     table::{
-        columns::{self, SERIES, TIME},
+        columns::{self, SEQ, SERIES, TIME},
         dedup::sort_unique,
         event_columns,
         files::{DataFile, Pin},
@@ -20,7 +20,7 @@ use crate::{
 };
 use andon_models::Timestamp;
 use arrow::{
-    array::{AsArray, BooleanArray, RecordBatch},
+    array::{AsArray, BooleanArray, Int64Array, RecordBatch},
     compute::filter_record_batch,
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimestampMicrosecondType},
 };
@@ -70,7 +70,7 @@ const NO_SERIES: (i32, i32) = (i32::MIN, i32::MAX);
 /// # Errors
 /// When a file cannot be written.
 pub fn write_points(place: &Place, sealed: &Sealed, directory: &Directory) -> Result<Vec<(Draft, Written)>, QueryError> {
-    let sorted = sort_unique(sealed.points.iter().map(|chunk| &chunk.rows))?;
+    let sorted = of_record(sort_unique(sealed.points.iter().map(|chunk| &chunk.rows))?, sealed.memory.record)?;
     let names = Names::new(directory);
     let time = sorted.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
     let days: BTreeSet<i64> = time.iter().map(|time| time.div_euclid(DAY_MICROS)).collect();
@@ -88,6 +88,14 @@ pub fn write_points(place: &Place, sealed: &Sealed, directory: &Directory) -> Re
         written.push(file.finish()?);
     }
     Ok(written)
+}
+
+/// The rows as of one record. Which of them count is settled among themselves; between flushes the last record of each says as much
+/// as the record of each row, and takes no space.
+fn of_record(rows: RecordBatch, record: u64) -> Result<RecordBatch, QueryError> {
+    let (schema, mut columns, count) = rows.into_parts();
+    columns[SEQ] = Arc::new(Int64Array::from_value(i64::try_from(record).unwrap_or(i64::MAX), count));
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 /// Writes the events of a closed buffer, one file per UTC day.

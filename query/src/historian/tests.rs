@@ -51,6 +51,25 @@ pub(super) async fn temps(historian: &Historian) -> Vec<Vec<serde_json::Value>> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_a_flush_carry_one_number_and_a_correction_a_higher_one() {
+    let bench = Bench::new();
+    let (historian, _) = bench.open().await;
+    let numbers = async || rows(&historian, "SELECT DISTINCT seq FROM samples ORDER BY seq").await.len();
+    historian.append(bench.batch(0..5)).await.unwrap();
+    historian.append(bench.batch(5..10)).await.unwrap();
+    assert_eq!(numbers().await, 2);
+    historian.flush().await.unwrap();
+    assert_eq!(numbers().await, 1);
+    let correction = good(bench.temp(), 3, 33.0);
+    historian.append(Batch { points: vec![correction], ..Batch::default() }).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(rows(&historian, "SELECT value FROM samples WHERE seq = (SELECT max(seq) FROM samples)").await, [[33.0]]);
+        assert_eq!(numbers().await, 2);
+        historian.flush().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_appended_is_seen_at_once_and_after_a_crash() {
     let bench = Bench::new();
     let (historian, recovered) = bench.open().await;

@@ -8,7 +8,7 @@
 //! | `double`, `integer`, `boolean`, `string` | | the value, in the one column of its type; none of them when there is no value |
 //! | `quality` | int8 | 0 good, 1 uncertain, 2 bad |
 //! | `status` | int64 | the protocol's status code |
-//! | `seq` | int64 | number of the log record; of two rows with the same series, time and quality the higher one counts |
+//! | `seq` | int64 | number of the log record, in files the last one of their flush; of two rows with the same series, time and quality the higher one counts |
 //!
 //! Files have `asset` and `property` as well, by name, for readers that know nothing of Andon, and `day` as partition.
 

@@ -52,7 +52,7 @@ pub const COLUMNS: [(&str, &str); 17] = [
     ("asset_id", "id of the asset"),
     ("property_id", "id of the property"),
     ("series", "number of the series"),
-    ("seq", "number of the log record it came with"),
+    ("seq", "of rows with the same series, time and quality the one with the highest number counts"),
 ];
 
 /// The type of a name: its text once, and a number per row.

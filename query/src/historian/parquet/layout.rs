@@ -26,14 +26,14 @@ const ROW_GROUP_ROWS: usize = 131_072;
 const WRITE_ROWS: usize = 8_192;
 /// Rows of a page, which is what the page index can leave out. Larger ones save headers and index entries.
 const FLUSH_PAGE_ROWS: usize = 8_192;
-const MERGE_PAGE_ROWS: usize = 32_768;
+const MERGE_PAGE_ROWS: usize = 65_536;
 /// Levels of zstd. Above these the time grows much faster than the bytes shrink.
 const FLUSH_ZSTD: i32 = 3;
-const MERGE_ZSTD: i32 = 6;
+const MERGE_ZSTD: i32 = 9;
 /// Columns by which pages are left out; of the others a row group's statistics do.
 const PAGED: [&str; 5] = ["series", "time", "double", "integer", "seq"];
 /// Columns whose values change little from row to row.
-const DELTA: [&str; 3] = ["time", "integer", "seq"];
+const DELTA: [&str; 2] = ["time", "integer"];
 
 /// The layout of files of points.
 ///
