@@ -31,6 +31,7 @@ BASE = {
     "dictionary_limit": 1 << 20,
     "unit": "us",
     "one_seq": False,
+    "flush_seq": False,
 }
 """The layout of the first release."""
 
@@ -100,6 +101,8 @@ def measure(rows: pa.Table, how: dict, path: Path) -> dict:
         rows = replaced(rows, "time", rows["time"].cast(pa.timestamp(how["unit"], "UTC")))
     if how["one_seq"]:
         rows = replaced(rows, "seq", pa.array(np.full(rows.num_rows, 7)))
+    if how["flush_seq"]:
+        rows = replaced(rows, "seq", of_flush(rows["seq"].to_numpy()))
     began = time.process_time()
     pq.write_table(rows, path, **options)
     written = time.process_time() - began
@@ -127,6 +130,14 @@ def measure(rows: pa.Table, how: dict, path: Path) -> dict:
         "group_ms": group * 1e3,
         **{name: size / rows.num_rows for name, size in columns.items()},
     }
+
+
+def of_flush(seq: np.ndarray) -> pa.Array:
+    """The last record of the flush that wrote each row; a flush takes about a million rows."""
+    records = np.unique(seq)
+    flushes = np.array_split(records, max(1, seq.size // 1_000_000))
+    last = np.array([flush[-1] for flush in flushes])
+    return pa.array(last[np.searchsorted(last, seq)])
 
 
 def replaced(rows: pa.Table, name: str, column: pa.ChunkedArray | pa.Array) -> pa.Table:
@@ -174,6 +185,21 @@ VARIANTS = {
     ),
     "J: I with time in ms": variant(
         page=1 << 17, compression_level=9, one_seq=True, unit="ms", encode={"integer": DELTA, "double": PLAIN}
+    ),
+    "L: D with seq by flush": variant(
+        page=1 << 15, compression_level=9, flush_seq=True, encode={"integer": DELTA, "double": PLAIN, "seq": DICTIONARY}
+    ),
+    "M: L with page 64 Ki": variant(
+        page=1 << 16, compression_level=9, flush_seq=True, encode={"integer": DELTA, "double": PLAIN, "seq": DICTIONARY}
+    ),
+    "N: L with page 128 Ki": variant(
+        page=1 << 17, compression_level=9, flush_seq=True, encode={"integer": DELTA, "double": PLAIN, "seq": DICTIONARY}
+    ),
+    "O: N with zstd 6": variant(
+        page=1 << 17, compression_level=6, flush_seq=True, encode={"integer": DELTA, "double": PLAIN, "seq": DICTIONARY}
+    ),
+    "P: O with zstd 3": variant(
+        page=1 << 17, compression_level=3, flush_seq=True, encode={"integer": DELTA, "double": PLAIN, "seq": DICTIONARY}
     ),
     "K: A with dictionary, zstd 9": variant(page=1 << 15, compression_level=9, encode={"integer": DELTA}),
 }
