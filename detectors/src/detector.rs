@@ -9,12 +9,14 @@ mod alarm;
 mod body;
 mod edited;
 mod pretend;
+mod rest;
 mod scene;
 mod snapshot;
 mod timers;
 
 pub(crate) use body::{Body, Outbox};
 pub(crate) use edited::left_behind;
+pub(crate) use rest::Rest;
 use scene::{Dispatch, OfAsset, Scene, Trigger};
 use timers::Timer;
 
@@ -33,6 +35,7 @@ use andon_models::{
     command::{CommandOutcome, CommandState},
     definition::AssetIndex,
     event::{EventBody, Explanation, SystemNotice},
+    expression::SlotValue,
     operator::OperatorRefusal,
 };
 use body::Move;
@@ -46,8 +49,8 @@ pub const SILENCE: Duration = Duration::from_secs(2);
 /// A sample further ahead of the caller's time than this has a wrong clock and counts as of now.
 pub(crate) const MOST_AHEAD: Duration = Duration::from_secs(300);
 
-/// Clocks that differ by less agree.
-const CLOCKS_AGREE: Duration = Duration::from_secs(5);
+/// Clocks that differ by less agree; in nanoseconds.
+const CLOCKS_AGREE: u64 = 5_000_000_000;
 
 /// Most moves that follow from one another at one instant. More is a model that runs in circles.
 const MOST_CHAINED: usize = 16;
@@ -176,7 +179,7 @@ impl Detector {
                 self.body.be_at(instant);
                 reached = Some(instant);
             }
-            self.body.learn(place, tqv);
+            self.body.learn(place, SlotValue::from(tqv));
             self.body.fresh.push(place);
         }
         let Some(instant) = reached else { return };
@@ -364,6 +367,12 @@ impl Detector {
         }
         scene.body.finish_move();
     }
+}
+
+/// How far a device's clock is behind the caller's, in nanoseconds, by a sample that comes now; 0 while they agree.
+pub(crate) fn lag(time: Timestamp, now: Timestamp) -> i64 {
+    let behind = now.as_nanos().saturating_sub(time.as_nanos());
+    if behind.unsigned_abs() <= CLOCKS_AGREE { 0 } else { behind }
 }
 
 /// Moves an instant by signed nanoseconds; saturates.

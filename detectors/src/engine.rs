@@ -11,6 +11,7 @@ use crate::{
     hand::{self, Waiting},
     policy::{self, Desk},
     program::Program,
+    quiet::{Quiet, Routed},
 };
 use andon_models::{
     AssetId, CommandId, EventId, Point, SeriesId, Timestamp, Tqv, Value,
@@ -20,6 +21,7 @@ use andon_models::{
     command::{Command, CommandOutcome, controls_fingerprint},
     definition::ModelIndex,
     event::{Deed, Event, EventBody, SystemNotice},
+    expression::Band,
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
     snapshot::DetectorSnapshot,
     time::format_duration,
@@ -45,8 +47,8 @@ const OUT_OF_SERVICE: &str = "it failed with an internal error and is out of ser
 pub struct Engine {
     pub(crate) desk: Desk,
     pub(crate) instances: Vec<Instance>,
-    /// Instances and their table lines by series number.
-    routes: Vec<Vec<(u32, u32)>>,
+    /// Takes the samples, and keeps those that change nothing.
+    pub(crate) quiet: Quiet,
     by_name: HashMap<(AssetId, Arc<str>), u32>,
     /// The latest that the caller's time has been.
     latest: Timestamp,
@@ -62,8 +64,9 @@ pub struct Engine {
     pub(crate) prepared_ever: u64,
     /// Instances of an earlier definition that this one does not have, to be told at the start.
     gone: Vec<DetectorSnapshot>,
-    /// Samples of the step by instance; kept to save allocations.
-    sorted: Vec<Routed>,
+    /// Samples of the step that instances have to take, and bands; kept to save allocations.
+    pub(crate) loud: Vec<Routed>,
+    bands: Vec<Band>,
 }
 
 /// What became of the instances of an earlier run or an earlier definition.
@@ -86,15 +89,6 @@ pub(crate) struct Instance {
     quarantined: bool,
 }
 
-/// One sample on its way to one instance.
-#[derive(Clone, Copy, Debug)]
-struct Routed {
-    instance: u32,
-    line: u32,
-    point: u32,
-    time: Timestamp,
-}
-
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
@@ -110,7 +104,7 @@ impl Engine {
         let mut engine = Self {
             desk: Desk::new(catalog.clone()),
             instances: Vec::new(),
-            routes: Vec::new(),
+            quiet: Quiet::default(),
             by_name: HashMap::new(),
             latest: Timestamp::MIN,
             stored: Timestamp::MIN,
@@ -119,7 +113,8 @@ impl Engine {
             prepared: Vec::new(),
             prepared_ever: 0,
             gone: Vec::new(),
-            sorted: Vec::new(),
+            loud: Vec::new(),
+            bands: Vec::new(),
         };
         let plant = &catalog.plant;
         for model in (0..plant.models.len()).map(ModelIndex) {
@@ -131,19 +126,12 @@ impl Engine {
                 }
             }
         }
+        engine.quiet = Quiet::new(engine.instances.iter().map(|instance| &*instance.detector.body.series));
         engine
     }
 
     fn add(&mut self, detector: Detector) {
         let number = u32::try_from(self.instances.len()).expect("a plant file cannot hold four billion detectors");
-        for (line, series) in (0..).zip(&detector.body.series) {
-            let Some(series) = series else { continue };
-            let place = series.0 as usize;
-            if place >= self.routes.len() {
-                self.routes.resize_with(place + 1, Vec::new);
-            }
-            self.routes[place].push((number, line));
-        }
         self.by_name.insert((detector.body.asset, detector.body.program.model.name.clone()), number);
         self.instances.push(Instance { detector, due: None, quarantined: false });
     }
@@ -152,6 +140,7 @@ impl Engine {
     /// edited definition did not keep, and an instance whose state no longer exists, is left for [`Self::start`] to tell.
     pub fn restore(&mut self, snapshots: Vec<DetectorSnapshot>, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Restored {
         let mut restored = Restored::default();
+        (0..self.count()).for_each(|number| self.wake(number));
         for instance in &mut self.instances {
             instance.detector.body.seed(&self.desk.catalog, latest);
         }
@@ -188,6 +177,7 @@ impl Engine {
     pub fn start(&mut self, now: Timestamp) -> Vec<Action> {
         self.desk.now = now;
         let mut actions = Vec::new();
+        (0..self.count()).for_each(|number| self.wake(number));
         self.controls = controls_fingerprint(&self.desk.catalog.plant).into();
         if let Some(reason) = self.desk.arming.refused_at_start(&self.controls).or_else(|| self.desk.arming.ended(now)) {
             self.disarm(reason, &mut actions);
@@ -238,19 +228,23 @@ impl Engine {
 
     /// Where one instance stands.
     pub fn snapshot(&self, asset: AssetId, detector: &str) -> Option<DetectorSnapshot> {
-        let number = self.by_name.get(&(asset, Arc::from(detector)))?;
-        Some(self.instances[*number as usize].detector.body.snapshot())
+        self.number_of(asset, detector).map(|number| self.snapshot_of(number))
     }
 
     /// Where all instances stand.
     pub fn snapshots(&self) -> impl Iterator<Item = DetectorSnapshot> + '_ {
-        self.instances.iter().map(|instance| instance.detector.body.snapshot())
+        (0..self.count()).map(|number| self.snapshot_of(number))
+    }
+
+    fn snapshot_of(&self, number: u32) -> DetectorSnapshot {
+        let mut snapshot = self.instances[number as usize].detector.body.snapshot();
+        self.quiet.show(number, &mut snapshot);
+        snapshot
     }
 
     /// The series that its instances read.
     pub fn reads(&self) -> Vec<SeriesId> {
-        let read = self.routes.iter().enumerate().filter(|(_, routes)| !routes.is_empty());
-        read.filter_map(|(number, _)| u32::try_from(number).ok()).map(SeriesId).collect()
+        self.quiet.reads()
     }
 
     /// Commands that were requested or sent and have no outcome yet: to be read back after a restart.
@@ -297,6 +291,7 @@ impl Engine {
         }
         let Some((number, _)) = self.owner(command.id) else { return Err("nobody here decided it".into()) };
         self.in_service(number)?;
+        self.wake(number);
         let body = &self.instances[number as usize].detector.body;
         let catalog = self.desk.catalog.clone();
         match catalog.plant.model_of(body.index).control(&command.control) {
@@ -316,24 +311,35 @@ impl Engine {
     }
 
     fn samples(&mut self, points: &[Point], actions: &mut Vec<Action>) {
-        let mut sorted = std::mem::take(&mut self.sorted);
-        sorted.clear();
-        for (point, entry) in (0..).zip(points) {
-            let routes = self.routes.get(entry.series.0 as usize).map_or(&[][..], Vec::as_slice);
-            sorted.extend(routes.iter().map(|(instance, line)| Routed {
-                instance: *instance,
-                line: *line,
-                point,
-                time: entry.tqv.time,
-            }));
-        }
-        sorted.sort_by_key(|routed| (routed.instance, routed.time));
-        for group in sorted.chunk_by(|left, right| left.instance == right.instance) {
-            self.run(group[0].instance, actions, |detector, desk| {
+        let mut loud = std::mem::take(&mut self.loud);
+        loud.clear();
+        self.quiet.take(self.desk.now, points, &mut loud);
+        loud.sort_by_key(|routed| (routed.instance, routed.time));
+        for group in loud.chunk_by(|left, right| left.instance == right.instance) {
+            let number = group[0].instance;
+            let took = self.run(number, actions, |detector, desk| {
                 detector.samples(desk, group.iter().map(|routed| (routed.line as usize, &points[routed.point as usize].tqv)));
             });
+            if took {
+                self.watch(number);
+            }
         }
-        self.sorted = sorted;
+        self.loud = loud;
+    }
+
+    /// Watches an instance for samples that change something, if it is at rest.
+    fn watch(&mut self, number: u32) {
+        let (body, desk, bands) = (&self.instances[number as usize].detector.body, &mut self.desk, &mut self.bands);
+        // What panics here panics again when it takes its next sample, and is dealt with then.
+        let rest = catch_unwind(AssertUnwindSafe(|| body.rest(desk, bands))).ok().flatten();
+        if let Some(rest) = rest {
+            self.quiet.watch(number, body, rest, bands);
+        }
+    }
+
+    /// Tells an instance of the samples that changed nothing.
+    pub(crate) fn wake(&mut self, number: u32) {
+        self.quiet.wake(number, &mut self.instances[number as usize].detector.body);
     }
 
     /// Says how late the caller's time was before the start, by what instances have seen. Snapshots follow the caller's time; samples
@@ -535,6 +541,7 @@ impl Engine {
         if instance.quarantined {
             return false;
         }
+        self.quiet.wake(number, &mut instance.detector.body);
         let desk = &mut self.desk;
         let survived = catch_unwind(AssertUnwindSafe(|| deed(&mut instance.detector, desk))).is_ok();
         let body = &mut instance.detector.body;

@@ -72,6 +72,7 @@ impl Engine {
             refuse("nothing of this asset is written by hand (`by_hand: operator` at a control in the plant file)".into())
         })?;
         self.in_service(number).map_err(OperatorRefusal::NotNow)?;
+        self.wake(number);
         let catalog = self.desk.catalog.clone();
         let body = &self.instances[number as usize].detector.body;
         let model = catalog.plant.model_of(body.index);

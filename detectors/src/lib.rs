@@ -4,7 +4,7 @@
 //! The same inputs always give the same actions with the same ids, so a decision can be replayed, tested and explained.
 //! Nothing here waits, reads a clock, a file or a socket, or logs.
 //!
-//! - `engine`: all detectors of a plant; routes samples to them and keeps their timers.
+//! - `engine`: all detectors of a plant; routes samples to them and keeps their timers. `quiet`: samples that change nothing.
 //! - `detector`: one detector: guards, timers, variables, actions. `program` is its model made ready to run.
 //! - `hierarchy`: its tree of states as a statig machine.
 //! - [`iot_events`]: detector models of IoT Events, whose instances belong to keys in messages.
@@ -25,6 +25,7 @@ pub mod iot_events;
 mod message;
 mod policy;
 mod program;
+mod quiet;
 #[cfg(test)]
 mod scenarios;
 mod simulation;

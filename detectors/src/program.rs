@@ -212,6 +212,11 @@ impl Rule {
         span.map_or_else(|| "".into(), |span| format!("{word} {}", format_duration(span)).into())
     }
 
+    /// Whether nothing but its timer sets it off.
+    pub fn is_set_off_by_time(&self) -> bool {
+        self.hold.is_some() || self.every.is_some() || (self.after.is_some() && self.when.is_none() && !self.limited)
+    }
+
     /// How long it waits from entering the state: `after`, or the beat of `every`.
     pub fn stay(&self) -> Option<Duration> {
         self.every.or(self.after)

@@ -6,6 +6,7 @@ mod by_hand;
 mod clocks;
 mod hierarchy;
 mod plant_file;
+mod quiet;
 mod restart;
 mod rules;
 mod story;

@@ -18,7 +18,7 @@
 mod model;
 mod plant;
 
-pub use model::detector;
+pub use model::{detector, expression};
 pub use plant::{PATH, command, plant};
 
 use crate::{Action, Arming, Engine, Input, Restored};
@@ -158,6 +158,25 @@ impl Stage {
     /// All that the detector knows.
     pub fn snapshot(&self) -> DetectorSnapshot {
         self.engine.snapshot(self.asset(), &self.detector).unwrap()
+    }
+
+    /// Whether any write was decided.
+    pub fn has_command(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// Whether the last write may be sent now.
+    pub fn may_send(&mut self, now: Timestamp) -> Result<(), Arc<str>> {
+        let command = self.commands.last().unwrap();
+        self.engine.may_send(now, command, None)
+    }
+
+    /// All that its instances know of their inputs, in words.
+    pub fn known(&mut self) -> Vec<String> {
+        let count = u32::try_from(self.engine.instances.len()).unwrap();
+        (0..count).for_each(|number| self.engine.wake(number));
+        let bodies = self.engine.instances.iter().map(|instance| &instance.detector.body);
+        bodies.map(|body| format!("{:?} {} {} {:?}", body.values, body.newest, body.instant, body.snapshot())).collect()
     }
 
     fn keep(&mut self, actions: &[Action]) {

@@ -4,6 +4,7 @@ use crate::{Quality, Timestamp, Value, unit::Conversion};
 use std::sync::Arc;
 
 mod aggregate;
+mod band;
 mod cell;
 mod check;
 mod children;
@@ -25,6 +26,7 @@ mod tree;
 mod units;
 
 pub use aggregate::{AggregateInput, aggregate};
+pub use band::Band;
 pub use children::Children;
 pub use dates::{DatePart, Zone};
 pub use evaluate::MAX_CHARACTERS;

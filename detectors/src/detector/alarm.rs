@@ -130,7 +130,7 @@ impl Body {
     }
 
     /// Whether the alarm is suppressed by design as things stand; none if that cannot be known, or is as it was.
-    fn new_design(&self, desk: &mut Desk) -> Option<bool> {
+    pub(super) fn new_design(&self, desk: &mut Desk) -> Option<bool> {
         let formula = self.program.suppress_when.as_ref()?;
         let suppressed = match Truth::of(&formula.expression.evaluate(self.gather(formula, &mut desk.scratch))) {
             Truth::Holds => true,

@@ -1,10 +1,12 @@
 //! What a detector knows: where it stands, the values its formulas see, its timers, alarm and commands.
 
-use super::{CLOCKS_AGREE, MOST_AHEAD, Timer, Trigger, shift};
+use super::{MOST_AHEAD, Timer, Trigger, lag, shift};
 use crate::{
     action::Action,
     alarm::Alarm,
     command::CommandLife,
+    explanation::Truth,
+    policy::Desk,
     program::{Formula, Node, Program, Rule},
 };
 use andon_models::{
@@ -215,9 +217,7 @@ impl Body {
     /// The event time of a sample, and how far the device's clock is behind.
     pub(super) fn event_time(&mut self, time: Timestamp, now: Timestamp) -> Timestamp {
         let time = if time > now + MOST_AHEAD { now } else { time };
-        let behind = now.as_nanos().saturating_sub(time.as_nanos());
-        let agree = i128::from(behind).unsigned_abs() <= CLOCKS_AGREE.as_nanos();
-        self.behind = if agree { 0 } else { behind };
+        self.behind = lag(time, now);
         self.newest = self.newest.max(time);
         time
     }
@@ -275,8 +275,28 @@ impl Body {
         }
     }
 
-    pub(super) fn learn(&mut self, place: usize, tqv: &Tqv) {
-        let slot = SlotValue { value: tqv.value.clone(), quality: tqv.quality, time: Some(tqv.time) };
+    /// Takes note of samples of the past that changed nothing, once their values are [learnt](Self::learn).
+    pub fn has_seen(&mut self, newest: Timestamp, behind: i64) {
+        self.newest = self.newest.max(newest);
+        self.behind = behind;
+        self.be_at(newest);
+    }
+
+    /// How far its devices' clocks lag, in nanoseconds.
+    pub fn behind(&self) -> i64 {
+        self.behind
+    }
+
+    /// Whether a guard holds; its slots are left in the desk's scratch.
+    pub fn guard_holds(&self, desk: &mut Desk, formula: &Formula) -> bool {
+        let slots = self.gather(formula, &mut desk.scratch);
+        match formula.reads_children {
+            true => Truth::of(&self.evaluate(formula, slots)) == Truth::Holds,
+            false => formula.expression.holds(slots),
+        }
+    }
+
+    pub fn learn(&mut self, place: usize, slot: SlotValue) {
         if self.program.remembers_good {
             if slot.quality == Quality::Good {
                 self.good[place] = slot.clone();

@@ -2,10 +2,10 @@
 
 use super::{Body, body::Move};
 use crate::{
-    explanation::{Truth, explain},
+    explanation::explain,
     hierarchy::{self, Kind},
     policy::Desk,
-    program::{Formula, Node, Rule, TimerKind},
+    program::{Node, Rule, TimerKind},
 };
 use andon_models::{event::ExplainedTimer, expression::Reference};
 use statig::Outcome;
@@ -105,7 +105,8 @@ impl Scene<'_> {
         let Some(timer) = self.body.went_off(node.id, position, kind) else { return Outcome::Handled };
         // An `after` with `on` waits for its input from now on, one with `for` for that. A `for` was watched all the time.
         let waits = kind == TimerKind::Stay && rule.every.is_none() && (rule.limited || rule.hold.is_some());
-        let holds = kind == TimerKind::Hold || rule.when.as_ref().is_none_or(|formula| self.evaluates(formula));
+        let holds =
+            kind == TimerKind::Hold || rule.when.as_ref().is_none_or(|formula| self.body.guard_holds(self.desk, formula));
         if waits || !holds {
             return Outcome::Handled;
         }
@@ -114,25 +115,14 @@ impl Scene<'_> {
 
     /// Whether a trigger concerns a rule at all.
     fn answers(&self, node: &Node, position: usize, rule: &Rule, trigger: &Trigger) -> bool {
-        if rule.hold.is_some() || rule.every.is_some() || (rule.after.is_some() && rule.when.is_none() && !rule.limited) {
-            return false; // only its timer sets it off
-        }
-        self.body.hears(rule, trigger) && self.body.after_passed(node.id, position, rule)
+        !rule.is_set_off_by_time() && self.body.hears(rule, trigger) && self.body.after_passed(node.id, position, rule)
     }
 
     fn holds(&mut self, rule: &Rule, trigger: &Trigger) -> bool {
         match (&rule.when, trigger) {
-            (Some(formula), _) => self.evaluates(formula),
+            (Some(formula), _) => self.body.guard_holds(self.desk, formula),
             (None, Trigger::Samples) => self.body.fresh_is_good(rule),
             (None, Trigger::Changed(_) | Trigger::Message(_)) => true,
-        }
-    }
-
-    fn evaluates(&mut self, formula: &Formula) -> bool {
-        let slots = self.body.gather(formula, &mut self.desk.scratch);
-        match formula.reads_children {
-            true => Truth::of(&self.body.evaluate(formula, slots)) == Truth::Holds,
-            false => formula.expression.holds(slots),
         }
     }
 

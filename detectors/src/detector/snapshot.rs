@@ -85,7 +85,7 @@ impl Body {
             if let Some(tqv) = latest(series) {
                 self.newest = self.newest.max(tqv.time);
                 self.seen = self.seen.max(tqv.time);
-                self.learn(line, &tqv);
+                self.learn(line, SlotValue::from(&tqv));
             }
         }
     }
@@ -107,7 +107,7 @@ impl Body {
             for Point { series, tqv } in &snapshot.inputs {
                 let Some(place) = place_of(*series, &self.series) else { continue };
                 self.newest = self.newest.max(tqv.time);
-                self.learn(place, tqv);
+                self.learn(place, SlotValue::from(tqv));
             }
             let waiting = snapshot.waiting.iter();
             let places = waiting.filter_map(|point| Some((place_of(point.series, &self.series)?, &point.tqv)));

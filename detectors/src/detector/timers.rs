@@ -21,6 +21,16 @@ pub(crate) struct Timer {
     pub fired: bool,
 }
 
+/// What has to become of a `for`, with the position of its timer if it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HoldChange {
+    None,
+    Start(Duration),
+    Break(usize),
+    Pause(usize),
+    Resume(usize),
+}
+
 impl Timer {
     /// When it goes off; none while it stands still or after it did.
     pub fn pending(&self) -> Option<Timestamp> {
@@ -80,41 +90,37 @@ impl Body {
 
     /// Starts, breaks, pauses or resumes a `for`.
     pub fn update_hold(&mut self, desk: &mut Desk, node: usize, position: usize, rule: &Rule) {
-        let Some(span) = rule.hold else { return };
-        let truth = self.hold_truth(desk, rule);
-        let running = self.timer_at(node, position, TimerKind::Hold);
-        match (truth, running) {
-            (Truth::Holds, None) => self.start_timer(node, position, TimerKind::Hold, span),
-            (Truth::Holds, Some(running)) => {
+        match self.hold_change(desk, node, position, rule) {
+            HoldChange::None => return,
+            HoldChange::Start(span) => self.start_timer(node, position, TimerKind::Hold, span),
+            HoldChange::Break(running) => drop(self.timers.remove(running)),
+            HoldChange::Pause(running) => self.timers[running].paused = Some(self.instant),
+            HoldChange::Resume(running) => {
                 let timer = &mut self.timers[running];
-                if let Some(paused) = timer.paused.take() {
-                    timer.due = timer.due + self.instant.since(paused);
-                    self.out.dirty = true;
-                }
+                timer.due = timer.due + timer.paused.take().map_or(Duration::ZERO, |paused| self.instant.since(paused));
             }
-            (Truth::Fails, Some(running)) => self.drop_timer(running),
-            (Truth::Unknown, Some(running)) => match rule.on_bad {
-                OnBad::Pause => {
-                    let timer = &mut self.timers[running];
-                    if timer.paused.is_none() && !timer.fired {
-                        timer.paused = Some(self.instant);
-                        self.out.dirty = true;
-                    }
-                }
-                OnBad::Reset => self.drop_timer(running),
-                OnBad::Ignore => {}
-            },
-            (Truth::Fails | Truth::Unknown, None) => {}
+        }
+        self.out.dirty = true;
+    }
+
+    /// What has to become of a `for`, as its guard stands now; the slots of the guard are left in the desk's scratch.
+    pub fn hold_change(&self, desk: &mut Desk, node: usize, position: usize, rule: &Rule) -> HoldChange {
+        let Some(span) = rule.hold else { return HoldChange::None };
+        let truth = self.hold_truth(desk, rule);
+        let Some(running) = self.timer_at(node, position, TimerKind::Hold) else {
+            return if truth == Truth::Holds { HoldChange::Start(span) } else { HoldChange::None };
+        };
+        let timer = &self.timers[running];
+        match (truth, rule.on_bad) {
+            (Truth::Holds, _) if timer.paused.is_some() => HoldChange::Resume(running),
+            (Truth::Fails, _) | (Truth::Unknown, OnBad::Reset) => HoldChange::Break(running),
+            (Truth::Unknown, OnBad::Pause) if timer.paused.is_none() && !timer.fired => HoldChange::Pause(running),
+            (Truth::Holds | Truth::Unknown, _) => HoldChange::None,
         }
     }
 
     fn timer_at(&self, node: usize, rule: usize, kind: TimerKind) -> Option<usize> {
         self.timers.iter().position(|timer| (timer.node, timer.rule, timer.kind) == (node, rule, kind))
-    }
-
-    fn drop_timer(&mut self, position: usize) {
-        self.timers.remove(position);
-        self.out.dirty = true;
     }
 
     fn hold_truth(&self, desk: &mut Desk, rule: &Rule) -> Truth {

@@ -204,7 +204,8 @@ fn action(model: &DetectorModel, text: &str) -> ActionKind {
     }
 }
 
-pub(super) fn expression(model: &DetectorModel, text: &str) -> Arc<Expression> {
+/// An expression as a model's guards have them.
+pub fn expression(model: &DetectorModel, text: &str) -> Arc<Expression> {
     let names = Names { variables: &model.variables };
     Arc::new(Expression::parse(text, &names).unwrap_or_else(|error| panic!("{text}: {error}")))
 }

@@ -72,6 +72,11 @@ impl Expression {
         self.row_of(slots).node(part).into()
     }
 
+    /// What a part of the tree without aggregates gives.
+    pub(super) fn value_of(&self, part: &Node, slots: &[SlotValue]) -> Value {
+        Row { slots, leaf: None, decimals: self.decimals() }.node(part).cell.into()
+    }
+
     /// Whether the result is exactly true, decided by Good data only.
     pub fn holds(&self, slots: &[SlotValue]) -> bool {
         let outcome = self.outcome(slots);

@@ -219,9 +219,25 @@ fn evaluate(expression: &Expression, dice: &mut Dice) {
     let result = expression.evaluate(&slots);
     assert!(result.value.as_f64().is_none_or(f64::is_finite), "{result:?}");
     assert_eq!(expression.explain(&slots).0, result);
+    steady(expression, &slots, &result, dice);
     let results: Vec<SlotValue> = expression.aggregates().iter().map(|_| dice.slot()).collect();
     let metric = expression.evaluate_metric(&slots, &results);
     assert!(metric.value.as_f64().is_none_or(f64::is_finite), "{metric:?}");
+}
+
+/// Other values within the bands give the same.
+fn steady(expression: &Expression, slots: &[SlotValue], result: &SlotValue, dice: &mut Dice) {
+    let mut bands = vec![Band::Any; slots.len()];
+    expression.bands(slots, &mut |slot, band| bands[slot] = bands[slot].and(band));
+    let mut moved = slots.to_vec();
+    for (slot, band) in moved.iter_mut().zip(bands).filter(|(slot, _)| slot.quality == Quality::Good) {
+        let other = SlotValue::good(dice.value(), dice.slot().time);
+        if band.holds(&slot.value, &other.value) {
+            *slot = other;
+        }
+    }
+    let again = expression.evaluate(&moved);
+    assert_eq!((&again.value, again.quality), (&result.value, result.quality), "{slots:?} {moved:?}");
 }
 
 fn one(text: &str, dice: &mut Dice) {

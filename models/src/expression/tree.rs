@@ -16,73 +16,42 @@ impl Node {
 
     /// Visits every node, operands before what uses them.
     pub fn visit<'n>(&'n self, visitor: &mut dyn FnMut(&'n Node)) {
+        self.operands(&mut |operand| operand.visit(visitor));
+        visitor(self);
+    }
+
+    /// Visits what it is made of, from left to right, and nothing below that.
+    pub(super) fn operands<'n>(&'n self, visitor: &mut dyn FnMut(&'n Node)) {
         match &self.kind {
             NodeKind::Literal(_) | NodeKind::Slot(_) => {}
-            NodeKind::Unary(_, operand) | NodeKind::Aggregate(_, operand) => operand.visit(visitor),
-            NodeKind::Binary(_, left, right) => {
-                left.visit(visitor);
-                right.visit(visitor);
-            }
-            NodeKind::In { needle, list } => {
-                needle.visit(visitor);
-                list.iter().for_each(|item| item.visit(visitor));
-            }
+            NodeKind::Unary(_, operand)
+            | NodeKind::Aggregate(_, operand)
+            | NodeKind::JsonPath(_, operand)
+            | NodeKind::DatePart(_, _, operand)
+            | NodeKind::Convert(_, operand) => visitor(operand),
+            NodeKind::Binary(_, left, right) => [left, right].into_iter().for_each(|operand| visitor(operand)),
+            NodeKind::In { needle, list } => std::iter::once(&**needle).chain(list).for_each(visitor),
             NodeKind::If { condition, then, otherwise } => {
-                condition.visit(visitor);
-                then.visit(visitor);
-                otherwise.visit(visitor);
+                [condition, then, otherwise].into_iter().for_each(|operand| visitor(operand));
             }
             NodeKind::Call(_, nodes) | NodeKind::Format(_, nodes) | NodeKind::MakeTime(_, nodes) => {
-                nodes.iter().for_each(|node| node.visit(visitor));
-            }
-            NodeKind::JsonPath(_, operand) | NodeKind::DatePart(_, _, operand) | NodeKind::Convert(_, operand) => {
-                operand.visit(visitor);
+                nodes.iter().for_each(visitor)
             }
         }
-        visitor(self);
     }
 
     /// How deep the tree is.
     pub(super) fn depth(&self) -> usize {
-        let deepest = |nodes: &[Self]| nodes.iter().map(Self::depth).max().unwrap_or(0);
-        1 + match &self.kind {
-            NodeKind::Literal(_) | NodeKind::Slot(_) => 0,
-            NodeKind::Unary(_, operand) | NodeKind::Aggregate(_, operand) | NodeKind::JsonPath(_, operand) => operand.depth(),
-            NodeKind::DatePart(_, _, operand) | NodeKind::Convert(_, operand) => operand.depth(),
-            NodeKind::Binary(_, left, right) => left.depth().max(right.depth()),
-            NodeKind::In { needle, list } => needle.depth().max(deepest(list)),
-            NodeKind::If { condition, then, otherwise } => condition.depth().max(then.depth()).max(otherwise.depth()),
-            NodeKind::Call(_, nodes) | NodeKind::Format(_, nodes) | NodeKind::MakeTime(_, nodes) => deepest(nodes),
-        }
+        let mut deepest = 0;
+        self.operands(&mut |operand| deepest = deepest.max(operand.depth()));
+        1 + deepest
     }
 
     /// Visits slots outside aggregates, and aggregates but not what is below them.
     pub(super) fn visit_leaves<'n>(&'n self, visitor: &mut dyn FnMut(&'n Node)) {
         match &self.kind {
-            NodeKind::Literal(_) => {}
             NodeKind::Slot(_) | NodeKind::Aggregate(..) => visitor(self),
-            NodeKind::Unary(_, operand)
-            | NodeKind::JsonPath(_, operand)
-            | NodeKind::DatePart(_, _, operand)
-            | NodeKind::Convert(_, operand) => {
-                operand.visit_leaves(visitor);
-            }
-            NodeKind::Binary(_, left, right) => {
-                left.visit_leaves(visitor);
-                right.visit_leaves(visitor);
-            }
-            NodeKind::In { needle, list } => {
-                needle.visit_leaves(visitor);
-                list.iter().for_each(|item| item.visit_leaves(visitor));
-            }
-            NodeKind::If { condition, then, otherwise } => {
-                condition.visit_leaves(visitor);
-                then.visit_leaves(visitor);
-                otherwise.visit_leaves(visitor);
-            }
-            NodeKind::Call(_, nodes) | NodeKind::Format(_, nodes) | NodeKind::MakeTime(_, nodes) => {
-                nodes.iter().for_each(|node| node.visit_leaves(visitor));
-            }
+            _ => self.operands(&mut |operand| operand.visit_leaves(visitor)),
         }
     }
 }
