@@ -3,9 +3,11 @@
 pub mod backtest;
 pub mod clock;
 pub mod core;
+pub mod definition;
 pub mod effects;
 pub mod hand;
 pub mod history;
+pub mod host;
 pub mod keyed;
 pub mod lease;
 pub mod metrics_worker;
@@ -26,6 +28,7 @@ pub mod unrecorded;
 use self::{
     clock::Now,
     core::{Core, Effect, kept_notices},
+    definition::Edition,
     effects::{Effects, World},
     lease::Leases,
     notify::{Notifier, carrier::Carrier},
@@ -34,12 +37,12 @@ use self::{
     store::Store,
     telemetry::Standing,
 };
-use andon_dashboards::{AppInfo, AppState, Asks, LiveHub};
+use andon_dashboards::{AppInfo, AppState, Asks, LiveHub, Server};
 use andon_models::{
     EventId, Timestamp,
     catalog::Catalog,
     definition::Plant,
-    event::{Event, EventBody},
+    event::{Event, EventBody, SystemNotice},
     notice::Notice,
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
     schedule::Schedule,
@@ -53,7 +56,7 @@ use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::{JoinError, JoinHandle},
+    task::{JoinError, JoinHandle, JoinSet},
 };
 
 /// Batches of due metrics that may wait for the worker; the schedule keeps the rest.
@@ -81,29 +84,40 @@ pub struct Opened {
     notices: Vec<Notice>,
     leases: Leases,
     data: PathBuf,
+    /// The version of the definition in the data folder.
+    version: i64,
 }
 
 /// Where PostgreSQL's clients connect, bound but not served yet.
 pub struct SqlServer {
     /// The port.
-    pub listener: TcpListener,
+    pub listener: std::net::TcpListener,
     /// Who may ask.
     pub users: Users,
     /// Encryption.
     pub tls: Option<TlsAcceptor>,
 }
 
+impl SqlServer {
+    /// The same port once more, for the next plant that answers at it. Clients that come in between wait.
+    fn again(&self) -> std::io::Result<(TcpListener, Users, Option<TlsAcceptor>)> {
+        Ok((TcpListener::from_std(self.listener.try_clone()?)?, self.users.clone(), self.tls.clone()))
+    }
+}
+
 /// A service that runs.
 pub struct Running {
+    /// What pages are about and whom they ask.
+    pages: AppState,
     historian: Historian,
     sources: Arc<Sources>,
     world: Arc<World>,
     stop_pipeline: oneshot::Sender<()>,
-    stop_server: oneshot::Sender<()>,
     pipeline: JoinHandle<()>,
     effects: JoinHandle<()>,
     metrics: JoinHandle<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    /// What goes on beside it and ends with it.
+    beside: JoinSet<()>,
     sql: Option<(oneshot::Sender<()>, JoinHandle<std::io::Result<()>>)>,
 }
 
@@ -111,7 +125,7 @@ pub struct Running {
 /// never computed begin at `from`.
 pub async fn open(
     plant: Plant,
-    files: &[(String, String)],
+    edition: Edition,
     storage: HistorianOptions,
     from: Timestamp,
     now: &Now,
@@ -130,11 +144,36 @@ pub async fn open(
     let (historian, recovered) = Historian::open(storage, catalog.clone())
         .await
         .with_context(|| format!("cannot open the history in {}", data.display()))?;
+    match begin(&historian, recovered, catalog, store, edition, from, now, data).await {
+        Ok(opened) => Ok(opened),
+        Err(error) => {
+            // The folder is free for whoever tries it next.
+            if let Err(error) = historian.close().await {
+                tracing::warn!(%error, "the history was not closed cleanly; the log keeps what it has");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Takes up what an earlier run left.
+#[expect(clippy::too_many_arguments, reason = "the parts of one thing, named at the only call site")]
+async fn begin(
+    historian: &Historian,
+    recovered: Recovered,
+    catalog: Arc<Catalog>,
+    store: Store,
+    edition: Edition,
+    from: Timestamp,
+    now: &Now,
+    data: PathBuf,
+) -> anyhow::Result<Opened> {
     // Only now: had another Andon the folder, its definition would still hold.
-    let (store_files, at) = (files.to_vec(), now());
-    let version = tokio::task::spawn_blocking(move || store.keep_definition(at, &store_files)).await??;
+    let at = now();
+    let version = tokio::task::spawn_blocking(move || store.keep_definition(at, &edition)).await??;
     tracing::info!(version, series = catalog.series().len(), tags = catalog.tags().len(), "definition");
-    record_notices(&historian, &recovered, at).await?;
+    record_notices(historian, &recovered.notices, at).await?;
+    tracing::info!(points = recovered.log_points, events = recovered.log_events, "read back from the log");
     let schedule = Schedule::new(catalog.clone(), from, at, &recovered.kept);
     let mut core = Core::new(catalog.clone());
     core.restore(&recovered.kept, &|series| historian.latest(series));
@@ -146,7 +185,8 @@ pub async fn open(
     if let Some(doubt) = leases.doubt().filter(|_| core.can_write()) {
         tracing::warn!("{doubt}");
     }
-    Ok(Opened { catalog, historian, core, schedule, notices: kept_notices(&recovered.kept), leases, data })
+    let notices = kept_notices(&recovered.kept);
+    Ok(Opened { catalog, historian: historian.clone(), core, schedule, notices, leases, data, version })
 }
 
 impl Opened {
@@ -158,9 +198,8 @@ impl Opened {
 }
 
 /// What opening the history found out belongs to the plant's events.
-async fn record_notices(historian: &Historian, recovered: &Recovered, now: Timestamp) -> anyhow::Result<()> {
-    tracing::info!(points = recovered.log_points, events = recovered.log_events, "read back from the log");
-    let event = |notice: &andon_models::event::SystemNotice| {
+async fn record_notices(historian: &Historian, notices: &[SystemNotice], now: Timestamp) -> anyhow::Result<()> {
+    let event = |notice: &SystemNotice| {
         tracing::warn!(subject = &*notice.subject, "{}", notice.message);
         Event {
             id: EventId::from_name(&format!("{}/{now}/{}", notice.subject, notice.message)),
@@ -171,16 +210,16 @@ async fn record_notices(historian: &Historian, recovered: &Recovered, now: Times
             body: EventBody::System(notice.clone()),
         }
     };
-    let events: Vec<Event> = recovered.notices.iter().map(event).collect();
+    let events: Vec<Event> = notices.iter().map(event).collect();
     if !events.is_empty() {
         historian.append(Batch { events, ..Batch::default() }).await?;
     }
     Ok(())
 }
 
-/// Starts everything. `listener` is already bound, so its address can be told before.
-pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: Now) -> anyhow::Result<Running> {
-    let Opened { catalog, historian, core, schedule, notices, leases, data } = opened;
+/// Starts everything; pages and programs come in with [`Running::let_in`].
+pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Running> {
+    let Opened { catalog, historian, core, schedule, notices, leases, data, version: _ } = opened;
     let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
@@ -193,12 +232,13 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     core.unfinished_commands().into_iter().for_each(|command| world.resume(command));
     notices.into_iter().for_each(|notice| world.perform(Effect::Notify(notice)));
     world.start_notifications(&carrier);
-    tokio::spawn(retain(historian.clone(), now.clone()));
+    let mut beside = JoinSet::new();
+    beside.spawn(retain(historian.clone(), now.clone()));
     let (effects, effects_task) = Effects::start(world.clone());
     let metrics =
         tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone(), now.clone()));
 
-    tokio::spawn(storage::watch(historian.watch_storage()?, messages.clone(), now.clone()));
+    beside.spawn(storage::watch(historian.watch_storage()?, messages.clone(), now.clone()));
 
     live.set_armed(core.armed());
     for snapshot in core.snapshots() {
@@ -223,7 +263,7 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
     let pipeline = tokio::spawn(pipeline.run(stopped));
 
     let standing = Standing { historian: historian.clone(), live: live.clone(), now: now.clone() };
-    let state = AppState {
+    let pages = AppState {
         catalog,
         historian: historian.clone(),
         live,
@@ -235,30 +275,26 @@ pub async fn start(opened: Opened, listener: TcpListener, info: AppInfo, now: No
         info,
         metrics: telemetry::metrics_page(standing),
     };
-    let (stop_server, server_stopped) = oneshot::channel::<()>();
-    let shutdown = async move { drop(server_stopped.await) };
-    let server = tokio::spawn(andon_dashboards::serve(listener, state, shutdown));
-    Ok(Running {
-        historian,
-        sources,
-        world,
-        stop_pipeline,
-        stop_server,
-        pipeline,
-        effects: effects_task,
-        metrics,
-        server,
-        sql: None,
-    })
+    Ok(Running { pages, historian, sources, world, stop_pipeline, pipeline, effects: effects_task, metrics, beside, sql: None })
 }
 
 impl Running {
+    /// Lets pages and programs in.
+    pub async fn let_in(&self, server: &Server) {
+        server.open(self.pages.clone()).await;
+    }
+
     /// Lets PostgreSQL's clients in.
-    pub fn serve_sql(&mut self, server: SqlServer) {
+    ///
+    /// # Errors
+    /// When the system has no more room for the port.
+    pub fn serve_sql(&mut self, server: &SqlServer) -> std::io::Result<()> {
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
-        let serve = andon_query::postgres::serve(self.historian.clone(), server.listener, server.users, server.tls, shutdown);
+        let (listener, users, tls) = server.again()?;
+        let serve = andon_query::postgres::serve(self.historian.clone(), listener, users, tls, shutdown);
         self.sql = Some((stop, tokio::spawn(serve)));
+        Ok(())
     }
 
     /// Stops from the outside in: requests, effects, collectors, pipeline, and at last the memory. Each part ends while the next one
@@ -266,11 +302,10 @@ impl Running {
     ///
     /// # Errors
     /// When the history was not closed. Nothing acknowledged is lost: the log has it.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        // A task that is gone already needs no signal.
-        let _ = self.stop_server.send(());
-        end(&mut self.server, "the web server").await;
+    pub async fn stop(mut self, server: &Server) -> anyhow::Result<()> {
+        server.close().await;
         if let Some((stop, mut server)) = self.sql.take() {
+            // A task that is gone already needs no signal.
             let _ = stop.send(());
             end(&mut server, "the server of SQL clients").await;
         }
@@ -280,6 +315,7 @@ impl Running {
         end(&mut self.pipeline, "the pipeline").await;
         end(&mut self.metrics, "a plan of metrics").await;
         end(&mut self.effects, "records on their way to the disk").await;
+        self.beside.shutdown().await;
         let closed = tokio::time::timeout(CLOSE_PATIENCE, self.historian.close()).await;
         closed
             .map_err(|_| anyhow!("it took longer than {CLOSE_PATIENCE:?}"))
@@ -292,20 +328,15 @@ impl Running {
         let context = |what: &str| format!("{what} has failed; please report it");
         // Effects and metrics also end, without an error, because the pipeline has: that is not their failure.
         tokio::select! {
-            ended = &mut self.pipeline => why(ended.map(Ok)).context(context("the pipeline")),
-            ended = &mut self.server => why(ended).context(context("the web server")),
+            ended = &mut self.pipeline => why(ended).context(context("the pipeline")),
             Err(error) = &mut self.effects => anyhow!(error).context(context("the task of effects")),
             Err(error) = &mut self.metrics => anyhow!(error).context(context("the computation of metrics")),
         }
     }
 }
 
-fn why(ended: Result<std::io::Result<()>, JoinError>) -> anyhow::Error {
-    match ended {
-        Ok(Ok(())) => anyhow!("it has ended by itself"),
-        Ok(Err(error)) => error.into(),
-        Err(error) => error.into(),
-    }
+fn why(ended: Result<(), JoinError>) -> anyhow::Error {
+    ended.map_or_else(Into::into, |()| anyhow!("it has ended by itself"))
 }
 
 /// Waits for a task to end. One that has failed before was reported already.

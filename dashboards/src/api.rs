@@ -3,6 +3,7 @@
 pub(crate) mod alarms;
 pub(crate) mod assets;
 pub(crate) mod commands;
+pub(crate) mod definition;
 pub(crate) mod detectors;
 pub(crate) mod events;
 pub(crate) mod expressions;

@@ -2,16 +2,30 @@
 
 use crate::error::ApiError;
 use axum::{
-    extract::{MatchedPath, Request},
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request},
     http::{Method, StatusCode, Uri},
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use std::{any::Any, future::Future, time::Duration};
 use tokio::time::{Instant, timeout};
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 /// Longest time for an answer; a query has its own, shorter limit.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(60);
+
+/// Puts everything around the handlers of a router; bodies may have so many bytes.
+pub(crate) fn around(router: Router, most_bytes: usize) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(measure))
+        .layer(middleware::from_fn(limit_time))
+        .layer(CompressionLayer::new())
+        .layer(DefaultBodyLimit::max(most_bytes));
+    router.layer(layers)
+}
 
 /// Gives up on an answer that takes too long.
 pub(crate) async fn limit_time(request: Request, next: Next) -> Response {

@@ -1,6 +1,6 @@
 //! People and programs: HTTP API, live stream and the web interface.
 //!
-//! [`serve`] answers one port. What the running plant does is published into a [`LiveHub`] by the loop that owns it; what was
+//! A [`Server`] answers one port. What the running plant does is published into a [`LiveHub`] by the loop that owns it; what was
 //! comes from the [`Historian`]; what an operator wants goes out through a bounded channel. This crate keeps no truth of its
 //! own, writes nothing to disk, and never speaks to a device.
 
@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod board;
 mod connection;
+mod door;
 mod error;
 mod health;
 mod kept;
@@ -23,8 +24,13 @@ mod write;
 
 pub use api::{
     commands::{Prepare, Prepares},
+    definition::{
+        Applied, AskDefinition, ChangeView, Definition, DefinitionChange, DefinitionRefusal, Definitions, DiagnosticView,
+        FileText, Planned, Version, VersionFiles,
+    },
     instances::{AskInstances, Asks, Counted, Instances},
 };
+pub use door::Server;
 pub use error::ApiError;
 pub use live::LiveHub;
 pub use security::{Principal, Role};
@@ -36,19 +42,12 @@ use andon_models::{
     operator::{OperatorRefusal, OperatorRequest},
 };
 use andon_query::Historian;
-use axum::{Router, extract::DefaultBodyLimit, middleware};
-use std::{future::Future, io, sync::Arc, time::Duration};
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-};
-use tower::ServiceBuilder;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use axum::Router;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Longest request body: an SQL statement of many pages still fits.
 const MAX_BODY_BYTES: usize = 256 * 1024;
-/// How long answers under way may take once the service ends.
-const MAX_FAREWELL: Duration = Duration::from_secs(3);
 
 /// The clock handed in.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -103,51 +102,14 @@ pub struct GuideStep {
     pub at_ms: Option<i64>,
 }
 
-/// Serves pages and programs until `shutdown` resolves; answers under way get a moment to end.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve(
-    listener: TcpListener,
-    state: AppState,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let app = Arc::new(app::App::new(state));
-    app.recall().await;
-    // So that the first page does not wait for them.
-    board::Board::renew(&app);
-    let end = app.end.clone();
-    let service = router(app).into_make_service_with_connect_info::<connection::Peer>();
-    let ended = end.clone();
-    let serving = axum::serve(connection::BoundedListener::new(listener), service).with_graceful_shutdown(async move {
-        shutdown.await;
-        ended.cancel();
-    });
-    tokio::select! {
-        result = serving => result,
-        () = farewell(end) => Ok(()),
-    }
-}
-
-async fn farewell(end: tokio_util::sync::CancellationToken) {
-    end.cancelled().await;
-    tokio::time::sleep(MAX_FAREWELL).await;
-}
-
-fn router(app: Arc<app::App>) -> Router {
-    let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn(security::guard))
-        .layer(CatchPanicLayer::custom(layers::panicked))
-        .layer(middleware::from_fn(layers::measure))
-        .layer(middleware::from_fn(layers::limit_time))
-        .layer(CompressionLayer::new())
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    Router::new()
+/// The pages and the API of a plant that runs.
+fn plant_router(app: Arc<app::App>) -> Router {
+    let router = Router::new()
         .nest("/api", api::router())
         .merge(health::router())
         .merge(api::write::influx_router())
         .method_not_allowed_fallback(layers::wrong_method)
         .fallback(web::page)
-        .layer(layers)
-        .with_state(app)
+        .with_state(app);
+    layers::around(router, MAX_BODY_BYTES)
 }

@@ -10,6 +10,8 @@ mod shape;
 
 #[path = "http/answers.rs"]
 mod answers;
+#[path = "http/definition.rs"]
+mod definition;
 #[path = "http/documented.rs"]
 mod documented;
 #[path = "http/guarded.rs"]

@@ -60,7 +60,7 @@ pub struct Difference {
 
 impl Difference {
     /// What changes from one plant to another. `standing` says where its detectors stand now; empty when nobody knows.
-    pub fn of(before: &Plant, after: &Plant, standing: &[DetectorSnapshot]) -> Self {
+    pub fn of<'a>(before: &'a Plant, after: &'a Plant, standing: impl IntoIterator<Item = &'a DetectorSnapshot>) -> Self {
         let (facts_before, facts_after) = (facts::of(before), facts::of(after));
         let known: BTreeMap<&str, &Fact> = facts_before.iter().map(|fact| (fact.id.as_str(), fact)).collect();
         let new: BTreeSet<&str> = facts_after.iter().map(|fact| fact.id.as_str()).collect();

@@ -1,15 +1,17 @@
 //! `andon check`: compiler-style errors for a plant file, all in one run.
 
 use super::{counted, print};
+use crate::service::definition::{
+    Files,
+    place::{Place, bare, read_one},
+};
 use andon_models::{
     definition::Plant,
     iot_events::{self, Level},
-    plant_file::{self, Diagnostic, Loaded, MAX_FILE_BYTES, Severity},
+    plant_file::{self, Diagnostic, Loaded, Severity},
 };
-use anyhow::Context;
 use std::{
-    fs::File,
-    io::{IsTerminal, Read},
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -104,6 +106,11 @@ fn unreadable(path: &Path, error: &anyhow::Error) -> Loaded {
 }
 
 impl CheckedFiles {
+    /// The files by their names alone, as a plant keeps them.
+    pub fn kept(&self) -> Files {
+        self.files.iter().map(|(name, text)| (bare(Path::new(name)), text.clone())).collect()
+    }
+
     /// Prints the diagnostics to standard error.
     pub fn print(&self) {
         let color = std::io::stderr().is_terminal();
@@ -119,33 +126,9 @@ pub fn load(path: &Path) -> anyhow::Result<CheckedFiles> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let mut paths = vec![path.to_path_buf()];
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-        paths = entries
-            .with_context(|| format!("cannot list {}", path.display()))?
-            .into_iter()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"))
-            .collect();
-        paths.sort();
-        anyhow::ensure!(!paths.is_empty(), "{} holds no .yaml file", path.display());
-    }
-    paths.into_iter().map(|path| Ok((path.display().to_string(), read_one(&path)?))).collect()
-}
-
-/// Reads one file of text.
-pub fn read_one(path: &Path) -> anyhow::Result<String> {
-    let reading = || format!("cannot read {}", path.display());
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)).with_context(reading)?;
-    anyhow::ensure!(
-        bytes.len() <= MAX_FILE_BYTES,
-        "{} is larger than {} MiB; it is text for people, split it into a folder of files",
-        path.display(),
-        MAX_FILE_BYTES >> 20
-    );
-    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is not UTF-8 text")).with_context(reading)
+    let place = Place::of(path);
+    let files = place.read()?;
+    Ok(files.into_iter().map(|(name, text)| (place.path_of(&name).display().to_string(), text)).collect())
 }
 
 fn summary(path: &Path, plant: &Plant) -> String {

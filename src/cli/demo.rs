@@ -8,7 +8,13 @@ use super::{
     sql_listen::SqlListen,
     stop::{StopSignal, run_until},
 };
-use crate::service::{self, Opened, clock, history, telemetry};
+use crate::service::{
+    self, Opened, clock,
+    definition::{Edition, place::Place},
+    history,
+    host::{Host, Site},
+    telemetry,
+};
 use andon_dashboards::{AppInfo, GuideStep};
 use andon_fixtures::{BOTTLING, PreparedServers, Simulation};
 use andon_models::{
@@ -110,7 +116,7 @@ impl Demo {
         let files = vec![("bottling.yaml".to_owned(), BOTTLING.to_owned())];
         let loaded = plant_file::load(&files, &|name| servers.variable(name));
         let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
-        let mut opened = service::open(plant, &files, HistorianOptions::new(data), from, &now).await?;
+        let mut opened = service::open(plant, Edition::found(&files), HistorianOptions::new(data), from, &now).await?;
         // Simulated machines: whoever starts them wants to see them stopped.
         opened.core.arm_first("the demo", from, true);
         // A folder that was kept has its past; only what is missing since then is made.
@@ -135,12 +141,14 @@ impl Demo {
         }
         let servers = servers.go_live();
         let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()) };
-        let mut running = service::start(opened, listener, info, now.clone()).await?;
-        if let Some(server) = self.sql.bind_demo(data).await? {
-            running.serve_sql(server);
-        }
+        let known = servers.variables().to_vec();
+        let variables = move |name: &str| known.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let site =
+            Site { place: Place::Memory, variables: Arc::new(variables), storage: HistorianOptions::new(data), info, now };
+        let sql = self.sql.bind_demo(data).await?;
+        let host = Host::start(site, opened, files, listener, sql).await?;
         self.introduce(address, data);
-        let ended = run_until(&mut signal, running).await;
+        let ended = run_until(&mut signal, host).await;
         servers.stop().await;
         ended
     }

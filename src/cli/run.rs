@@ -6,10 +6,15 @@ use super::{
     stop::{StopSignal, run_until},
     storage::Storage,
 };
-use crate::service::{self, clock, telemetry};
+use crate::service::{
+    self, clock,
+    definition::{Edition, place::Place},
+    host::{self, Host, Site},
+    telemetry,
+};
 use andon_dashboards::AppInfo;
 use anyhow::{Context, ensure};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 
 /// Arguments of `andon run`.
@@ -17,6 +22,7 @@ use tokio::net::TcpListener;
 #[command(
     after_help = "Examples:\n  andon run plant.yaml\n  andon run plant/ --data /var/lib/andon --listen 127.0.0.1:9090\n  \
                   andon run plant.yaml --sql-listen 127.0.0.1:5433     and lets psql and Grafana ask\n\n\
+                  The plant can be changed while it runs: andon plan, andon apply, or the Models page.\n\n\
                   Ctrl+C stops it cleanly. Without users and TLS it listens on loopback only."
 )]
 pub struct Run {
@@ -38,8 +44,11 @@ impl Run {
     /// Runs until Ctrl+C or SIGTERM.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::log_to_stderr("info");
+        let storage = self.storage.options();
+        let unfinished = host::take_back(&storage)?;
         let checked = check::load(&self.plant)?;
         checked.print();
+        let files = checked.kept();
         let Some(plant) = checked.loaded.plant else { return Ok(ExitCode::FAILURE) };
         ensure!(
             self.listen.ip().is_loopback(),
@@ -53,9 +62,9 @@ impl Run {
                 .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
             let address = listener.local_addr()?;
             let mut signal = StopSignal::listen()?;
-            let options = self.storage.options();
-            let sql = self.sql.bind(&options.dir).await?;
-            let mut opened = service::open(plant, &checked.files, options, now(), &now).await?;
+            let sql = self.sql.bind(&storage.dir).await?;
+            let mut opened = service::open(plant, Edition::found(&files), storage.clone(), now(), &now).await?;
+            host::record(&opened, unfinished.as_slice(), &now).await?;
             if self.arm {
                 opened.core.arm_first("`andon run --arm`", now(), false);
             }
@@ -63,12 +72,11 @@ impl Run {
                 eprintln!("Writes to machines are disarmed; `andon arm` arms them");
             }
             let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new() };
-            let mut running = service::start(opened, listener, info, now).await?;
-            if let Some(server) = sql {
-                running.serve_sql(server);
-            }
+            let variables = Arc::new(|name: &str| std::env::var(name).ok());
+            let site = Site { place: Place::of(&self.plant), variables, storage, info, now };
+            let host = Host::start(site, opened, files, listener, sql).await?;
             eprintln!("Andon runs at http://{address}/  (Ctrl+C stops it)");
-            run_until(&mut signal, running).await?;
+            run_until(&mut signal, host).await?;
             Ok(ExitCode::SUCCESS)
         })?
     }

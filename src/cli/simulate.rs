@@ -1,6 +1,7 @@
 //! `andon simulate`: a detector model over a file of messages, in virtual time, without a service.
 
 use super::{check, counted};
+use crate::service::definition::place::read_one;
 use andon_detectors::{
     AssetSimulation,
     iot_events::{MAX_LINE_BYTES, Remark, Simulation},
@@ -101,7 +102,7 @@ impl Simulate {
     /// What to run, findings told; none if it cannot run.
     fn load(&self) -> anyhow::Result<Option<Running>> {
         if self.model.is_file() {
-            let text = check::read_one(&self.model)?;
+            let text = read_one(&self.model)?;
             if iot_events::recognises(&text) {
                 return self.iot_events(&text);
             }

@@ -66,6 +66,6 @@ impl SqlListen {
             address.ip(),
             address.port()
         );
-        Ok(Some(SqlServer { listener, users, tls }))
+        Ok(Some(SqlServer { listener: listener.into_std()?, users, tls }))
     }
 }

@@ -1,6 +1,6 @@
 //! Stopping: the signals that ask for it, and the way from running to stopped.
 
-use crate::service::Running;
+use crate::service::host::Host;
 use anyhow::bail;
 
 /// Listens for Ctrl+C and, where it exists, SIGTERM. From its making on neither ends the process by itself.
@@ -48,14 +48,11 @@ impl StopSignal {
 ///
 /// # Errors
 /// Why it failed or did not stop cleanly. What was acknowledged is on disk in any case.
-pub async fn run_until(signal: &mut StopSignal, mut running: Running) -> anyhow::Result<()> {
-    let failed = tokio::select! {
-        () = signal.received() => None,
-        error = running.failed() => Some(error),
-    };
+pub async fn run_until(signal: &mut StopSignal, mut host: Host) -> anyhow::Result<()> {
+    let failed = host.serve(signal.received()).await;
     eprintln!("\nstopping …");
     let stopped = tokio::select! {
-        stopped = running.stop() => stopped,
+        stopped = host.stop() => stopped,
         () = signal.received() => bail!("stopped at once; what was acknowledged is on disk"),
     };
     match failed {

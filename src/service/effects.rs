@@ -5,7 +5,7 @@
 
 mod world;
 
-pub use self::world::{World, outcome};
+pub use self::world::{World, outcome, stand_still};
 
 use super::{core::Effect, pipeline::Leave};
 use andon_models::operator::OperatorRefusal;

@@ -1,12 +1,12 @@
 //! The definition store: SQLite with the definitions and their versions, and the series directory that keeps history readable.
 
-use andon_models::{AssetId, PropertyId, SeriesId, Timestamp, catalog::SeriesDirectory};
+use andon_models::{AssetId, PropertyId, SeriesId, catalog::SeriesDirectory};
 use anyhow::Context;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 
 /// Each entry moves the database one version on; entries are never edited, only added.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE definition (version INTEGER PRIMARY KEY, at TEXT NOT NULL, files TEXT NOT NULL);
     CREATE TABLE series (id INTEGER PRIMARY KEY, asset TEXT NOT NULL, property TEXT NOT NULL, UNIQUE (asset, property));
@@ -14,6 +14,11 @@ const MIGRATIONS: [&str; 2] = [
     "
     CREATE TABLE sql_user (name TEXT PRIMARY KEY, salt BLOB NOT NULL, iterations INTEGER NOT NULL, stored_key BLOB NOT NULL,
         server_key BLOB NOT NULL);
+",
+    "
+    ALTER TABLE definition ADD COLUMN by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE definition ADD COLUMN comment TEXT NOT NULL DEFAULT '';
+    ALTER TABLE definition ADD COLUMN hash TEXT NOT NULL DEFAULT '';
 ",
 ];
 
@@ -82,25 +87,6 @@ impl Store {
         &self.connection
     }
 
-    /// Keeps a definition as a new version, if it differs from the last one. Returns the version that holds now.
-    ///
-    /// # Errors
-    /// When the database cannot be read or written.
-    pub fn keep_definition(&self, at: Timestamp, files: &[(String, String)]) -> anyhow::Result<i64> {
-        let text = serde_json::to_string(files)?;
-        let last =
-            self.connection.query_row("SELECT version, files FROM definition ORDER BY version DESC LIMIT 1", [], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-            });
-        match last {
-            Ok((version, stored)) if stored == text => return Ok(version),
-            Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.connection.execute("INSERT INTO definition (at, files) VALUES (?1, ?2)", params![at.to_string(), text])?;
-        Ok(self.connection.last_insert_rowid())
-    }
-
     /// Numbers the series of a definition: those known keep their numbers. One transaction, so that two that open a folder at the
     /// same moment never give one number twice. `known` are the numbers that history itself remembers: they count where this database
     /// is new.
@@ -164,14 +150,5 @@ mod tests {
             .map(|name| store.number_series([], |directory| directory.number(AssetId::from_name(name), property)).unwrap());
         assert_eq!(again, number);
         assert_ne!(new, number);
-    }
-
-    #[test]
-    fn an_unchanged_definition_is_no_new_version() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let file = |text: &str| vec![("plant.yaml".to_owned(), text.to_owned())];
-        let versions = ["a", "a", "b"].map(|text| store.keep_definition(Timestamp::EPOCH, &file(text)).unwrap());
-        assert_eq!(versions, [1, 1, 2]);
     }
 }

@@ -52,13 +52,17 @@ impl Site {
     }
 
     async fn open(&self, text: &str) -> Opened {
-        open(plant(text), &[], HistorianOptions::new(self.folder.path()), (self.now)(), &self.now).await.unwrap()
+        open(plant(text), Default::default(), HistorianOptions::new(self.folder.path()), (self.now)(), &self.now).await.unwrap()
     }
 
     async fn start(&self, text: &str) -> Running {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        start(self.open(text).await, listener, AppInfo::default(), self.now.clone()).await.unwrap()
+        start(self.open(text).await, AppInfo::default(), self.now.clone()).await.unwrap()
     }
+}
+
+async fn stop(running: Running) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    running.stop(&Server::start(listener, mpsc::channel(1).0)).await
 }
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -73,7 +77,7 @@ async fn a_part_that_ends_by_itself_is_noticed_and_the_rest_stops() {
     let error = soon("the failure", running.failed()).await;
     // What lives by the pipeline ends with it, and may be noticed first.
     assert!(format!("{error:#}").contains("please report it"), "{error:#}");
-    soon("the stop", running.stop()).await.unwrap();
+    soon("the stop", stop(running)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +88,7 @@ async fn a_target_that_never_answers_does_not_hold_up_a_stop_and_is_told_at_the_
     let running = site.start(&text).await;
     let _connection = soon("the notification", silent.accept()).await.unwrap();
     // It is silent to the end of the test: a stop that waited for it would never end.
-    soon("the stop", running.stop()).await.unwrap();
+    soon("the stop", stop(running)).await.unwrap();
     let notices = site.open(&text).await.notices;
     assert_eq!(notices.iter().map(|notice| &*notice.message).collect::<Vec<_>>(), ["Told"]);
 }
@@ -108,7 +112,7 @@ async fn a_clean_stop_loses_no_sample_that_arrived() {
     });
     let flows = status.wait_for(|status| status.received > 20);
     tokio::time::timeout(Duration::from_secs(60), flows).await.expect("values arrive").unwrap();
-    running.stop().await.unwrap();
+    stop(running).await.unwrap();
     stream.abort();
 
     let (received, dropped) = (status.borrow().received, status.borrow().dropped);
@@ -175,7 +179,9 @@ async fn written_values_reach_transforms_and_detectors_and_survive() {
     let site = Site::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/api/write", listener.local_addr().unwrap());
-    let running = start(site.open(WRITTEN).await, listener, AppInfo::default(), site.now.clone()).await.unwrap();
+    let running = start(site.open(WRITTEN).await, AppInfo::default(), site.now.clone()).await.unwrap();
+    let server = Server::start(listener, mpsc::channel(1).0);
+    running.let_in(&server).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let writers = (0..32).map(|writer| {
         let request = client.post(&url).body(format!("x,asset=Press temp={}\nmeter,id={writer} power={writer}\n", 90 + writer));
@@ -183,7 +189,7 @@ async fn written_values_reach_transforms_and_detectors_and_survive() {
     });
     let statuses = soon("the writers", futures::future::join_all(writers)).await;
     assert!(statuses.iter().all(|status| *status == reqwest::StatusCode::NO_CONTENT), "{statuses:?}");
-    soon("the stop", running.stop()).await.unwrap();
+    soon("the stop", running.stop(&server)).await.unwrap();
     let historian = Historian::open_read_only(site.folder.path()).await.unwrap();
     let count = async |sql: &str| historian.sql(sql, SqlLimits::default()).await.unwrap().rows[0][0].as_u64().unwrap();
     assert_eq!(count("SELECT count(*) FROM samples WHERE property = 'power'").await, 32);

@@ -8,8 +8,8 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 
 use crate::{
     api::{
-        alarms, assets, commands, detectors, events, expressions, inputs, instances, lines, live, models, oee, overview, plant,
-        schema, series, sources, sql, write,
+        alarms, assets, commands, definition, detectors, events, expressions, inputs, instances, lines, live, models, oee,
+        overview, plant, schema, series, sources, sql, write,
     },
     error::ErrorBody,
     health,
@@ -29,6 +29,13 @@ use utoipa::OpenApi;
     paths(
         plant::plant,
         plant::arm,
+        definition::definition,
+        definition::schema,
+        definition::version,
+        definition::check,
+        definition::plan,
+        definition::apply,
+        definition::revert,
         overview::overview,
         lines::one,
         models::list,

@@ -62,6 +62,9 @@ async fn every_operation_answers_its_documented_shape() {
 fn body_of(path: &str) -> Json {
     match path {
         "/api/expressions/preview" => json!({"asset": "Line 1/Filler 1", "expression": "fill_temp + presure"}),
+        "/api/definition/check" | "/api/definition/plan" => json!({"files": []}),
+        "/api/definition/apply" => json!({"files": [], "base": "1"}),
+        "/api/definition/revert" => json!({"version": 1, "base": "1"}),
         _ => json!({"sql": "SELECT 1 AS one, 'a' AS a"}),
     }
 }
@@ -70,6 +73,7 @@ fn addresses(service: &Service, path: &str) -> Vec<String> {
     let asset = AssetId::from_name("Line 1/Filler 1").to_string();
     let temp = series(&service.catalog, "Line 1/Filler 1", "fill_temp").0.to_string();
     let address = path.replace("{asset}", &asset).replace("{detector}", "overheat").replace("{series}", &temp);
+    let address = address.replace("{id}", "1");
     match path {
         "/api/alarms" => ["active", "shelved", "suppressed", "out_of_service", "history"]
             .iter()

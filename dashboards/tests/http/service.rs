@@ -1,7 +1,7 @@
 //! A running service to ask.
 
-use crate::plant;
-use andon_dashboards::{AppInfo, AppState, AskInstances, Asks, Counted, Instances, LiveHub, Write, Writes, serve};
+use crate::{definition, plant};
+use andon_dashboards::{AppInfo, AppState, AskInstances, Asks, Counted, Instances, LiveHub, Server, Write, Writes};
 use andon_models::{
     alarm::AlarmState,
     catalog::Catalog,
@@ -11,11 +11,10 @@ use andon_models::{
 use andon_query::{Batch, Historian, HistorianOptions};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::timeout,
 };
 
@@ -30,8 +29,8 @@ pub struct Service {
     pub live: LiveHub,
     pub requests: mpsc::Receiver<Asked>,
     client: reqwest::Client,
-    end: Option<oneshot::Sender<()>>,
-    serving: JoinHandle<io::Result<()>>,
+    server: Server,
+    state: AppState,
     _folder: tempfile::TempDir,
 }
 
@@ -64,12 +63,10 @@ impl Service {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = listener.local_addr().unwrap().to_string();
-        let (end, ended) = oneshot::channel::<()>();
-        let serving = tokio::spawn(serve(listener, state, async {
-            let _ = ended.await;
-        }));
+        let server = Server::start(listener, definition::owner());
+        server.open(state.clone()).await;
         let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap();
-        Self { authority, catalog, live, requests, client, end: Some(end), serving, _folder: folder }
+        Self { authority, catalog, live, requests, client, server, state, _folder: folder }
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -96,9 +93,18 @@ impl Service {
     }
 
     /// Ends the service and waits for it.
-    pub async fn stop(mut self) {
-        self.end.take().unwrap().send(()).unwrap();
-        within(&mut self.serving).await.unwrap().unwrap();
+    pub async fn stop(self) {
+        within(self.server.stop()).await;
+    }
+
+    /// Stops the plant and lets it in again, as another definition does.
+    pub async fn close(&self) {
+        within(self.server.close()).await;
+    }
+
+    /// Lets the plant in again.
+    pub async fn open(&self) {
+        within(self.server.open(self.state.clone())).await;
     }
 }
 

@@ -31,10 +31,10 @@ fn counted(count: usize, one: &str, more: &str) -> String {
 }
 
 impl<'a> Teller<'a> {
-    pub fn new(before: &'a Plant, after: &'a Plant, standing: &'a [DetectorSnapshot]) -> Self {
+    pub fn new(before: &'a Plant, after: &'a Plant, standing: impl IntoIterator<Item = &'a DetectorSnapshot>) -> Self {
         let earlier: BTreeSet<AssetId> = before.assets.iter().map(|asset| asset.id).collect();
         let kept = after.assets.iter().map(|asset| asset.id).filter(|id| earlier.contains(id)).collect();
-        let standing = standing.iter().map(|snapshot| ((snapshot.asset, &*snapshot.detector), snapshot)).collect();
+        let standing = standing.into_iter().map(|snapshot| ((snapshot.asset, &*snapshot.detector), snapshot)).collect();
         Self { before, after, standing, kept }
     }
 

@@ -1,15 +1,18 @@
 //! `andon import` of definitions: models and assets of AWS IoT SiteWise become a plant file.
 
 use super::Import;
-use crate::cli::{check::read_one, counted, print};
+use crate::{
+    cli::{counted, print},
+    service::definition::place::{read_one, write_whole},
+};
 use andon_models::{
     cloudformation::Parameters,
     import::{self, Finding, Imported, Severity, looks_like_definitions},
 };
 use anyhow::{Context, bail, ensure};
 use std::{
-    fs::{self, File},
-    io::{Read, Write},
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -76,26 +79,8 @@ impl Import {
 
 /// Writes a file that is not there yet, or over one with `--force`: then it is written beside it and takes its place when it is whole.
 fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
-    let writing = || format!("cannot write {}", path.display());
-    let there = path.exists();
-    ensure!(force || !there, "{} is there already; write over it with --force, or name another file", path.display());
-    // Behind a link is the file that is meant.
-    let path = if there { fs::canonicalize(path).with_context(writing)? } else { path.to_owned() };
-    let mut part = path.clone().into_os_string();
-    part.push(".part");
-    let written = File::create(&part).and_then(|mut file| {
-        if there {
-            file.set_permissions(fs::metadata(&path)?.permissions())?;
-        }
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&part, &path));
-    if placed.is_err() {
-        // What is half written is of no use to anybody; the reason is told below.
-        let _ = fs::remove_file(&part);
-    }
-    placed.with_context(writing)
+    ensure!(force || !path.exists(), "{} is there already; write over it with --force, or name another file", path.display());
+    write_whole(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Says what was not taken as it was meant, errors last, where they are seen.
@@ -123,6 +108,7 @@ fn line(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_plant_file_is_written_over_as_a_whole_or_not_at_all() {

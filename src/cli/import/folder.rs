@@ -7,7 +7,7 @@ use super::{
     },
     report, total_size,
 };
-use crate::service::{self, Opened, clock, store::Store};
+use crate::service::{self, Opened, clock, definition::Edition, store::Store};
 use andon_models::{
     Point,
     catalog::{Catalog, SeriesDirectory},
@@ -82,7 +82,7 @@ impl Folder {
             None => kept_plant(data)?,
         };
         let now = clock::system();
-        let opened = service::open(plant, &files, HistorianOptions::new(data), now(), &now).await?;
+        let opened = service::open(plant, Edition::found(&files), HistorianOptions::new(data), now(), &now).await?;
         Ok(Self { opened })
     }
 

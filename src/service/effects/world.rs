@@ -287,7 +287,7 @@ impl Report for World {
 
 /// Stands still for ever at the moment that a test of crashes names, so that it can kill the process there. Only in builds with
 /// debug assertions.
-async fn stand_still(moment: &str) {
+pub async fn stand_still(moment: &str) {
     if cfg!(debug_assertions) && std::env::var("ANDON_STAND_STILL").is_ok_and(|wanted| wanted == moment) {
         tracing::warn!("standing still: {moment}");
         std::future::pending::<()>().await;

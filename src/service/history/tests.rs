@@ -96,7 +96,7 @@ async fn column(historian: &Historian, sql: &str) -> Vec<String> {
 async fn a_plant_lives_through_its_history_as_if_it_had_been_collected() {
     let folder = tempfile::tempdir().unwrap();
     let now: clock::Now = Arc::new(|| at(SPAN));
-    let open = || service::open(plant(PLANT), &[], HistorianOptions::new(folder.path()), at(0), &now);
+    let open = || service::open(plant(PLANT), Default::default(), HistorianOptions::new(folder.path()), at(0), &now);
     let mut opened = open().await.unwrap();
     opened.core.arm_first("a.lang", at(0), true);
     let mut press = Press::new(&opened.catalog);

@@ -283,6 +283,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/definition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The definition that the plant runs with, and its versions. Files may hold secrets: only engineers see them. */
+        get: operations["definition_definition"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/definition/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has the plant run with files from now on. Answered when it does. */
+        post: operations["definition_apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/definition/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks files as `andon check` does. Changes nothing. */
+        post: operations["definition_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/definition/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what files would change in the plant that runs. Changes nothing. */
+        post: operations["definition_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/definition/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has the plant run with an earlier version again. Answered when it does. */
+        post: operations["definition_revert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/definition/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of plant files, for editors. */
+        get: operations["definition_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/definition/versions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The files of a version. */
+        get: operations["definition_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/detectors": {
         parameters: {
             query?: never;
@@ -949,6 +1068,33 @@ export interface components {
             /** @description Whether there were more rows than the limit lets through. */
             truncated: boolean;
         };
+        /** @description What was applied. */
+        Applied: {
+            /** @description The changes. */
+            changes: components["schemas"]["ChangeView"][];
+            /** @description What follows from all of them together. */
+            consequences: string[];
+            /** @description Names the definition that runs now. */
+            hash: string;
+            /** @description All that in words. */
+            text: string;
+            /**
+             * Format: int64
+             * @description Its version.
+             */
+            version: number;
+        };
+        /** @description Files that the plant is to run with. */
+        ApplyRequest: {
+            /** @description The hash of the definition that they were made from. */
+            base: string;
+            /** @description Why. */
+            comment?: string;
+            /** @description All files of the plant. */
+            files: components["schemas"]["FileText"][];
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
+        };
         /** @description Whether writes shall be allowed. */
         Arming: {
             /** @description Whether writes shall be allowed. */
@@ -1020,6 +1166,24 @@ export interface components {
             /** @description Its start. */
             start: components["schemas"]["Time"];
         };
+        /** @description One change. */
+        ChangeView: {
+            /** @description What is said now; null for what goes. */
+            after: string | null;
+            /** @description What was said before; null for what was not there. */
+            before: string | null;
+            /** @description What follows from it. */
+            consequences: string[];
+            /** @description `added`, `removed` or `changed`. */
+            kind: string;
+            /** @description The thing: `filler.temp_limit`, `source filler2`, `Line 2/Filler 2`. */
+            what: string;
+        };
+        /** @description What is wrong or doubtful in files. */
+        Checked: {
+            /** @description Errors and warnings, in file order. */
+            diagnostics: components["schemas"]["DiagnosticView"][];
+        };
         /** @description A column. */
         Column: {
             /** @description Its name. */
@@ -1068,6 +1232,19 @@ export interface components {
         };
         /** @description A value of a property */
         Datum: null | boolean | number | string;
+        /** @description The definition that the plant runs with. */
+        Definition: {
+            /** @description Whether the files were edited by hand since they were loaded. */
+            changed_on_disk: boolean;
+            /** @description Its files, by name. */
+            files: components["schemas"]["FileText"][];
+            /** @description Names its files: another text has another hash. */
+            hash: string;
+            /** @description `file`: one file, whose name stays; `folder`: files of .yaml and .yml may come and go; `memory`: one file, kept until the demo ends. */
+            place: string;
+            /** @description Its versions, the newest, which runs, first. */
+            versions: components["schemas"]["Version"][];
+        };
         /** @description Everything a detector knows now. */
         DetectorSnapshot: {
             /** @description Its alarm. */
@@ -1155,6 +1332,27 @@ export interface components {
             strip: components["schemas"]["StateSpan"][];
             /** @description Its last moves, newest first. */
             transitions: components["schemas"]["Event"][];
+        };
+        /** @description What is wrong or doubtful in a file. */
+        DiagnosticView: {
+            /** @description A short, stable name of the kind of mistake. */
+            code: string;
+            /** @description The first column, from 1, in characters. */
+            column: number;
+            /** @description One past the last column. */
+            end_column: number;
+            /** @description The last line. */
+            end_line: number;
+            /** @description The file's name. */
+            file: string;
+            /** @description What to do; empty if there is nothing to say. */
+            hint: string;
+            /** @description The line, from 1. */
+            line: number;
+            /** @description What is wrong. */
+            message: string;
+            /** @description `error`: the files cannot be used; `warning`: they hardly do what was meant. */
+            severity: string;
         };
         /** @description The body of every failed request. */
         ErrorBody: {
@@ -1341,6 +1539,18 @@ export interface components {
             timer: null | components["schemas"]["ExplainedTimer"];
             /** @description What set it off: `input fill_temp`, `timer after 30s`, `acknowledged`, `start`. */
             trigger: string;
+        };
+        /** @description A file of the definition. */
+        FileText: {
+            /** @description Its name, without a folder: `plant.yaml`. */
+            name: string;
+            /** @description Its text. */
+            text: string;
+        };
+        /** @description Files of a plant. */
+        Files: {
+            /** @description The files, by name. */
+            files: components["schemas"]["FileText"][];
         };
         /** @description One step of the demo's guide. */
         GuideStep: {
@@ -1799,6 +2009,21 @@ export interface components {
             /** @description What the figures cover. */
             shift: components["schemas"]["BoardShift"];
         };
+        /** @description What files would change. */
+        Planned: {
+            /** @description Names the definition that runs. */
+            base: string;
+            /** @description The changes. */
+            changes: components["schemas"]["ChangeView"][];
+            /** @description What follows from all of them together. */
+            consequences: string[];
+            /** @description Errors and warnings. With an error there are no changes. */
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            /** @description Names these files. */
+            hash: string;
+            /** @description All that in words; empty if nothing changes. */
+            text: string;
+        };
         /** @description The plant as a whole. */
         PlantView: {
             /** @description Active alarms by priority. */
@@ -1943,6 +2168,20 @@ export interface components {
         Releasing: {
             /** @description Who releases it, where several people work under one log-in. */
             name?: string;
+        };
+        /** @description A version that the plant is to run with again. */
+        RevertRequest: {
+            /** @description The hash of the definition that runs. */
+            base: string;
+            /** @description Why. */
+            comment?: string;
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
+            /**
+             * Format: int64
+             * @description The version.
+             */
+            version: number;
         };
         /** @description One figure before and after. */
         RevisedFigure: {
@@ -2295,6 +2534,27 @@ export interface components {
             /** @description The value by what is stored now. */
             value: components["schemas"]["Datum"];
             window: null | components["schemas"]["Window"];
+        };
+        /** @description A version of the definition. */
+        Version: {
+            /** @description Who applied it; empty for one that was loaded at a start. */
+            by: string;
+            /** @description Why. */
+            comment: string;
+            /** @description Names its files. */
+            hash: string;
+            /**
+             * Format: int64
+             * @description Counts up.
+             */
+            id: number;
+            /** @description Since when it was used. */
+            time: components["schemas"]["Time"];
+        };
+        /** @description A version with its files. */
+        VersionFiles: components["schemas"]["Version"] & {
+            /** @description Its files, by name. */
+            files: components["schemas"]["FileText"][];
         };
         /** @description From calendar time to good time; the steps add up exactly. */
         Waterfall: {
@@ -3027,6 +3287,310 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    definition_definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Definition"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    definition_apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    definition_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Files"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    definition_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Files"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Planned"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    definition_revert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevertRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    definition_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    definition_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The version */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionFiles"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -59,7 +59,8 @@ impl Stage {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let now: clock::Now = Arc::new(|| at(0));
-        let mut opened = service::open(plant(DAY), &[], HistorianOptions::new(folder.path()), at(0), &now).await.unwrap();
+        let mut opened =
+            service::open(plant(DAY), Default::default(), HistorianOptions::new(folder.path()), at(0), &now).await.unwrap();
         let step = opened.core.start(at(0), &|_| None);
         opened.historian.append(step.batch).await.unwrap();
         Self { opened, _folder: folder }
