@@ -9,7 +9,7 @@ use andon_models::{
     Point, SeriesId, Timestamp, Tqv, Value,
     catalog::{Catalog, SeriesDirectory},
     definition::AssetIndex,
-    event::EventBody,
+    event::{Event, EventBody},
     plant_file,
 };
 use std::{env, fs, sync::Arc, time::Instant};
@@ -19,6 +19,8 @@ const ROW: usize = 24;
 /// What a transition adds to the sum, so that no two make up for each other: the golden ratio in 64 bits.
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 const TAGS: [&str; 2] = ["running", "fill_temp"];
+/// When, the asset's path, from where, to where.
+type Move = (Timestamp, Arc<str>, Arc<str>, Arc<str>);
 const STATES: [&str; 3] = ["normal", "hot/warming", "hot/alarm"];
 
 fn main() {
@@ -36,17 +38,19 @@ fn main() {
 
     #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
     let began = Instant::now();
-    let mut done = Vec::new();
+    let (mut done, mut made) = (Vec::new(), 0);
     for (now, points) in &steps {
-        done.extend(engine.step(*now, Input::Samples(points)));
+        let actions = engine.step(*now, Input::Samples(points));
+        made += actions.len();
+        done.extend(moves(&actions));
     }
     let seconds = began.elapsed().as_secs_f64();
 
-    let (transitions, sum) = told(&done);
     let rows: usize = steps.iter().map(|(_, points)| points.len()).sum();
     println!(
-        r#"{{"seconds": {seconds}, "rows": {rows}, "transitions": {transitions}, "sum": {sum}, "actions": {}}}"#,
-        done.len()
+        r#"{{"seconds": {seconds}, "rows": {rows}, "transitions": {}, "sum": {}, "actions": {made}}}"#,
+        done.len(),
+        sum(&done)
     );
 }
 
@@ -76,21 +80,24 @@ fn steps(catalog: &Catalog, machines: usize, file: &[u8]) -> Vec<(Timestamp, Vec
     steps
 }
 
-/// How many transitions there are, and the sum over them that every side makes the same way.
-fn told(actions: &[Action]) -> (usize, u64) {
-    let number = |state: &str| STATES.iter().position(|known| *known == state).expect("a state of the model") as u64;
-    let transitions = actions.iter().filter_map(|action| match action {
-        Action::Record(event) => match &event.body {
-            EventBody::Transition(moved) => Some((event, moved)),
-            _ => None,
-        },
+/// The moves among what a step asked for. The rest goes to disk in a plant; here it is made, and forgotten.
+fn moves(actions: &[Action]) -> impl Iterator<Item = Move> {
+    actions.iter().filter_map(|action| match action {
+        Action::Record(Event { body: EventBody::Transition(moved), time, asset_path, .. }) => {
+            Some((*time, asset_path.clone(), moved.from.clone(), moved.to.clone()))
+        }
         _ => None,
-    });
-    transitions.fold((0, 0_u64), |(count, sum), (event, moved)| {
-        let machine: u64 = event.asset_path.rsplit(' ').next().and_then(|text| text.parse().ok()).expect("`Filler 7`");
-        let seconds = event.time.as_nanos() / 1_000_000_000;
-        let word = (seconds as u64) << 32 | machine << 4 | number(&moved.from) << 2 | number(&moved.to);
+    })
+}
+
+/// The sum over moves that every side makes the same way.
+fn sum(moves: &[Move]) -> u64 {
+    let number = |state: &str| STATES.iter().position(|known| *known == state).expect("a state of the model") as u64;
+    moves.iter().fold(0_u64, |sum, (time, path, from, to)| {
+        let machine: u64 = path.rsplit(' ').next().and_then(|text| text.parse().ok()).expect("`Filler 7`");
+        let seconds = time.as_nanos() / 1_000_000_000;
+        let word = (seconds as u64) << 32 | machine << 4 | number(from) << 2 | number(to);
         let mixed = word.wrapping_mul(MIX);
-        (count + 1, sum.wrapping_add(mixed ^ (mixed >> 32)))
+        sum.wrapping_add(mixed ^ (mixed >> 32))
     })
 }

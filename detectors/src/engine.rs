@@ -64,6 +64,8 @@ pub struct Engine {
     pub(crate) prepared_ever: u64,
     /// Instances of an earlier definition that this one does not have, to be told at the start.
     gone: Vec<DetectorSnapshot>,
+    /// How much the last step asked for: the next one gets as much room.
+    asked: usize,
     /// Samples of the step that instances have to take, and bands; kept to save allocations.
     pub(crate) loud: Vec<Routed>,
     bands: Vec<Band>,
@@ -113,6 +115,7 @@ impl Engine {
             prepared: Vec::new(),
             prepared_ever: 0,
             gone: Vec::new(),
+            asked: 0,
             loud: Vec::new(),
             bands: Vec::new(),
         };
@@ -206,7 +209,7 @@ impl Engine {
     /// the newest sample's. What is due by `now` happens as well.
     pub fn step(&mut self, now: Timestamp, input: Input<'_>) -> Vec<Action> {
         self.desk.now = now;
-        let mut actions = Vec::new();
+        let mut actions = Vec::with_capacity(self.asked);
         self.heed_clock(&mut actions);
         match input {
             Input::Samples(points) => self.samples(points, &mut actions),
@@ -217,6 +220,7 @@ impl Engine {
         }
         self.end_arming(&mut actions);
         self.tick(&mut actions);
+        self.asked = actions.len();
         actions
     }
 

@@ -8,7 +8,7 @@ use crate::{
 use andon_models::{
     Quality, Value,
     catalog::Catalog,
-    definition::{PropertyKind, SourceProtocol},
+    definition::{Property, PropertyKind, SourceProtocol},
     event::{ExplainedInput, ExplainedStep, ExplainedTimer, Explanation},
     expression::{Reference, SlotValue},
 };
@@ -63,13 +63,14 @@ fn surroundings(body: &Body) -> Vec<usize> {
 
 fn input(body: &Body, catalog: &Catalog, line: usize, place: usize) -> ExplainedInput {
     let slot = &body.values[place];
+    let property = body.series[place].and_then(|series| catalog.property(series));
     ExplainedInput {
         name: name(body, catalog, line, place),
         value: slot.value.clone(),
-        unit: unit(body, catalog, place),
+        unit: property.map_or_else(|| "".into(), |property| property.unit.clone()),
         time: slot.time,
         quality: slot.quality,
-        source: source(body, catalog, line, place),
+        source: source(body, catalog, line, place, property),
     }
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn name(body: &Body, catalog: &Catalog, line: usize, place: usize) ->
 
 fn steps(body: &Body, desk: &mut Desk, formula: &Formula) -> Vec<ExplainedStep> {
     let slots = body.gather(formula, &mut desk.scratch);
-    formula.expression.explain_children(slots, &|slot| body.children(formula, slot, false)).1
+    formula.expression.steps(slots, &|slot| body.children(formula, slot, false))
 }
 
 /// The unit of what a place holds; empty if none.
@@ -91,14 +92,14 @@ pub(crate) fn unit(body: &Body, catalog: &Catalog, place: usize) -> Arc<str> {
     property.map_or_else(|| "".into(), |property| property.unit.clone())
 }
 
-fn source(body: &Body, catalog: &Catalog, line: usize, place: usize) -> Arc<str> {
+fn source(body: &Body, catalog: &Catalog, line: usize, place: usize, property: Option<&Property>) -> Arc<str> {
     match body.program.table[line].reference {
         Reference::Variable(_) => return "variable".into(),
         Reference::Alarm(_) => return "alarm".into(),
         Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } | Reference::Before(_) | Reference::Time => {}
     }
     let Some(series) = body.series[place] else { return "".into() };
-    match catalog.property(series).map(|property| &property.kind) {
+    match property.map(|property| &property.kind) {
         Some(PropertyKind::Attribute { .. }) => "attribute".into(),
         Some(PropertyKind::Transform { .. }) => "transform".into(),
         Some(PropertyKind::Metric { .. }) => "metric".into(),

@@ -65,6 +65,9 @@ pub(crate) struct Rule {
     pub on_bad: OnBad,
     pub after: Option<Duration>,
     pub every: Option<Duration>,
+    /// What its timers are called.
+    pub hold_name: Arc<str>,
+    pub stay_name: Arc<str>,
     /// The lines whose change sets it off.
     pub listens: Vec<usize>,
     /// The only message that sets it off.
@@ -203,13 +206,11 @@ impl Node {
 
 impl Rule {
     /// The name of one of its timers as pages show it; empty if it has none of that kind.
-    pub fn timer_name(&self, kind: TimerKind) -> Arc<str> {
-        let (word, span) = match (kind, self.every) {
-            (TimerKind::Hold, _) => ("for", self.hold),
-            (TimerKind::Stay, Some(every)) => ("every", Some(every)),
-            (TimerKind::Stay, None) => ("after", self.after),
-        };
-        span.map_or_else(|| "".into(), |span| format!("{word} {}", format_duration(span)).into())
+    pub fn timer_name(&self, kind: TimerKind) -> &Arc<str> {
+        match kind {
+            TimerKind::Hold => &self.hold_name,
+            TimerKind::Stay => &self.stay_name,
+        }
     }
 
     /// Whether nothing but its timer sets it off.
@@ -226,6 +227,10 @@ impl Rule {
     pub fn reaches_out(&self) -> bool {
         self.actions.iter().any(|step| !matches!(step.kind, ActionKind::Set { .. } | ActionKind::Put { .. }))
     }
+}
+
+fn timer_name(word: &str, span: Option<Duration>) -> Arc<str> {
+    span.map_or_else(|| "".into(), |span| format!("{word} {}", format_duration(span)).into())
 }
 
 struct Compiler<'a> {
@@ -265,6 +270,8 @@ impl Compiler<'_> {
             on_bad: rule.on_bad,
             after: rule.after,
             every: rule.every,
+            hold_name: timer_name("for", rule.hold),
+            stay_name: rule.every.map_or_else(|| timer_name("after", rule.after), |every| timer_name("every", Some(every))),
             listens,
             message: rule.on.clone().filter(|_| on_line.is_none()),
             limited: rule.on.is_some(),

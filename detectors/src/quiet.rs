@@ -22,6 +22,8 @@ pub(crate) struct Quiet {
     starts: Vec<u32>,
     /// By series.
     places: Vec<Place>,
+    /// The lines of the places; not needed for quiet samples.
+    lines: Vec<u32>,
     /// By instance.
     watches: Vec<Watch>,
     /// Positions of places by instance; see [`Watch::own`].
@@ -33,11 +35,11 @@ pub(crate) struct Quiet {
     pub off: bool,
 }
 
-/// What an instance reads from a series.
+/// What an instance reads from a series. One line of the processor's cache, as each sample touches one.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Place {
     instance: u32,
-    line: u32,
     band: Band,
     /// The value noted, or else the one its detector has.
     value: Value,
@@ -46,8 +48,9 @@ struct Place {
     noted: bool,
 }
 
-/// What is noted of an instance as a whole.
+/// What is noted of an instance as a whole. One line of the cache too.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Watch {
     /// Until when samples are quiet; `MIN` while it is awake.
     until: Timestamp,
@@ -88,7 +91,8 @@ impl Quiet {
         let mut places_of = vec![Vec::new(); quiet.watches.len()];
         for (position, (series, instance, line)) in (0..).zip(&read) {
             quiet.starts.resize(series.0 as usize + 1, position);
-            quiet.places.push(Place::unknown(*instance, *line));
+            quiet.places.push(Place::unknown(*instance));
+            quiet.lines.push(*line);
             places_of[*instance as usize].push(position);
         }
         quiet.starts.push(count(quiet.places.len()));
@@ -125,7 +129,8 @@ impl Quiet {
                 let place = &mut self.places[position];
                 let watch = &mut self.watches[place.instance as usize];
                 if watch.until == Timestamp::MIN {
-                    loud.push(Routed { instance: place.instance, line: place.line, point: number, time: tqv.time });
+                    let (instance, line) = (place.instance, self.lines[position]);
+                    loud.push(Routed { instance, line, point: number, time: tqv.time });
                 } else if tqv.time >= place.time {
                     place.value.clone_from(&tqv.value);
                     (place.time, place.noted) = (tqv.time, true);
@@ -153,8 +158,9 @@ impl Quiet {
         (watch.until, watch.waits, watch.behind) = (rest.until, rest.waits, body.behind());
         for position in &self.own[watch.own.0 as usize..watch.own.1 as usize] {
             let place = &mut self.places[*position as usize];
-            let known = &body.values[place.line as usize];
-            place.band = bands[place.line as usize];
+            let line = self.lines[*position as usize] as usize;
+            let known = &body.values[line];
+            place.band = bands[line];
             place.value.clone_from(&known.value);
             place.time = known.time.unwrap_or(Timestamp::MIN);
         }
@@ -170,7 +176,8 @@ impl Quiet {
         for position in &self.own[watch.own.0 as usize..watch.own.1 as usize] {
             let place = &mut self.places[*position as usize];
             if std::mem::take(&mut place.noted) {
-                body.learn(place.line as usize, SlotValue::good(place.value.clone(), Some(place.time)));
+                let line = self.lines[*position as usize] as usize;
+                body.learn(line, SlotValue::good(place.value.clone(), Some(place.time)));
             }
         }
         body.has_seen(watch.newest, watch.behind);
@@ -188,8 +195,8 @@ impl Quiet {
 }
 
 impl Place {
-    fn unknown(instance: u32, line: u32) -> Self {
-        Self { instance, line, band: Band::Never, value: Value::Null, time: Timestamp::MIN, noted: false }
+    fn unknown(instance: u32) -> Self {
+        Self { instance, band: Band::Never, value: Value::Null, time: Timestamp::MIN, noted: false }
     }
 }
 
@@ -220,4 +227,27 @@ impl Watch {
 
 fn count(length: usize) -> u32 {
     u32::try_from(length).expect("a plant file cannot hold four billion inputs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sample_touches_takes_one_line_of_the_cache_each() {
+        assert_eq!((size_of::<Place>(), size_of::<Watch>()), (64, 64));
+    }
+
+    #[test]
+    fn places_are_found_by_series() {
+        let series = |numbers: &[Option<u32>]| numbers.iter().map(|number| number.map(SeriesId)).collect::<Vec<_>>();
+        let instances = [series(&[Some(5), None, Some(2)]), series(&[]), series(&[Some(5), Some(5)])];
+        let quiet = Quiet::new(instances.iter().map(Vec::as_slice));
+        assert_eq!(quiet.reads(), [SeriesId(2), SeriesId(5)]);
+        let of = |number| -> Vec<(u32, u32)> {
+            quiet.places_of(SeriesId(number)).map(|position| (quiet.places[position].instance, quiet.lines[position])).collect()
+        };
+        assert_eq!((of(2), of(5)), (vec![(0, 2)], vec![(0, 0), (2, 0), (2, 1)]));
+        assert_eq!((of(0), of(3), of(6), of(u32::MAX)), Default::default());
+    }
 }

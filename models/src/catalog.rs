@@ -25,7 +25,8 @@ pub struct Catalog {
     /// The plant it was built from.
     pub plant: Arc<Plant>,
     series: Vec<SeriesEntry>,
-    by_number: HashMap<SeriesId, usize>,
+    /// One more than the position in `series`, by number; 0 where the number is of an earlier definition.
+    by_number: Vec<u32>,
     by_property: HashMap<(AssetIndex, PropertyIndex), SeriesId>,
     by_control: HashMap<(AssetIndex, Arc<str>), ControlPoint>,
     tags: Vec<Tag>,
@@ -125,7 +126,7 @@ impl Catalog {
         let mut catalog = Self {
             plant: plant.clone(),
             series: Vec::new(),
-            by_number: HashMap::new(),
+            by_number: Vec::new(),
             by_property: HashMap::new(),
             by_control: HashMap::new(),
             tags: Vec::new(),
@@ -181,8 +182,12 @@ impl Catalog {
     }
 
     fn add_series(&mut self, entry: SeriesEntry) {
-        self.by_number.insert(entry.id, self.series.len());
+        let number = entry.id.0 as usize;
         self.series.push(entry);
+        if number >= self.by_number.len() {
+            self.by_number.resize(number + 1, 0);
+        }
+        self.by_number[number] = u32::try_from(self.series.len()).expect("a plant has fewer than 2^32 series");
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one tag, named at the only two call sites")]
@@ -221,7 +226,8 @@ impl Catalog {
 
     /// What a series is the history of; none when it belongs to an earlier definition.
     pub fn entry(&self, series: SeriesId) -> Option<&SeriesEntry> {
-        self.by_number.get(&series).map(|position| &self.series[*position])
+        let position = *self.by_number.get(series.0 as usize)?;
+        position.checked_sub(1).map(|position| &self.series[position as usize])
     }
 
     /// The definition behind a series; none for controls and for series of an earlier definition.

@@ -17,7 +17,7 @@ macro_rules! uuid_id {
         impl $name {
             /// Derives the id from a stable name.
             pub fn from_name(name: &str) -> Self {
-                Self(Uuid::new_v5(&NAMESPACE, format!(concat!($kind, ":{}"), name).as_bytes()))
+                Self(Uuid::new_v5(&NAMESPACE, [concat!($kind, ":"), name].concat().as_bytes()))
             }
         }
 

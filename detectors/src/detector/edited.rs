@@ -131,7 +131,7 @@ impl Body {
 
 /// The position of the timer that a rule had.
 fn ran(kept: &[TimerSnapshot], state: &Arc<str>, position: usize, rule: &Rule, kind: TimerKind) -> Option<usize> {
-    let name = rule.timer_name(kind);
+    let name = rule.timer_name(kind).clone();
     if name.is_empty() {
         return None;
     }

@@ -67,7 +67,7 @@ impl Body {
             state: self.program.nodes[timer.node].path.clone(),
             rule: timer.rule,
             text: self.program.nodes[timer.node].rules[timer.rule].text.clone(),
-            name: self.timer_name(timer),
+            name: self.timer_name(timer).clone(),
             started: timer.started,
             due: timer.due,
             paused: timer.paused,

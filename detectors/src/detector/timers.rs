@@ -43,7 +43,7 @@ impl Body {
     pub fn next_timer(&self, limit: Timestamp) -> Option<(Timestamp, Dispatch)> {
         let due = self.timers.iter().filter_map(|timer| Some((self.pending(timer).filter(|due| *due <= limit)?, timer)));
         let first = due.min_by(|(due, timer), (other_due, other)| {
-            due.cmp(other_due).then_with(|| self.timer_name(timer).cmp(&self.timer_name(other)))
+            due.cmp(other_due).then_with(|| self.timer_name(timer).cmp(self.timer_name(other)))
         });
         first.map(|(due, timer)| (due, Dispatch::Due { node: timer.node, rule: timer.rule, kind: timer.kind }))
     }
@@ -64,7 +64,7 @@ impl Body {
     }
 
     /// The name of a timer as pages show it.
-    pub fn timer_name(&self, timer: &Timer) -> Arc<str> {
+    pub fn timer_name(&self, timer: &Timer) -> &Arc<str> {
         self.program.nodes[timer.node].rules[timer.rule].timer_name(timer.kind)
     }
 
@@ -142,7 +142,7 @@ impl Body {
         let every = self.program.nodes[node].rules[rule].every.filter(|every| !every.is_zero());
         let position = self.timer_at(node, rule, kind)?;
         let due = self.pending(&self.timers[position])?;
-        let name = self.timer_name(&self.timers[position]);
+        let name = self.timer_name(&self.timers[position]).clone();
         let timer = &mut self.timers[position];
         let explained = ExplainedTimer { name, started: timer.started, due };
         match every {

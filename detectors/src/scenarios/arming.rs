@@ -200,6 +200,15 @@ fn a_write_by_hand_is_shown_and_then_confirmed() {
 }
 
 #[test]
+fn a_write_by_hand_goes_by_the_newest_value_though_it_changed_nothing() {
+    let mut stage = by_hand(false);
+    stage.play("1 running true\n700 running true");
+    assert!(stage.engine.loud.is_empty(), "nothing had to be done about the second value");
+    let prepared = stage.prepare("701", "stop_request", true.into(), Some(false.into())).unwrap();
+    assert_eq!(prepared.inputs[0].time, Some(Timestamp::from_seconds(700)), "the first one is too old by now");
+}
+
+#[test]
 fn a_write_by_hand_must_be_confirmed_in_time_and_still_be_allowed() {
     let mut stage = by_hand(false);
     stage.play("1 running true");

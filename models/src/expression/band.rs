@@ -28,6 +28,7 @@ const NUMBERS: Band = Band::Between(f64::MIN, f64::MAX);
 
 impl Band {
     /// Whether a Good value makes no difference where there is `known` now.
+    #[inline]
     pub fn holds(self, known: &Value, value: &Value) -> bool {
         match self {
             Self::Any => true,
@@ -54,6 +55,7 @@ impl Band {
 }
 
 /// A number that is the same as a finite double.
+#[inline]
 fn exact(value: &Value) -> Option<f64> {
     match value {
         Value::Double(number) => number.is_finite().then_some(*number),

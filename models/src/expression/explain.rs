@@ -12,12 +12,19 @@ impl Expression {
 
     /// The same for a formula that may read children.
     pub fn explain_children(&self, slots: &[SlotValue], children: &Children<'_>) -> (SlotValue, Vec<ExplainedStep>) {
+        let steps = self.steps(slots, children);
+        (self.evaluate_children(slots, children), steps)
+    }
+
+    /// The steps alone.
+    pub fn steps(&self, slots: &[SlotValue], children: &Children<'_>) -> Vec<ExplainedStep> {
         let pooled = self.pooled(children);
         let aggregates = self.aggregates();
         let leaf = |leaf: &Node| match leaf.kind {
             NodeKind::Slot(slot) => slots.get(slot).cloned(),
             _ => pooled.get(aggregates.iter().position(|known| std::ptr::eq(*known, leaf))?).cloned(),
         };
+        let pools = !aggregates.is_empty();
         let row = self.row_of(&leaf);
         // What is computed child by child has no single result.
         let mut within: Vec<*const Node> = Vec::new();
@@ -33,8 +40,9 @@ impl Expression {
                 return;
             }
             let written = self.text.get(node.span.start..node.span.end).unwrap_or(&self.text);
-            steps.push(ExplainedStep { expression: written.trim().into(), result: SlotValue::from(row.node(node)).value });
+            let result = if pools { SlotValue::from(row.node(node)).value } else { self.value_of(node, slots) };
+            steps.push(ExplainedStep { expression: written.trim().into(), result });
         });
-        (self.evaluate_leaves(&leaf), steps)
+        steps
     }
 }
