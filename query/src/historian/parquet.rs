@@ -70,7 +70,10 @@ const NO_SERIES: (i32, i32) = (i32::MIN, i32::MAX);
 /// # Errors
 /// When a file cannot be written.
 pub fn write_points(place: &Place, sealed: &Sealed, directory: &Directory) -> Result<Vec<(Draft, Written)>, QueryError> {
-    let sorted = of_record(sort_unique(sealed.points.iter().map(|chunk| &chunk.rows))?, sealed.memory.record)?;
+    let Some(sorted) = sort_unique(sealed.points.iter().map(|chunk| &chunk.rows), usize::MAX)?.pop() else {
+        return Ok(Vec::new());
+    };
+    let sorted = of_record(sorted, sealed.memory.record)?;
     let names = Names::new(directory);
     let time = sorted.column(TIME).as_primitive::<TimestampMicrosecondType>().values();
     let days: BTreeSet<i64> = time.iter().map(|time| time.div_euclid(DAY_MICROS)).collect();

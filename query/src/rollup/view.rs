@@ -73,7 +73,7 @@ impl View {
     /// When the buffer holds no points.
     pub fn new(points: Snapshot, buffer: &[Chunk], rollups: Arc<Rollups>, stale: &Stale, prune: &Prune) -> Result<Self> {
         let wanted: Result<Vec<RecordBatch>> = buffer.iter().filter_map(|chunk| prune.filter(chunk).transpose()).collect();
-        let buffer = by_day(&sort_unique(&wanted?)?)?;
+        let buffer = sort_unique(&wanted?, usize::MAX)?.pop().map_or_else(|| Ok(BTreeMap::new()), |rows| by_day(&rows))?;
         let mut stale = stale.clone();
         // What was forgotten cannot be counted again: late rows of such days are added.
         stale.keep_after(rollups.forgotten);

@@ -2,10 +2,10 @@
 //!
 //! [`sort_unique`] does it for rows in memory, [`DedupExec`] for a merged stream of sorted sources.
 
-use super::columns::{NANOS, QUALITY, SEQ, SERIES, TIME, schema};
+use super::columns::{NANOS, QUALITY, SEQ, SERIES, TIME};
 use arrow::{
-    array::{AsArray, BooleanArray, RecordBatch, UInt32Array},
-    compute::{concat_batches, filter_record_batch, take_record_batch},
+    array::{AsArray, BooleanArray, RecordBatch},
+    compute::{filter_record_batch, interleave_record_batch},
     datatypes::{Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType},
 };
 use datafusion::{
@@ -33,19 +33,34 @@ fn key(batch: &RecordBatch) -> impl Fn(usize) -> Key + '_ {
     move |row| (series[row], time[row].saturating_mul(1_000).saturating_add(i64::from(nanos[row])), quality[row])
 }
 
-/// Sorts points by series and time, and keeps of equal keys the one that was written last. Batches are in the order of writing.
+/// Sorts points by series and time, and keeps of equal keys the one that was written last. Batches are in the order of writing; those
+/// that come out have so many rows each, and each its own memory: what counts the memory of a batch counts all that it points into.
 ///
 /// # Errors
 /// When the batches are not points.
-pub fn sort_unique<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>) -> Result<RecordBatch> {
-    let all = concat_batches(&schema(), batches)?;
-    let (key, seq) = (key(&all), all.column(SEQ).as_primitive::<Int64Type>().values());
-    let mut order: Vec<(Key, i64, u32)> =
-        (0..all.num_rows()).map(|row| (key(row), seq[row], u32::try_from(row).unwrap_or(u32::MAX))).collect();
+pub fn sort_unique<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>, rows: usize) -> Result<Vec<RecordBatch>> {
+    let batches: Vec<&RecordBatch> = batches.into_iter().collect();
+    let count = batches.iter().map(|batch| batch.num_rows()).sum();
+    let mut order: Vec<(Key, i64, (u32, u32))> = Vec::with_capacity(count);
+    for (number, batch) in (0_u32..).zip(&batches) {
+        let (key, seq) = (key(batch), batch.column(SEQ).as_primitive::<Int64Type>().values());
+        order.extend((0_u32..).zip(seq).map(|(row, seq)| (key(row as usize), *seq, (number, row))));
+    }
     order.sort_unstable();
-    let last = |index: usize| order.get(index + 1).is_none_or(|next| next.0 != order[index].0);
-    let rows: UInt32Array = (0..order.len()).filter(|index| last(*index)).map(|index| order[index].2).collect();
-    Ok(take_record_batch(&all, &rows)?)
+    order.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0;
+        if same {
+            *earlier = *later;
+        }
+        same
+    });
+    let mut places = Vec::new();
+    let sorted = order.chunks(rows).map(|chunk| {
+        places.clear();
+        places.extend(chunk.iter().map(|(_, _, (batch, row))| (*batch as usize, *row as usize)));
+        Ok(interleave_record_batch(&batches, &places)?)
+    });
+    sorted.collect()
 }
 
 /// The order of sorted points: by series, time, quality, the latest write first.
@@ -134,5 +149,51 @@ impl ExecutionPlan for DedupExec {
             if keep.true_count() == keep.len() { Ok(batch) } else { Ok(filter_record_batch(&batch, &keep)?) }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::columns::{PointColumns, PointRows};
+    use andon_models::{Point, SeriesId, Timestamp, Tqv, Value};
+    use arrow::array::Array;
+
+    fn written(numbers: impl IntoIterator<Item = (u32, i64, f64)>, seq: i64) -> RecordBatch {
+        let mut columns = PointColumns::default();
+        for (series, second, value) in numbers {
+            columns
+                .push(&Point { series: SeriesId(series), tqv: Tqv::good(Timestamp::from_seconds(second), value.into()) }, seq);
+        }
+        columns.take().rows
+    }
+
+    #[test]
+    fn the_last_write_of_each_point_comes_out_in_order() {
+        let batches = [
+            written([(2, 1, 1.0), (1, 2, 2.0), (1, 1, 3.0)], 1),
+            written([(1, 2, 4.0), (1, 2, 5.0), (2, 0, 6.0)], 2),
+            written([(2, 0, 7.0)], 3),
+        ];
+        for (rows, sizes) in [(usize::MAX, vec![4]), (3, vec![3, 1]), (1, vec![1; 4])] {
+            let sorted = sort_unique(&batches, rows).unwrap();
+            assert_eq!(sorted.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), sizes);
+            let values = sorted.iter().flat_map(|batch| {
+                let rows = PointRows::new(batch);
+                (0..batch.num_rows()).map(|row| rows.value(row)).collect::<Vec<_>>()
+            });
+            assert_eq!(values.collect::<Vec<_>>(), [3.0, 5.0, 7.0, 1.0].map(Value::from));
+        }
+        assert!(sort_unique(&[], 10).unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_sorted_batch_has_its_own_memory() {
+        let batch = written((0..10_000).map(|second| (1, second, 0.5)), 1);
+        let bytes = |column: &Arc<dyn Array>| column.get_buffer_memory_size();
+        let whole: usize = batch.columns().iter().map(bytes).sum();
+        for part in sort_unique([&batch], 100).unwrap() {
+            assert!(part.columns().iter().map(bytes).sum::<usize>() < whole / 20);
+        }
     }
 }

@@ -165,10 +165,8 @@ fn buffered(points: &[Chunk], prune: &Prune) -> Result<Option<Arc<dyn ExecutionP
     if wanted.is_empty() {
         return Ok(None);
     }
-    let sorted = sort_unique(&wanted)?;
-    let slice = |start: usize| sorted.slice(start, CHUNK_ROWS.min(sorted.num_rows() - start));
-    let slices: Vec<RecordBatch> = (0..sorted.num_rows()).step_by(CHUNK_ROWS).map(slice).collect();
-    let source = MemorySourceConfig::try_new(&[slices], schema(), None)?.try_with_sort_information(vec![ordering()])?;
+    let sorted = sort_unique(&wanted, CHUNK_ROWS)?;
+    let source = MemorySourceConfig::try_new(&[sorted], schema(), None)?.try_with_sort_information(vec![ordering()])?;
     Ok(Some(DataSourceExec::from_data_source(source)))
 }
 
