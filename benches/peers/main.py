@@ -20,6 +20,7 @@ import growth
 import ingest
 import late
 import memory
+import metrics
 import mqtt
 import queries
 import results
@@ -39,6 +40,7 @@ BENCHES = {
     "growth": (growth.growth, {"sizes": [10_000_000, 100_000_000, 1_000_000_000], "pairs": 3}),
     "startup": (growth.replay, {"rows": 900_000, "pairs": 5}),
     "detectors": (detectors.detectors, {"rows": 2_000_000, "pairs": 3}),
+    "metrics": (metrics.metrics, {"rows": 1_000_000, "pairs": 3, "days": 30}),
     "mqtt": (mqtt.mqtt, {"rate": 2_000, "seconds": 10, "pairs": 3}),
     "backtest": (backtest.backtest, {"rows": 2_000_000, "pairs": 3}),
     "write": (write.write, {"writes": 30, "pairs": 3}),

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 const BATCH_SAMPLES: usize = 1_000;
 /// Messages for detectors of a full batch: a log record holds what they lead to.
 const BATCH_MESSAGES: usize = 200;
-/// Least time between batches that are not full: short against what a detector decides, and at most a hundred steps a second.
-const BATCH_EVERY: Duration = Duration::from_millis(10);
+/// Least time between batches that are not full: as long as a record waits for others on its way to the disk.
+const BATCH_EVERY: Duration = Duration::from_millis(2);
 /// Messages between a protocol and its batcher; one message is one poll or one notification of at most 1,000 samples.
 const QUEUE: usize = 256;
 /// Places of the queue that samples do not take.
