@@ -1,7 +1,9 @@
 //! The command line.
 
 mod alarms;
+mod apply;
 mod arm;
+mod ask;
 mod backtest;
 mod backup;
 mod check;
@@ -12,8 +14,10 @@ mod explain;
 mod export;
 mod import;
 mod notify;
+mod plan;
 mod progress;
 mod query;
+mod remote;
 mod run;
 mod send;
 mod simulate;
@@ -34,6 +38,7 @@ use std::{io::Write, process::ExitCode};
     after_help = "Examples:\n  andon demo                                   a simulated bottling plant, in one minute\n  \
                   andon check plant.yaml                       check a plant file\n  \
                   andon run plant.yaml --data ./data           run it\n  \
+                  andon apply plant.yaml                       have it go on with a changed file\n  \
                   andon query \"SELECT * FROM alarms LIMIT 10\"  ask the running plant"
 )]
 pub struct Cli {
@@ -49,6 +54,10 @@ enum Command {
     Run(run::Run),
     /// Checks a plant file; exit code 1 if it has errors.
     Check(check::Check),
+    /// Says what a plant file would change in a running plant, in words of the plant.
+    Plan(plan::Plan),
+    /// Has a running plant go on with another plant file.
+    Apply(apply::Apply),
     /// Runs a detector over a file of messages in virtual time.
     Simulate(simulate::Simulate),
     /// Hands a message to the detectors of a running Andon.
@@ -92,6 +101,8 @@ impl Cli {
             Command::Demo(demo) => demo.run(),
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
+            Command::Plan(plan) => plan.run(),
+            Command::Apply(apply) => apply.run(),
             Command::Simulate(simulate) => simulate.run(),
             Command::Send(send) => send.run(),
             Command::Query(query) => query.run(),

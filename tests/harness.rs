@@ -39,6 +39,11 @@ impl Site {
         self.folder.path().join("data")
     }
 
+    /// The plant file.
+    pub fn plant(&self) -> PathBuf {
+        self.folder.path().join("plant.yaml")
+    }
+
     /// Runs it, until it is ready. The first time somebody arms it.
     pub async fn run(&self) -> Andon {
         let first = !self.data().exists();
@@ -111,6 +116,17 @@ impl Andon {
         let request = self.client.post(format!("{}/api/arm", self.url)).json(&serde_json::json!({ "armed": true }));
         let status = request.send().await.unwrap().status();
         assert!(status.is_success(), "{status}");
+    }
+
+    /// Asks it to do something: the status and the body of its answer.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.client.post(format!("{}{path}", self.url)).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// A page as JSON.
+    pub async fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.get(path).await).unwrap()
     }
 
     /// A page as text.

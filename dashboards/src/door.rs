@@ -28,6 +28,8 @@ use tower::ServiceExt as _;
 const MAX_FAREWELL: Duration = Duration::from_secs(3);
 /// How long a request waits for a plant that is being started: a start takes well below a second, with a large log some.
 const MAX_WAIT: Duration = Duration::from_secs(30);
+/// Longest time for an answer about the definition: a clean stop of the plant may take 100 s on a disk that is slow, then it starts.
+const MAX_CHANGE_TIME: Duration = Duration::from_secs(180);
 /// Longest body that carries a definition: the largest plant file, with what JSON adds to it.
 const MAX_DEFINITION_BYTES: usize = 20 << 20;
 
@@ -120,7 +122,7 @@ fn router(door: Door, definitions: Definitions) -> Router {
         .nest("/api", api::definition::router())
         .method_not_allowed_fallback(layers::wrong_method)
         .with_state(definitions);
-    layers::around(definition, MAX_DEFINITION_BYTES)
+    layers::around(definition, MAX_DEFINITION_BYTES, MAX_CHANGE_TIME)
         .merge(Router::new().fallback(enter).with_state(door))
         .layer(middleware::from_fn(security::guard))
 }

@@ -14,22 +14,22 @@ use tower::ServiceBuilder;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 /// Longest time for an answer; a query has its own, shorter limit.
-const MAX_ANSWER_TIME: Duration = Duration::from_secs(60);
+pub(crate) const MAX_ANSWER_TIME: Duration = Duration::from_secs(60);
 
-/// Puts everything around the handlers of a router; bodies may have so many bytes.
-pub(crate) fn around(router: Router, most_bytes: usize) -> Router {
+/// Puts everything around the handlers of a router; bodies may have so many bytes, answers may take so long.
+pub(crate) fn around(router: Router, most_bytes: usize, longest: Duration) -> Router {
     let layers = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(measure))
-        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn(move |request, next| limit_time(longest, request, next)))
         .layer(CompressionLayer::new())
         .layer(DefaultBodyLimit::max(most_bytes));
     router.layer(layers)
 }
 
 /// Gives up on an answer that takes too long.
-pub(crate) async fn limit_time(request: Request, next: Next) -> Response {
-    within(MAX_ANSWER_TIME, next.run(request)).await
+async fn limit_time(longest: Duration, request: Request, next: Next) -> Response {
+    within(longest, next.run(request)).await
 }
 
 async fn within(limit: Duration, answer: impl Future<Output = Response>) -> Response {

@@ -111,5 +111,5 @@ fn plant_router(app: Arc<app::App>) -> Router {
         .method_not_allowed_fallback(layers::wrong_method)
         .fallback(web::page)
         .with_state(app);
-    layers::around(router, MAX_BODY_BYTES)
+    layers::around(router, MAX_BODY_BYTES, layers::MAX_ANSWER_TIME)
 }

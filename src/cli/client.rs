@@ -10,6 +10,8 @@ use url::Url;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long nothing may come. A statement runs 30 s at most, a record waits for its disk for a few.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// The same for another definition of the plant, which stops and starts it: on a slow disk that takes minutes.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(200);
 
 /// A running Andon.
 pub struct Client {
@@ -24,6 +26,14 @@ impl Client {
     /// When that is no address of a web server.
     pub fn new(url: &str) -> anyhow::Result<Self> {
         Self::with_patience(url, ANSWER_PATIENCE)
+    }
+
+    /// The same Andon, asked for what takes minutes.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn patient(url: &str) -> anyhow::Result<Self> {
+        Self::with_patience(url, CHANGE_PATIENCE)
     }
 
     fn with_patience(url: &str, patience: Duration) -> anyhow::Result<Self> {

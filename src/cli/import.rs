@@ -33,7 +33,8 @@ use std::{
     Definitions of AWS IoT SiteWise and IoT Events (requests, answers, bulk files, CloudFormation) become a plant file:\n  \
     andon import motor.json --tidy -o plant.yaml\n  \
     andon import models.json assets.json --dry-run          says what would be made\n  \
-    andon import stack.yaml --parameter Site=North -o plant.yaml\n\n\
+    andon import stack.yaml --parameter Site=North -o plant.yaml\n  \
+    andon import models.json assets.json --apply            into the plant that runs; asks first\n\n\
     Everything is in docs/transfer.md, and of definitions in docs/sitewise.md.")]
 pub struct Import {
     /// Values: CSV (separated by , ; or tab, also as .gz) or Parquet. Or definitions: JSON or YAML of AWS IoT SiteWise and IoT Events.
@@ -75,6 +76,15 @@ pub struct Import {
     /// Definitions: writes over the plant file if it is there.
     #[arg(long, requires = "output")]
     force: bool,
+    /// Definitions: applies them to the running plant at --url (http://127.0.0.1:8080 if not given). With --dry-run only shows the plan.
+    #[arg(long, conflicts_with_all = ["output", "data", "plant"])]
+    apply: bool,
+    /// Definitions: applies without asking.
+    #[arg(long, short, requires = "apply")]
+    yes: bool,
+    /// Definitions: why they are applied.
+    #[arg(long, requires = "apply", default_value = "")]
+    comment: String,
     /// Definitions: a parameter of a CloudFormation template, as NAME=VALUE; may be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
     parameter: Vec<String>,
@@ -101,8 +111,12 @@ impl Import {
         if definitions::are(&self.files)? {
             return self.definitions();
         }
-        let only = self.output.is_some() || self.name.is_some() || self.tidy || !self.parameter.is_empty();
-        ensure!(!only, "-o, --name, --tidy and --parameter are for definitions, and {} holds values", self.files[0].display());
+        let only = self.apply || self.output.is_some() || self.name.is_some() || self.tidy || !self.parameter.is_empty();
+        ensure!(
+            !only,
+            "--apply, -o, --name, --tidy and --parameter are for definitions, and {} holds values",
+            self.files[0].display()
+        );
         let options = self.options()?;
         ensure!(
             self.dry_run || self.url.is_some() || !transfer::in_use(&self.data),

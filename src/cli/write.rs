@@ -4,11 +4,7 @@ use super::{arm::Whom, block_on, client::Client};
 use andon_models::{CommandId, Value, command::Prepared};
 use anyhow::{Context, bail};
 use serde_json::{Value as Json, json};
-use std::{
-    io::{BufRead, IsTerminal, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 /// How long it is waited for the machine's answer: a command is given up within 10 s, its read-back and 10 s more.
 const OUTCOME_PATIENCE: Duration = Duration::from_secs(40);
@@ -66,7 +62,7 @@ impl Write {
             ))?;
             return Ok(ExitCode::SUCCESS);
         }
-        if !self.yes && !agreed()? {
+        if !self.yes && !super::ask::agreed("Write it?")? {
             super::print("Nothing was written.")?;
             return Ok(ExitCode::FAILURE);
         }
@@ -113,18 +109,6 @@ fn shown(prepared: &Prepared) -> String {
         text.push_str("\n  dry run    everything is done but sending");
     }
     text
-}
-
-/// Asks on the terminal. Without one nobody can answer, and nothing is written.
-fn agreed() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody can be asked here; confirm with --yes");
-    }
-    print!("Write it? [y/N] ");
-    std::io::stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// A number or a truth value where it looks like one, else a text.

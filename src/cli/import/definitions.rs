@@ -2,7 +2,10 @@
 
 use super::Import;
 use crate::{
-    cli::{counted, print},
+    cli::{
+        block_on, counted, print,
+        remote::{Remote, plan_and_apply},
+    },
     service::definition::place::{read_one, write_whole},
 };
 use andon_models::{
@@ -62,6 +65,16 @@ impl Import {
             import.add(&file.display().to_string(), &read_one(file)?);
         }
         let imported = import.finish();
+        if self.apply {
+            report(&imported);
+            ensure!(
+                !imported.has_errors(),
+                "nothing was changed; mend the errors above, or write a plant file with -o and mend that"
+            );
+            let url = self.url.as_deref().unwrap_or("http://127.0.0.1:8080");
+            let applied = block_on(self.apply_to(url, &imported.yaml))??;
+            return Ok(if applied { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         if self.dry_run {
             for line in &imported.made {
                 print(line)?;
@@ -75,6 +88,50 @@ impl Import {
         report(&imported);
         Ok(if imported.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
+}
+
+impl Import {
+    /// Puts the imported definitions into a running plant: as a file of their own into a folder, as the whole of a plant that defines
+    /// nothing yet. Names that both define are told by the check of all files together.
+    async fn apply_to(&self, url: &str, yaml: &str) -> anyhow::Result<bool> {
+        let remote = Remote::at(url).await?;
+        let files = if remote.place == "folder" {
+            remote.merged(&vec![(self.own_file(), without_plant(yaml))])
+        } else {
+            ensure!(
+                remote.is_empty().await?,
+                "the plant at {url} is one file with assets of its own: write the import to a file (-o imported.yaml) and merge the two, \
+                 or run the plant from a folder (andon run plant/), where the import becomes a file of its own"
+            );
+            remote.with(vec![(self.own_file(), yaml.to_owned())], false)
+        };
+        if self.dry_run {
+            let plan = remote.plan(&files).await?;
+            return plan.print();
+        }
+        plan_and_apply(&remote, &files, self.yes, &self.comment, "").await
+    }
+
+    /// The name of the file in the plant's folder: importing the same again replaces it.
+    fn own_file(&self) -> String {
+        let stem = self.files.first().and_then(|file| file.file_stem()).unwrap_or_default().to_string_lossy().into_owned();
+        let plain: String = stem.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
+        format!("imported-{}.yaml", plain.trim_matches('-'))
+    }
+}
+
+/// A plant file without the section of the plant's name: the plant has one.
+fn without_plant(yaml: &str) -> String {
+    let mut inside = false;
+    let kept = yaml.lines().filter(|line| {
+        if line.starts_with("plant:") {
+            inside = true;
+        } else if inside && !line.is_empty() && !line.starts_with([' ', '#']) {
+            inside = false;
+        }
+        !inside
+    });
+    kept.fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// Writes a file that is not there yet, or over one with `--force`: then it is written beside it and takes its place when it is whole.
@@ -109,6 +166,13 @@ fn line(finding: &Finding) -> String {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn the_name_of_the_plant_is_left_to_the_plant() {
+        let text = "# made\nplant: { name: X }\n\nmodels:\n  a: {}\n";
+        assert_eq!(without_plant(text), "# made\nmodels:\n  a: {}\n");
+        assert_eq!(without_plant("plant:\n  name: X\nassets: {}\n"), "assets: {}\n");
+    }
 
     #[test]
     fn a_plant_file_is_written_over_as_a_whole_or_not_at_all() {
