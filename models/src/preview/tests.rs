@@ -1,3 +1,5 @@
+//! What a formula that is tried on an asset gives, and which mistakes it tells.
+
 use super::*;
 use crate::{Quality, Timestamp, catalog::SeriesDirectory, plant_file};
 use std::fmt::Write as _;
