@@ -1,9 +1,10 @@
 //! The table of events, made of buffer and files, and the search that pages use.
 
 use super::{
+    columns::CHUNK_ROWS,
     event_columns::{batch, schema},
     files::DataFile,
-    points::{partitioned, project, pushdown, read_parquet},
+    points::{partitioned, pushdown, read_columns},
     prune::Prune,
 };
 use crate::historian::inspect::all_whole;
@@ -66,17 +67,17 @@ impl TableProvider for EventsTable {
         let prune = Prune::of(filters);
         let Snapshot { events, files, .. } = self.store.snapshot();
         let wanted: Vec<_> = events.into_iter().filter(|stored| prune.touches(stored.event.time, stored.event.time)).collect();
-        let buffer: Arc<dyn ExecutionPlan> = MemorySourceConfig::try_new_exec(&[vec![batch(&wanted)]], schema(), None)?;
+        let buffered = wanted.chunks(CHUNK_ROWS).map(batch).collect();
+        let buffer = MemorySourceConfig::try_new_exec(&[buffered], schema(), projection.cloned())?;
         let touched = files.events.iter().filter(|file: &&DataFile| prune.touches(file.from, file.to));
         all_whole(touched.clone())?;
         let touched: FileGroup = touched.map(partitioned).collect();
-        let plan = if touched.is_empty() {
-            buffer
-        } else {
-            let condition = Prune { series: None, ..prune }.condition();
-            UnionExec::try_new(vec![buffer, read_parquet(state, &files.root, schema(), vec![touched], Vec::new(), condition)?])?
-        };
-        project(plan, projection)
+        if touched.is_empty() {
+            return Ok(buffer);
+        }
+        let condition = Prune { series: None, ..prune }.condition();
+        let files = read_columns(state, &files.root, schema(), vec![touched], Vec::new(), condition, projection)?;
+        UnionExec::try_new(vec![buffer, files])
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {

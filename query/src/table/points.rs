@@ -222,7 +222,7 @@ pub fn read_parquet(
 ///
 /// # Errors
 /// When the plan cannot be made.
-fn read_columns(
+pub fn read_columns(
     state: &dyn Session,
     root: &ObjectStoreUrl,
     schema: SchemaRef,
