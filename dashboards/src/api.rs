@@ -3,9 +3,11 @@
 pub(crate) mod alarms;
 pub(crate) mod assets;
 pub(crate) mod commands;
+pub(crate) mod connections;
 pub(crate) mod definition;
 pub(crate) mod detectors;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod expressions;
 pub(crate) mod inputs;
 pub(crate) mod instances;
@@ -41,6 +43,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/models", get(models::list))
         .route("/overview", get(overview::overview))
         .route("/lines/{asset}", get(lines::one))
+        .route("/lines/{asset}/notes", post(lines::note))
         .route("/series/{series}/history", get(series::history))
         .route("/detectors", get(detectors::list))
         .route("/detectors/{asset}/{detector}", get(detectors::one))
@@ -69,6 +72,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/explain", get(oee::explain::explain))
         .route("/sources", get(sources::list))
         .route("/events", get(events::list))
+        .route("/export", get(export::export))
+        .route("/connections", get(connections::connections))
         .route("/expressions/preview", post(expressions::preview))
         .route("/sql", post(sql::run))
         .route("/schema", get(schema::tables))

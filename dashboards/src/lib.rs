@@ -43,7 +43,7 @@ use andon_models::{
 };
 use andon_query::Historian;
 use axum::Router;
-use std::sync::Arc;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
 /// Longest request body: an SQL statement of many pages still fits.
@@ -81,7 +81,7 @@ pub struct AppState {
 }
 
 /// What pages say about this service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct AppInfo {
     /// Whether this is the demo.
     pub demo: bool,
@@ -89,6 +89,33 @@ pub struct AppInfo {
     pub version: String,
     /// The steps of the demo's guide, in order; empty outside the demo.
     pub guide: Vec<GuideStep>,
+    /// How it is reached.
+    pub doors: Doors,
+}
+
+/// How a service is reached, and where it keeps its data.
+#[derive(Clone, Default)]
+pub struct Doors {
+    /// Pages and API.
+    pub http: Option<Listener>,
+    /// PostgreSQL's clients.
+    pub sql: Option<Listener>,
+    /// The names of those who may ask over it; asked each time, because users come and go.
+    pub sql_users: Option<UserNames>,
+    /// The data folder.
+    pub data: Option<PathBuf>,
+}
+
+/// Gives the names of users, or says why it cannot. It may block.
+pub type UserNames = Arc<dyn Fn() -> Result<Vec<String>, String> + Send + Sync>;
+
+/// An open port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether connections are encrypted.
+    pub tls: bool,
 }
 
 /// One step of the demo's guide.

@@ -407,6 +407,9 @@ impl Engine {
             OperatorDeed::EditStop { .. } => {
                 return actions.push(Action::Refuse(OperatorRefusal::NotNow("stops are no matter of detectors".into())));
             }
+            OperatorDeed::Note { .. } => {
+                return actions.push(Action::Refuse(OperatorRefusal::NotNow("notes are no matter of detectors".into())));
+            }
             OperatorDeed::Acknowledge { asset, detector, note } => (asset, detector, AlarmVerb::Acknowledge, &**note, None),
             OperatorDeed::Shelve { asset, detector, span, note } => {
                 if let Some(reason) = shelving_fault(*span, note) {

@@ -111,6 +111,13 @@ pub enum OperatorDeed {
         /// What holds from now on.
         edits: Vec<StopEdit>,
     },
+    /// Keeps what somebody tells the next shift about a line or a machine.
+    Note {
+        /// The line or the machine.
+        asset: AssetId,
+        /// What there is to say; required.
+        text: Arc<str>,
+    },
     /// Allows (`true`) or forbids (`false`) all writes to machines.
     Arm {
         /// Whether writes are allowed.

@@ -5,7 +5,7 @@ mod plant;
 use self::plant::DemoPlant;
 use super::{
     block_on,
-    sql_listen::SqlListen,
+    sql_listen::{self, SqlListen},
     stop::{StopSignal, run_until},
 };
 use crate::service::{
@@ -140,12 +140,13 @@ impl Demo {
             simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))?.schedule_incidents(now());
         }
         let servers = servers.go_live();
-        let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()) };
         let known = servers.variables().to_vec();
         let variables = move |name: &str| known.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let sql = self.sql.bind_demo(data).await?;
+        let doors = sql_listen::doors(address, sql.as_ref(), data);
+        let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()), doors };
         let site =
             Site { place: Place::Memory, variables: Arc::new(variables), storage: HistorianOptions::new(data), info, now };
-        let sql = self.sql.bind_demo(data).await?;
         let host = Host::start(site, opened, files, listener, sql).await?;
         self.introduce(address, data);
         let ended = run_until(&mut signal, host).await;

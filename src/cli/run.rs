@@ -2,7 +2,7 @@
 
 use super::{
     block_on, check,
-    sql_listen::SqlListen,
+    sql_listen::{self, SqlListen},
     stop::{StopSignal, run_until},
     storage::Storage,
 };
@@ -71,7 +71,8 @@ impl Run {
             if opened.core.can_write() && !opened.core.armed() {
                 eprintln!("Writes to machines are disarmed; `andon arm` arms them");
             }
-            let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new() };
+            let doors = sql_listen::doors(address, sql.as_ref(), &storage.dir);
+            let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new(), doors };
             let variables = Arc::new(|name: &str| std::env::var(name).ok());
             let site = Site { place: Place::of(&self.plant), variables, storage, info, now };
             let host = Host::start(site, opened, files, listener, sql).await?;

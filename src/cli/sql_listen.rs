@@ -2,11 +2,13 @@
 
 use super::sql_user::generated_password;
 use crate::service::{SqlServer, sql_users, store::Store};
+use andon_dashboards::{Doors, Listener};
 use andon_query::postgres::{self, SqlUser};
 use anyhow::{Context, ensure};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use tokio::net::TcpListener;
 
@@ -22,6 +24,20 @@ pub struct SqlListen {
     /// Key (PEM) of the certificate.
     #[arg(long, value_name = "FILE", requires = "sql_tls_cert", help_heading = "SQL clients")]
     sql_tls_key: Option<PathBuf>,
+}
+
+/// What the page of connections says: the open ports, and who may ask.
+pub fn doors(http: SocketAddr, sql: Option<&SqlServer>, data: &Path) -> Doors {
+    let folder = data.to_owned();
+    let sql = sql.and_then(|server| Some(Listener { address: server.listener.local_addr().ok()?, tls: server.tls.is_some() }));
+    Doors {
+        http: Some(Listener { address: http, tls: false }),
+        sql_users: Some(Arc::new(move || {
+            Store::open(&folder).and_then(|store| store.sql_users()).map_err(|error| format!("{error:#}"))
+        })),
+        sql,
+        data: Some(data.to_owned()),
+    }
 }
 
 impl SqlListen {

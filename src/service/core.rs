@@ -248,7 +248,20 @@ impl Core {
             let deed = Deed { by: request.by.clone(), verb: verb.clone(), detail: detail.clone() };
             return self.edit_stop(now, *asset, edits, deed);
         }
+        if let OperatorDeed::Note { asset, text } = &request.deed {
+            return self.note(now, *asset, Deed { by: request.by.clone(), verb: "note".into(), detail: text.clone() });
+        }
         self.decide(now, Input::Operator(request))
+    }
+
+    /// Keeps what somebody tells the next shift.
+    fn note(&self, now: Timestamp, asset: AssetId, deed: Deed) -> Step {
+        let mut step = Step::default();
+        match stops::machine(&self.catalog, asset) {
+            Some(asset) => step.batch.events.push(stops::said(&self.catalog, asset, now, deed)),
+            None => step.refusal = Some(OperatorRefusal::NotNow("the plant has no such asset any more".into())),
+        }
+        step
     }
 
     /// Keeps what somebody says about a stop, and that it was said.

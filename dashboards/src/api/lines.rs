@@ -1,13 +1,15 @@
 //! One line in one shift: its machines side by side on one axis of time, and its pieces hour by hour.
 
 use super::{
+    commands::named,
     overview::{LossView, MachineView, OeeView, loss_view, machine_view},
-    request::{Instant, Parameters, Place},
+    request::{Body, Instant, Parameters, Place},
 };
 use crate::{
     app::{App, Line},
     board::{Board, BoardShift, pace, strip},
     error::ApiError,
+    security::{Principal, Role},
     strip::ActivitySpan,
     view::Time,
 };
@@ -15,9 +17,10 @@ use andon_models::{
     Timestamp,
     definition::AssetIndex,
     oee::{OeeRecord, OeeTotals},
+    operator::OperatorDeed,
     window::Window,
 };
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -27,6 +30,8 @@ use utoipa::{IntoParams, ToSchema};
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Most rows: a day of 25 hours when the clocks change.
 const MAX_HOURS: usize = 25;
+/// Characters of a note: a few sentences that somebody reads at the start of a shift.
+const MAX_NOTE: usize = 1_000;
 /// Queries at once: they share the machine with the plant.
 const PARALLEL: usize = 2;
 
@@ -38,6 +43,17 @@ pub(crate) struct LineParameters {
     /// An instant in it, as RFC 3339 or milliseconds since the epoch; the shift that is on if left out.
     #[param(value_type = Option<String>)]
     at: Option<Instant>,
+}
+
+/// What the next shift should know.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShiftNote {
+    /// What there is to say, at most 1000 characters.
+    text: String,
+    /// Who says it, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
 }
 
 /// A line in a shift.
@@ -106,6 +122,30 @@ pub(crate) async fn one(
     let shift = BoardShift::at(&app, parameters.at.map_or(now, |at| at.0.min(now)));
     let work = report(app.clone(), line.clone(), shift.clone());
     app.line_reports.get((index, shift.start.0), work).await.map(Json)
+}
+
+/// Keeps a note for those who come after: who, when and what, as an event of the kind `deed` with the verb `note`.
+#[utoipa::path(post, path = "/api/lines/{asset}/notes", tag = "plant", request_body(content = ShiftNote,
+        example = json!({ "text": "Cap torque runs high; fitter comes at 6", "name": "Mara" })),
+    params(("asset" = String, Path, description = "The id or the path of the line, or of a machine on it")),
+    responses((status = 204, description = "It is on disk"), (status = 400, body = crate::error::ErrorBody),
+        (status = 403, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody), (status = 503, body = crate::error::ErrorBody)))]
+pub(crate) async fn note(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Place(line): Place<String>,
+    Body(note): Body<ShiftNote>,
+) -> Result<StatusCode, ApiError> {
+    principal.require(Role::Operator)?;
+    let asset = app.asset(app.find(&line)?).id;
+    let text = note.text.trim();
+    if text.is_empty() || text.chars().count() > MAX_NOTE {
+        let message = if text.is_empty() { "the note says nothing" } else { "the note is too long" };
+        return Err(ApiError::bad_request(message, format!("write up to {MAX_NOTE} characters")));
+    }
+    let deed = OperatorDeed::Note { asset, text: text.into() };
+    app.request_as(named(&principal, &note.name)?, deed).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn report(app: Arc<App>, line: Line, shift: BoardShift) -> Result<LineReport, ApiError> {

@@ -8,8 +8,8 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 
 use crate::{
     api::{
-        alarms, assets, commands, definition, detectors, events, expressions, inputs, instances, lines, live, models, oee,
-        overview, plant, schema, series, sources, sql, write,
+        alarms, assets, commands, connections, definition, detectors, events, export, expressions, inputs, instances, lines,
+        live, models, oee, overview, plant, schema, series, sources, sql, write,
     },
     error::ErrorBody,
     health,
@@ -38,6 +38,7 @@ use utoipa::OpenApi;
         definition::revert,
         overview::overview,
         lines::one,
+        lines::note,
         models::list,
         assets::list,
         assets::one,
@@ -66,6 +67,8 @@ use utoipa::OpenApi;
         oee::explain::explain,
         sources::list,
         events::list,
+        export::export,
+        connections::connections,
         expressions::preview,
         inputs::message,
         instances::list,

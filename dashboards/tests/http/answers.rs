@@ -236,3 +236,29 @@ async fn a_formula_is_tried_on_an_asset() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_values_of_a_trend_are_a_file() {
+    let service = Service::start().await;
+    let temp = series(&service.catalog, "Line 1/Filler 1", "fill_temp").0;
+    let span = format!("from={}&to={}", before(120).as_millis(), before(0).as_millis());
+    let get = async |query: &str| service.request(Method::GET, &format!("/api/export?{query}")).send().await.unwrap();
+
+    let file = get(&format!("series={temp}&{span}")).await;
+    assert_eq!(file.headers()["content-type"], "application/vnd.apache.parquet");
+    assert!(file.headers()["content-disposition"].to_str().unwrap().ends_with(".parquet\""));
+    let bytes = file.bytes().await.unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{} bytes", bytes.len());
+
+    let text = get(&format!("series={temp}&{span}&format=csv")).await.text().await.unwrap();
+    let sql = "SELECT count(*) AS n FROM samples WHERE asset = 'Line 1/Filler 1' AND property = 'fill_temp'";
+    let (_, counted) = service.post("/api/sql", &json!({"sql": sql})).await;
+    assert_eq!(text.lines().count() as u64, counted["rows"][0][0].as_u64().unwrap() + 1, "{text}");
+    assert!(text.starts_with("time,asset,property,value,string,quality"), "{text}");
+
+    assert_eq!(get(&format!("series=4000000000&{span}")).await.status(), StatusCode::NOT_FOUND);
+    for wrong in [format!("series=&{span}"), format!("series={temp}&{span}&format=xls"), format!("series={temp}&from=5&to=4")] {
+        assert_eq!(get(&wrong).await.status(), StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    service.stop().await;
+}

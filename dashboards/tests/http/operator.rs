@@ -114,3 +114,19 @@ async fn what_makes_no_sense_never_reaches_the_plant() {
     assert_eq!(service.post(ACKNOWLEDGE, &json!({})).await.0, StatusCode::SERVICE_UNAVAILABLE, "nobody is there to ask");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_for_the_next_shift_reaches_the_plant_with_its_author() {
+    const NOTES: &str = "/api/lines/Line%201/notes";
+    let (request, status, _) = request(NOTES, json!({"text": " cap torque runs high\n", "name": "Mara"}), Ok(())).await;
+    assert_eq!((status, &*request.by), (StatusCode::NO_CONTENT, "Mara (local engineer)"));
+    let asset = AssetId::from_name("Line 1");
+    assert_eq!(request.deed, OperatorDeed::Note { asset, text: "cap torque runs high".into() });
+
+    let service = Service::start().await;
+    for (path, body) in [(NOTES, json!({"text": "  "})), (NOTES, json!({"text": "x".repeat(1_001)}))] {
+        assert_eq!(service.post(path, &body).await.0, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(service.post("/api/lines/Line%209/notes", &json!({"text": "x"})).await.0, StatusCode::NOT_FOUND);
+    service.stop().await;
+}

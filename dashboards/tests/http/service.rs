@@ -58,7 +58,7 @@ impl Service {
             instances: instances(),
             writes: store(historian.clone()),
             now: Arc::new(plant::now),
-            info: AppInfo { demo: true, version: "0.0.0-test".into(), guide: Vec::new() },
+            info: AppInfo { demo: true, version: "0.0.0-test".into(), ..AppInfo::default() },
             metrics: Arc::new(|| "andon_up 1\n".into()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -16,8 +16,9 @@ export class ApiError extends Error {
 
 /** A request is given up after this long: a page that waits for ever says nothing. */
 const TIMEOUT_MS = 20_000;
-/** A query may work longer than a page load. */
-const SQL_TIMEOUT_MS = 120_000;
+/** A query may work longer than a page load, and so may a plant that starts with a new definition. */
+const SLOW_TIMEOUT_MS = 120_000;
+const SLOW = ["/api/sql", "/api/definition/apply", "/api/definition/revert"];
 
 async function request<T>(path: string, init: RequestInit = {}, timeout = TIMEOUT_MS): Promise<T> {
   const limit = AbortSignal.timeout(timeout);
@@ -54,8 +55,11 @@ export const post = <T>(path: string, body: unknown, signal?: AbortSignal): Prom
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     },
-    path.startsWith("/api/sql") ? SQL_TIMEOUT_MS : TIMEOUT_MS,
+    SLOW.includes(path) ? SLOW_TIMEOUT_MS : TIMEOUT_MS,
   );
+
+/** Ends or forgets a resource. */
+export const remove = (path: string): Promise<void> => request<void>(path, { method: "DELETE" });
 
 /** The words for an error of any origin. */
 export function explain(error: unknown): { message: string; hint: string } {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { band, brief, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName, zoneOffset } from "./format";
+import { band, brief, bytes, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName, zoneOffset } from "./format";
 
 const plain = (text: string) => text.replace(/[\u202f\u00a0]/g, " ");
 
@@ -100,4 +100,8 @@ test("a zone is ahead of UTC by its own clock, in summer and in winter", () => {
   expect(hours("2026-07-15T12:00:00Z", "Europe/Berlin")).toBe(2);
   expect(hours("2026-07-15T12:00:00Z", "Asia/Kolkata")).toBe(5.5);
   expect(hours("2026-07-15T12:00:00Z", "Nowhere/Atall")).toBe(0);
+});
+
+test("bytes keep their number small", () => {
+  expect([0, 999, 12_345_678, 1_400_000_000].map(bytes)).toEqual(["0\u00a0B", "999\u00a0B", "12.3\u00a0MB", "1.40\u00a0GB"]);
 });

@@ -82,6 +82,13 @@ export function label(name: string): string {
   return name.replaceAll("_", " ");
 }
 
+/** Bytes in the unit that keeps the number small: `1.4 GB`. */
+export function bytes(count: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, count)) / 3)));
+  return `${number(count / 1000 ** power)}${SPACE}${units[power]}`;
+}
+
 /** A ratio 0..1 in percent. */
 export function percent(ratio: number | null | undefined, digits = 0): string {
   return ratio === null || ratio === undefined || !Number.isFinite(ratio)

@@ -79,13 +79,15 @@ export function createPlantEditor(
   onchange: (text: string) => void,
   schema: () => Schema | null,
   names: (model: string) => readonly Name[],
+  /** The keys that lead to what the text is, where it is a part of a file. */
+  above: readonly string[] = [],
 ): PlantEditor {
   const complete = (context: CompletionContext): CompletionResult | null => {
     const text = context.state.doc.toString();
-    const place = placeAt(text, context.pos);
+    const place = placeAt(text, context.pos, above);
     if (!context.explicit && place.typed === "") return null;
     const root = schema();
-    const offered = root ? choices(root, text, context.pos) : [];
+    const offered = root ? choices(root, text, context.pos, above) : [];
     const options = offered.map((choice) => ({
       label: choice.label,
       detail: choice.detail,

@@ -14,10 +14,11 @@ export type Route =
   | { page: "sql" }
   | { page: "models" }
   | { page: "sources" }
+  | { page: "connections" }
   | { page: "missing" };
 
 /** Pages whose address is their name. */
-const PLAIN = ["alarms", "oee", "trend", "sql", "models", "sources", "log", "report"] as const;
+const PLAIN = ["alarms", "oee", "trend", "sql", "models", "sources", "connections", "log", "report"] as const;
 
 /** The page an address means. */
 export function parse(pathname: string): Route {
@@ -48,7 +49,7 @@ export const href = {
   asset: (id: string, tab?: string) => `/assets/${part(id)}${tab ? `?tab=${part(tab)}` : ""}`,
   line: (id: string) => `/lines/${part(id)}`,
   detectors: () => "/detectors",
-  detector: (asset: string, detector: string) => `/detectors/${part(asset)}/${part(detector)}`,
+  detector: (asset: string, detector: string, tab?: string) => `/detectors/${part(asset)}/${part(detector)}${tab && tab !== "now" ? `?tab=${tab}` : ""}`,
   alarms: (view?: string, priority?: number) => {
     const query = new URLSearchParams();
     if (view && view !== "active") query.set("view", view);
@@ -60,6 +61,7 @@ export const href = {
   sql: (statement?: string) => `/sql${statement ? `?q=${part(statement)}` : ""}`,
   models: (of: { tab?: string; model?: string; of?: string } = {}) => `/models${withParameters("", { tab: of.tab && of.tab !== "models" ? of.tab : null, model: of.model ?? null, of: of.of ?? null })}`,
   sources: () => "/sources",
+  connections: () => "/connections",
   log: () => "/log",
   report: () => "/report",
 };

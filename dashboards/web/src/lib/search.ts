@@ -1,9 +1,12 @@
 // Finding by name: every word must occur; names that begin with it come first. Pure.
+import { label } from "./format";
+import { href } from "./route";
+import type { Model } from "./types";
 
 export interface Entry {
   name: string;
   detail: string;
-  kind: "asset" | "detector" | "page";
+  kind: "asset" | "detector" | "page" | "property" | "alarm";
   to: string;
 }
 
@@ -31,4 +34,30 @@ function score(entry: Entry, words: readonly string[]): number {
     else return -1;
   }
   return sum;
+}
+
+/** Enough of them to choose the best from; a large plant has a million properties. */
+const MOST_PROPERTIES = 400;
+
+/** The properties of all machines for what was typed so far: those in whose name, or whose machine's path, each word occurs. */
+export function properties(models: readonly Model[], typed: string): Entry[] {
+  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return [];
+  const found: Entry[] = [];
+  for (const model of models) {
+    for (const property of model.properties) {
+      const name = `${label(property.key)} ${property.key}`.toLowerCase();
+      // At least one word is of the property; else the machine itself is what is looked for.
+      if (property.hidden || property.kind === "control" || !words.some((word) => name.includes(word))) continue;
+      for (const asset of model.assets) {
+        if (found.length >= MOST_PROPERTIES) return found;
+        const path = asset.path.toLowerCase();
+        if (!words.every((word) => name.includes(word) || path.includes(word))) continue;
+        const drawn = property.type !== "string";
+        const to = drawn ? `${href.asset(asset.id, "trend")}&pens=${encodeURIComponent(property.window ? `${property.key}@${property.window}` : property.key)}` : href.asset(asset.id);
+        found.push({ name: label(property.key), detail: asset.path, kind: "property", to });
+      }
+    }
+  }
+  return found;
 }

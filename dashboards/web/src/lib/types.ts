@@ -58,3 +58,5 @@ export type Explained = Schemas["Explained"];
 export type Model = Schemas["ModelView"];
 export type ModelProperty = Schemas["ModelProperty"];
 export type Tried = Schemas["Tried"];
+export type Connections = Schemas["ConnectionsView"];
+export type ListenerView = Schemas["ListenerView"];

@@ -58,7 +58,7 @@ export function locate(text: string, path: readonly string[]): { from: number; t
 }
 
 /** What is typed at an offset: the keys that lead there, whether a key or a value stands there, and what is there so far. */
-export function placeAt(text: string, offset: number): { path: string[]; value: boolean; typed: string } {
+export function placeAt(text: string, offset: number, above: readonly string[] = []): { path: string[]; value: boolean; typed: string } {
   const start = text.lastIndexOf("\n", offset - 1) + 1;
   const line = text.slice(start, offset);
   let indent = /^\s*/.exec(line)?.[0].length ?? 0;
@@ -66,10 +66,10 @@ export function placeAt(text: string, offset: number): { path: string[]; value: 
   if (item) indent = item[0].length;
   const path: string[] = [];
   let below = indent;
-  for (const above of text.slice(0, Math.max(0, start - 1)).split("\n").reverse()) {
+  for (const before of text.slice(0, Math.max(0, start - 1)).split("\n").reverse()) {
     if (start === 0 || below === 0) break;
-    const match = KEY.exec(above);
-    if (!match || above.trimStart().startsWith("#")) continue;
+    const match = KEY.exec(before);
+    if (!match || before.trimStart().startsWith("#")) continue;
     // A key behind a dash stands where the key itself stands.
     const depth = (match[1]?.length ?? 0) + (match[2]?.length ?? 0);
     const owner = match[1]?.length ?? 0;
@@ -80,7 +80,7 @@ export function placeAt(text: string, offset: number): { path: string[]; value: 
       below = owner;
     }
   }
-  return within(path, line.slice(item ? item[0].length : indent));
+  return within([...above, ...path], line.slice(item ? item[0].length : indent));
 }
 
 /** Follows the keys of one line, braces included. */
@@ -160,8 +160,8 @@ export interface Choice {
 }
 
 /** What may stand at an offset by the schema: keys, or the words of a value. */
-export function choices(root: Schema, text: string, offset: number): Choice[] {
-  const place = placeAt(text, offset);
+export function choices(root: Schema, text: string, offset: number, above: readonly string[] = []): Choice[] {
+  const place = placeAt(text, offset, above);
   const schemas = schemasAt(root, place.path);
   const found = new Map<string, Choice>();
   for (const schema of schemas) {
