@@ -202,7 +202,7 @@ fn detector_view(detector: &DetectorModel) -> ModelDetector {
     let of_property =
         |reference: &&Reference| matches!(reference, Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. });
     let reads: BTreeSet<String> =
-        crate::machine::guard_references(detector).into_iter().filter(of_property).map(ToString::to_string).collect();
+        crate::machine::guard_references(detector).filter(of_property).map(ToString::to_string).collect();
     ModelDetector {
         name: detector.name.to_string(),
         priority: detector.priority.number(),

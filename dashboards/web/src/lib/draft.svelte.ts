@@ -1,6 +1,6 @@
 // The plant file as it is being edited: it outlives the page that shows it, so that a look elsewhere loses nothing.
 import { explain, get } from "./api";
-import type { Definition, PlantFile } from "./definition";
+import type { Definition, PlantFile } from "./types";
 
 class Draft {
   /** What runs. */

@@ -283,6 +283,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how the service is reached: open ports with their encryption, who may ask over SQL (names only), whether writes are armed, the
+         *     brokers listened to, and how much room the data takes.
+         */
+        get: operations["service_connections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/definition": {
         parameters: {
             query?: never;
@@ -490,6 +510,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives all values of up to eight series in a span as a file, as they are: `time`, `asset`, `property`, `value`, `string`, `quality`. */
+        get: operations["series_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/expressions/preview": {
         parameters: {
             query?: never;
@@ -573,6 +610,23 @@ export interface paths {
         get: operations["plant_one"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/lines/{asset}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps a note for those who come after: who, when and what, as an event of the kind `deed` with the verb `note`. */
+        post: operations["plant_note"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1166,6 +1220,15 @@ export interface components {
             /** @description Its start. */
             start: components["schemas"]["Time"];
         };
+        /** @description A broker. */
+        Broker: {
+            /** @description `host:port`. */
+            address: string;
+            /** @description The source's name in the plant file. */
+            source: string;
+            /** @description The topic listened to; `+` where part of an asset's path stands. */
+            topic: string;
+        };
         /** @description One change. */
         ChangeView: {
             /** @description What is said now; null for what goes. */
@@ -1221,6 +1284,20 @@ export interface components {
          * @enum {string}
          */
         ConnectionState: "connecting" | "connected" | "lost" | "misconfigured";
+        /** @description What the service is reached by. */
+        ConnectionsView: {
+            /** @description Whether writes to machines are allowed now. */
+            armed: boolean;
+            /** @description Brokers the plant file listens to: what is published there arrives here. */
+            brokers: components["schemas"]["Broker"][];
+            /** @description Whether the plant file lets anybody write anything. */
+            can_write: boolean;
+            data: null | components["schemas"]["DataFolder"];
+            http: null | components["schemas"]["ListenerView"];
+            sql: null | components["schemas"]["ListenerView"];
+            /** @description Who may ask over PostgreSQL's protocol. */
+            sql_users: components["schemas"]["SqlUserView"][];
+        };
         /** @description How many instances a detector has. */
         Counted: {
             /** @description Its name. */
@@ -1229,6 +1306,20 @@ export interface components {
             instances: number;
             /** @description Where messages say their instance; null for a detector with one instance. */
             key: string | null;
+        };
+        /** @description The data folder. */
+        DataFolder: {
+            /**
+             * Format: int64
+             * @description Bytes of its files.
+             */
+            bytes: number;
+            /** @description Its files. */
+            files: number;
+            /** @description Whether there are more files than were counted. */
+            more: boolean;
+            /** @description Its path. */
+            path: string;
         };
         /** @description A value of a property */
         Datum: null | boolean | number | string;
@@ -1711,6 +1802,15 @@ export interface components {
             path: string;
             /** @description What the machine behind the OEE did in the shift so far. */
             strip: components["schemas"]["ActivitySpan"][];
+        };
+        /** @description An open port. */
+        ListenerView: {
+            /** @description Its address: `127.0.0.1:8080`. */
+            address: string;
+            /** @description Whether only this machine reaches it. */
+            loopback: boolean;
+            /** @description Whether connections are encrypted. */
+            tls: boolean;
         };
         /** @description Time lost on a machine for one reason. */
         LossView: {
@@ -2232,6 +2332,13 @@ export interface components {
             /** @description Why. */
             note: string;
         };
+        /** @description What the next shift should know. */
+        ShiftNote: {
+            /** @description Who says it, where several people work under one log-in. */
+            name?: string;
+            /** @description What there is to say, at most 1000 characters. */
+            text: string;
+        };
         /** @description A shift that takes place. */
         ShiftView: {
             /** @description Its end. */
@@ -2283,6 +2390,13 @@ export interface components {
              * @description Tags bound to it.
              */
             tags: number;
+        };
+        /** @description Somebody who may ask. */
+        SqlUserView: {
+            /** @description The name. */
+            name: string;
+            /** @description What the user may do: `reads`. */
+            role: string;
         };
         /** @description An alarm, as it stands. */
         StandingAlarm: {
@@ -3296,6 +3410,25 @@ export interface operations {
             };
         };
     };
+    service_connections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionsView"];
+                };
+            };
+        };
+    };
     definition_definition: {
         parameters: {
             query?: never;
@@ -3827,6 +3960,51 @@ export interface operations {
             };
         };
     };
+    series_export: {
+        parameters: {
+            query: {
+                /** @description The numbers of the series, separated by commas. */
+                series: string;
+                /** @description After this instant. */
+                from: string;
+                /** @description Up to this instant. */
+                to: string;
+                /** @description `parquet` (the default) or `csv`. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": number[];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     definition_preview: {
         parameters: {
             query?: never;
@@ -4041,6 +4219,69 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    plant_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or the path of the line, or of a machine on it */
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Cap torque runs high; fitter comes at 6",
+                 *       "name": "Mara"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ShiftNote"];
+            };
+        };
+        responses: {
+            /** @description It is on disk */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,6 +11,7 @@ const entries: Entry[] = [
 
 test("every word must occur, beginnings come first", () => {
   expect(search(entries, "fil 2").map((e) => e.to)).toEqual(["b", "c"]);
+  expect(search(entries, "filler_2")[0]?.to).toBe("b");
   expect(search(entries, "OVER").map((e) => e.to)).toEqual(["c"]);
   expect(search(entries, "").length).toBe(4);
   expect(search(entries, "nothing")).toEqual([]);

@@ -14,7 +14,7 @@ const MOST = 12;
 
 /** The best entries for what was typed so far. */
 export function search(entries: readonly Entry[], typed: string): Entry[] {
-  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = fold(typed).split(/\s+/).filter(Boolean);
   return entries
     .map((entry, order) => ({ entry, order, score: score(entry, words) }))
     .filter((hit) => hit.score >= 0)
@@ -23,9 +23,12 @@ export function search(entries: readonly Entry[], typed: string): Entry[] {
     .map((hit) => hit.entry);
 }
 
+/** `fill_temp` and "Fill temp" are the same to whoever looks for it. */
+const fold = (text: string) => text.toLowerCase().replaceAll("_", " ");
+
 function score(entry: Entry, words: readonly string[]): number {
-  const name = entry.name.toLowerCase();
-  const all = `${name} ${entry.detail.toLowerCase()}`;
+  const name = fold(entry.name);
+  const all = `${name} ${fold(entry.detail)}`;
   let sum = 0;
   for (const word of words) {
     if (name.startsWith(word)) sum += 3;
@@ -41,17 +44,17 @@ const MOST_PROPERTIES = 400;
 
 /** The properties of all machines for what was typed so far: those in whose name, or whose machine's path, each word occurs. */
 export function properties(models: readonly Model[], typed: string): Entry[] {
-  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = fold(typed).split(/\s+/).filter(Boolean);
   if (words.length === 0) return [];
   const found: Entry[] = [];
   for (const model of models) {
     for (const property of model.properties) {
-      const name = `${label(property.key)} ${property.key}`.toLowerCase();
+      const name = fold(property.key);
       // At least one word is of the property; else the machine itself is what is looked for.
       if (property.hidden || property.kind === "control" || !words.some((word) => name.includes(word))) continue;
       for (const asset of model.assets) {
         if (found.length >= MOST_PROPERTIES) return found;
-        const path = asset.path.toLowerCase();
+        const path = fold(asset.path);
         if (!words.every((word) => name.includes(word) || path.includes(word))) continue;
         const drawn = property.type !== "string";
         const to = drawn ? `${href.asset(asset.id, "trend")}&pens=${encodeURIComponent(property.window ? `${property.key}@${property.window}` : property.key)}` : href.asset(asset.id);

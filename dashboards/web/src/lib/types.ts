@@ -60,3 +60,11 @@ export type ModelProperty = Schemas["ModelProperty"];
 export type Tried = Schemas["Tried"];
 export type Connections = Schemas["ConnectionsView"];
 export type ListenerView = Schemas["ListenerView"];
+
+export type PlantFile = Schemas["FileText"];
+export type Version = Schemas["Version"];
+export type Definition = Schemas["Definition"];
+export type FileDiagnostic = Schemas["DiagnosticView"];
+export type Change = Schemas["ChangeView"];
+export type Plan = Schemas["Planned"];
+export type Applied = Schemas["Applied"];
