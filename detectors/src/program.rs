@@ -34,6 +34,8 @@ pub(crate) struct Program {
     pub holds: bool,
     /// Whether any action raises the alarm.
     pub raises: bool,
+    /// Whether a detector of the asset sends it inputs.
+    pub receives: bool,
 }
 
 /// One thing that is read.
@@ -143,6 +145,7 @@ impl Program {
             remembers_good,
             holds,
             raises,
+            receives: receives(plant, asset_model, &model.name),
         }
     }
 
@@ -172,6 +175,14 @@ impl Placed for Node {
     fn parent(&self) -> Option<&Arc<Self>> {
         self.parent.as_ref()
     }
+}
+
+/// Whether any detector of an asset model sends inputs to the one of this name.
+fn receives(plant: &Plant, asset_model: ModelIndex, name: &str) -> bool {
+    let states = plant.models[asset_model.0].detectors.iter().flat_map(|detector| &detector.states);
+    let mut actions =
+        states.flat_map(|state| state.enter.iter().chain(&state.exit).chain(state.rules.iter().flat_map(|rule| &rule.actions)));
+    actions.any(|action| matches!(&action.kind, ActionKind::Send { detector } if **detector == *name))
 }
 
 /// A short name of what a model says, so that a snapshot of another one is noticed.

@@ -32,7 +32,13 @@ impl Body {
         let moving =
             self.leaf.is_none() || !self.staged.is_empty() || !self.changed.is_empty() || self.alarm.is_left_suppressed();
         let ordered = !self.program.model.lateness.is_zero() || !self.waiting.is_empty();
-        if moving || ordered || due.is_some_and(|due| due <= self.seen) || self.new_design(desk).is_some() {
+        // What another detector sends while a batch is taken comes before the samples of that batch.
+        if moving
+            || ordered
+            || self.program.receives
+            || due.is_some_and(|due| due <= self.seen)
+            || self.new_design(desk).is_some()
+        {
             return None;
         }
         bands.clear();
