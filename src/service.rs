@@ -264,11 +264,12 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
 
     let standing = Standing { historian: historian.clone(), live: live.clone(), now: now.clone() };
     let pages = AppState {
-        catalog,
+        catalog: catalog.clone(),
         historian: historian.clone(),
         live,
         prepares: hand::start(sources.clone(), messages.clone()),
         instances: instances(messages.clone()),
+        backtests: backtest::desk::start(catalog.clone(), historian.clone()),
         requests: requests(messages, leases),
         writes,
         now,

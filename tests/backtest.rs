@@ -117,6 +117,8 @@ async fn it_says_what_happened_live_and_what_would_have() {
     let acknowledged = live.iter().filter(|body| body.contains("\"verb\":\"acknowledge\"")).count();
     assert_eq!((raised, acknowledged), (2, 1), "{live:#?}");
     let began: Value = serde_json::from_str(&live[0]).unwrap();
+    let paged = over_http(&andon, began["time"].as_str().unwrap(), &last.to_string()).await;
+    replayed(&andon, began["time"].as_str().unwrap(), &last.to_string()).await;
     andon.kill();
 
     let window = ["--from", began["time"].as_str().unwrap(), "--to", &last.to_string()];
@@ -137,15 +139,17 @@ async fn it_says_what_happened_live_and_what_would_have() {
     ] {
         assert!(printed.contains(wanted), "{wanted} in\n{printed}");
     }
-    compare(&site, &window);
+    let printed = compare(&site, &window);
+    assert!(printed.ends_with(paged["difference"].as_str().unwrap()), "{paged}\n{printed}");
     // Nothing was written: the same again says the same.
     assert_eq!(sorted(decided(backtest(&site, &[&window[..], &["--json"]].concat()).lines())), sorted(live));
 }
 
 /// With a higher limit the second one is no alarm.
-fn compare(site: &Site, window: &[&str]) {
-    let edited = site.data().with_file_name("edited.yaml");
-    std::fs::write(&edited, PLANT.replace("default: 82", "default: 82.6").replace("after: 60s", "after: 50s")).unwrap();
+fn compare(site: &Site, window: &[&str]) -> String {
+    let path = site.data().with_file_name("edited.yaml");
+    std::fs::write(&path, edited()).unwrap();
+    let edited = path;
     let edited: &Path = &edited;
     let printed = backtest(site, &[window, &["--with", edited.to_str().unwrap()]].concat());
     let row = |name: &str| {
@@ -156,4 +160,64 @@ fn compare(site: &Site, window: &[&str]) {
     assert_eq!(row("alarms raised"), ["1", "2"], "{printed}");
     assert!(printed.contains("0 raises in both"), "{printed}");
     assert_eq!((printed.matches("only old").count(), printed.matches("only new").count()), (2, 1), "{printed}");
+    printed.trim_end().to_owned()
+}
+
+fn edited() -> String {
+    PLANT.replace("default: 82", "default: 82.6").replace("after: 60s", "after: 50s")
+}
+
+/// The same by the running service, while it runs.
+async fn over_http(andon: &Andon, from: &str, to: &str) -> Value {
+    let client = reqwest::Client::new();
+    let address = format!("{}/api/backtests", andon.url);
+    let order = |text: String| {
+        let files = serde_json::json!([{ "name": "edited.yaml", "text": text }]);
+        serde_json::json!({ "detector": "filler.overheat", "from": from, "to": to, "with": { "files": files } })
+    };
+    let wrong = client.post(&address).json(&order(edited().replace("warming: {", "warm: {"))).send().await.unwrap();
+    assert_eq!(wrong.status().as_u16(), 400);
+    let wrong: Value = wrong.json().await.unwrap();
+    assert_eq!(wrong["diagnostics"][0]["file"], "edited.yaml", "{wrong}");
+    let begun: Value = client.post(&address).json(&order(edited())).send().await.unwrap().json().await.unwrap();
+    let one = format!("{address}/{}", begun["id"].as_str().unwrap_or_else(|| panic!("{begun}")));
+    let began = tokio::time::Instant::now();
+    let view: Value = loop {
+        let view: Value = client.get(&one).send().await.unwrap().json().await.unwrap();
+        if view["state"] != "running" {
+            break view;
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "{view}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((&view["state"], &view["progress"]), (&"done".into(), &1.0.into()), "{view}");
+    let count = |side: usize, name: &str| view["sides"][side][name].as_u64().unwrap();
+    assert_eq!((count(0, "raised"), count(1, "raised")), (2, 1), "{view}");
+    assert_eq!(count(0, "samples"), TEMPERATURES.len() as u64 + 1, "{view}");
+    let events = view["sides"][0]["events"].as_array().unwrap();
+    let moves = events.iter().filter(|event| event["kind"] == "transition").count() as u64;
+    assert_eq!(moves, count(0, "transitions"), "{view}");
+    assert!(events.iter().any(|event| event["to"] == "hot/alarm" && event["asset"] == "Filler 1"), "{view}");
+    let strip = &view["sides"][0]["strips"][0];
+    assert_eq!((&strip["asset"], &strip["spans"][0]["state"]), (&"Filler 1".into(), &"normal".into()), "{strip}");
+    assert_eq!(client.delete(&one).send().await.unwrap().status().as_u16(), 204);
+    assert_eq!(client.get(&one).send().await.unwrap().status().as_u16(), 404);
+    view
+}
+
+/// One instance, step by step: when its alarm came it had read what the detector saw then.
+async fn replayed(andon: &Andon, from: &str, to: &str) {
+    let address = format!("{}/api/detectors/Filler%201/overheat/replay?from={from}&to={to}", andon.url);
+    let view: Value = reqwest::get(address).await.unwrap().json().await.unwrap();
+    let steps = view["steps"].as_array().unwrap_or_else(|| panic!("{view}"));
+    assert_eq!(steps[0]["state"], "normal", "{view}");
+    let alarm = steps.iter().find(|step| step["state"] == "hot/alarm").unwrap_or_else(|| panic!("{view}"));
+    assert_eq!(
+        (&alarm["trigger"], &alarm["moved"], &alarm["alarm"]),
+        (&"timer after 1m".into(), &true.into(), &"unacknowledged".into())
+    );
+    let temperature = alarm["inputs"].as_array().unwrap().iter().find(|input| input["name"] == "fill_temp").unwrap();
+    assert_eq!((&temperature["value"], &temperature["quality"]), (&85.25.into(), &"good".into()), "{alarm}");
+    let warming = steps.iter().find(|step| step["state"] == "hot/warming").unwrap();
+    assert_eq!(warming["timers"][0]["name"], "after 1m", "{warming}");
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod assets;
+pub(crate) mod backtests;
 pub(crate) mod commands;
 pub(crate) mod connections;
 pub(crate) mod definition;
@@ -48,6 +49,9 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/detectors", get(detectors::list))
         .route("/detectors/{asset}/{detector}", get(detectors::one))
         .route("/detectors/{asset}/{detector}/release", post(commands::release))
+        .route("/detectors/{asset}/{detector}/replay", get(backtests::replay::replay))
+        .route("/backtests", post(backtests::start))
+        .route("/backtests/{id}", get(backtests::one).delete(backtests::cancel))
         .route("/commands/prepare", post(commands::prepare))
         .route("/commands/confirm", post(commands::confirm))
         .route("/alarms", get(alarms::list))

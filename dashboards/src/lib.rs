@@ -23,6 +23,10 @@ mod web;
 mod write;
 
 pub use api::{
+    backtests::{
+        AskBacktest, BacktestEvent, BacktestOrder, BacktestRefusal, BacktestSide, BacktestState, BacktestView, Backtests,
+        ReplayInput, ReplayOrder, ReplayStep, ReplayTimer, ReplayVariable, ReplayView,
+    },
     commands::{Prepare, Prepares},
     definition::{
         Applied, AskDefinition, ChangeView, Definition, DefinitionChange, DefinitionRefusal, Definitions, DiagnosticView,
@@ -70,6 +74,8 @@ pub struct AppState {
     pub prepares: Prepares,
     /// Where questions about instances of detectors go.
     pub instances: Asks,
+    /// Who plays back-tests.
+    pub backtests: Backtests,
     /// Where written values go.
     pub writes: Writes,
     /// The clock.

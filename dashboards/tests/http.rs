@@ -10,6 +10,8 @@ mod shape;
 
 #[path = "http/answers.rs"]
 mod answers;
+#[path = "http/backtests.rs"]
+mod backtests;
 #[path = "http/definition.rs"]
 mod definition;
 #[path = "http/documented.rs"]

@@ -19,7 +19,7 @@ use andon_models::{
     alarm::{AlarmVerb, LONGEST_SHELVING},
     catalog::Catalog,
     command::{Command, CommandOutcome, controls_fingerprint},
-    definition::ModelIndex,
+    definition::{AssetIndex, ModelIndex},
     event::{Deed, Event, EventBody, SystemNotice},
     expression::Band,
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
@@ -103,6 +103,11 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Prepares one instance per detector and asset; none has entered a state yet.
     pub fn new(catalog: Arc<Catalog>) -> Self {
+        Self::of(catalog, &|_| true)
+    }
+
+    /// Prepares the instances of some assets only: a part of a plant whose instances do nothing to the others.
+    pub fn of(catalog: Arc<Catalog>, wanted: &dyn Fn(AssetIndex) -> bool) -> Self {
         let mut engine = Self {
             desk: Desk::new(catalog.clone()),
             instances: Vec::new(),
@@ -124,7 +129,7 @@ impl Engine {
             let by_hand = hand::model_of(&plant.models[model.0]).map(Arc::new);
             for detector in plant.models[model.0].detectors.iter().chain(&by_hand) {
                 let program = Arc::new(Program::compile(plant, model, detector));
-                for asset in plant.assets_of(model) {
+                for asset in plant.assets_of(model).filter(|asset| wanted(*asset)) {
                     engine.add(Detector::new(program.clone(), &catalog, asset));
                 }
             }

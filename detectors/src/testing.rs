@@ -392,6 +392,7 @@ fn event_words(event: &Event) -> String {
         EventBody::Notification(notification) => format!("notification {} {}", notification.target, notification.state),
         EventBody::Publication(publication) => format!("publication {}", publication.topic),
         EventBody::Deed(deed) => format!("deed {} by {}", deed.verb, deed.by),
+        EventBody::Message(message) => format!("{}: {}", message.input, message.payload),
         EventBody::Row(row) => format!("{} {} {}: {}", row.operation, row.table, row.key, row.payload),
         EventBody::Revision(revision) => format!("revision of {}", revision.spec),
         EventBody::System(notice) => format!("{} {}: {}", notice.level, notice.subject, notice.message),

@@ -43,6 +43,8 @@ pub enum EventBody {
     Publication(Publication),
     /// A detector changed a row of a table: what `dynamoDB` actions write.
     Row(TableRow),
+    /// A message for detectors came.
+    Message(ReceivedMessage),
     /// A person did something.
     Deed(Deed),
     /// Figures of a closed window changed.
@@ -228,6 +230,20 @@ pub struct RevisedFigure {
     pub after: Value,
 }
 
+/// A message for detectors over messages, as it was taken: a back-test plays it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReceivedMessage {
+    /// The input's name.
+    pub input: Arc<str>,
+    /// What it says, as the text of JSON: numbers stay as they were written.
+    pub payload: Arc<str>,
+    /// Its id; none if it came without one.
+    pub message: Option<Arc<str>>,
+    /// Whether a broker had kept it.
+    #[serde(default)]
+    pub retained: bool,
+}
+
 /// An operator's deed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deed {
@@ -258,7 +274,7 @@ impl Explanation {
 }
 
 impl EventBody {
-    /// The kind as stored: `transition`, `alarm`, `command`, `notification`, `publication`, `row`, `deed`, `revision`, `system`.
+    /// The kind as stored: `transition`, `alarm`, `command`, `notification`, `publication`, `row`, `message`, `deed`, `revision`, `system`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Transition(_) => "transition",
@@ -267,6 +283,7 @@ impl EventBody {
             Self::Notification(_) => "notification",
             Self::Publication(_) => "publication",
             Self::Row(_) => "row",
+            Self::Message(_) => "message",
             Self::Deed(_) => "deed",
             Self::Revision(_) => "revision",
             Self::System(_) => "system",

@@ -79,7 +79,12 @@ struct Work {
 impl Transforms {
     /// Prepares all transforms of a catalog. Nothing is known of their inputs yet, but attributes.
     pub fn new(catalog: &Catalog) -> Self {
-        build::build(catalog)
+        build::build(catalog, &|_| true)
+    }
+
+    /// As [`Self::new`], of those only that give a wanted series. What they read must be wanted too.
+    pub fn of(catalog: &Catalog, wanted: &dyn Fn(SeriesId) -> bool) -> Self {
+        build::build(catalog, wanted)
     }
 
     /// One formula alone, as a transform of an asset would be computed; its results are points of `output`, which no other series is.

@@ -31,6 +31,7 @@ use crate::{
     directory::Directory,
     history, metric,
     metric::Revised,
+    replay::{self, Replay},
     rollup, sql,
     table::{events, points::PointsTable},
     transfer::{self, ExportFilter},
@@ -51,6 +52,7 @@ use log::{LogWriter, Place, Standing, Submission};
 pub use log::{StorageHealth, Trouble};
 pub(crate) use open::append_offline;
 use std::{
+    collections::HashMap,
     fs::File,
     path::{Path, PathBuf},
     sync::{
@@ -288,13 +290,17 @@ impl Historian {
         history::history(&self.inner.session, self.points(), series, window, max_points).await
     }
 
-    /// The first points of a series in a window, start exclusive, at most `most`: all of them as they are, unlike [`Self::history`]. In
-    /// time order; with `most` of them there may be more, also of the last instant.
+    /// All points of some series after an instant, as they are, a stretch of time of at most about `most` points after the other.
+    pub fn replay(&self, series: &[SeriesId], after: Timestamp, most: usize) -> Replay {
+        Replay::new(self.inner.session.clone(), self.inner.store.clone(), series, after, most)
+    }
+
+    /// The last values of some series at or before an instant; those that have none are left out.
     ///
     /// # Errors
     /// When history cannot be read.
-    pub async fn first_points(&self, series: SeriesId, window: Window, most: usize) -> Result<Vec<Tqv>, QueryError> {
-        history::first(&self.inner.session, self.points(), series, window, most).await
+    pub async fn values_before(&self, series: &[SeriesId], time: Timestamp) -> Result<HashMap<SeriesId, Tqv>, QueryError> {
+        replay::values_before(&self.inner.session, &self.inner.store, series, time).await
     }
 
     /// The last value of a series at or before an instant.

@@ -54,31 +54,6 @@ pub async fn history(
     Ok(thinner.finish())
 }
 
-/// The first points of a series in a window, at most so many, all as they are; see [`crate::Historian::first_points`].
-///
-/// # Errors
-/// When history cannot be read.
-pub async fn first(
-    session: &SessionContext,
-    points: Arc<PointsTable>,
-    series: SeriesId,
-    window: Window,
-    most: usize,
-) -> Result<Vec<Tqv>, QueryError> {
-    let plan = in_order(&session.state(), points, series, window).await?;
-    let mut batches = execute_stream(plan, session.task_ctx())?;
-    let mut found = Vec::new();
-    while let Some(batch) = batches.next().await.transpose()? {
-        let rows = PointRows::new(&batch);
-        let inside = (0..batch.num_rows()).map(|row| rows.tqv(row)).filter(|tqv| window.contains(tqv.time));
-        found.extend(inside.take(most - found.len()));
-        if found.len() == most {
-            break;
-        }
-    }
-    Ok(found)
-}
-
 /// A plan of the points of a series from the start of a window to its end, both included, in one stream in time order.
 ///
 /// # Errors

@@ -1,20 +1,14 @@
 //! `andon backtest`: what a detector would have done over recorded history, beside what another definition of it would have.
 
-use super::{block_on, check, counted, print, progress::Progress};
+use super::{block_on, check, print, progress::Progress};
 use crate::service::{
-    backtest::{self, Heard, Played},
+    backtest::{self, Happening, Heard, Job, Note, Played, difference, words},
     clock, telemetry,
 };
-use andon_models::{
-    Timestamp,
-    definition::Plant,
-    event::{Event, EventBody},
-    time::parse_duration,
-    window::Window,
-};
+use andon_models::{Timestamp, definition::Plant, time::parse_duration, window::Window};
 use andon_query::Historian;
 use anyhow::{Context, bail, ensure};
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 /// Arguments of `andon backtest`.
 #[derive(clap::Args)]
@@ -89,19 +83,27 @@ impl Backtest {
         let historian = historian.with_context(|| format!("cannot read {}", self.data.display()))?;
         let known = andon_query::known_series(&self.data)?;
         let (mut runs, sides) = (Vec::new(), 1 + usize::from(other.is_some()));
+        let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
         for plant in [Some(plant), other].into_iter().flatten() {
             let progress = Progress::rows("playing");
             let side = if sides == 1 { "" } else { ["old  ", "new  "][runs.len().min(1)] };
             let mut printed = Ok(());
-            let hear = |heard: Heard<'_>| match heard {
-                Heard::Points(points) => progress.set(points, points),
-                Heard::Event(event) => {
-                    if let Some(line) = self.line(event, side).filter(|_| printed.is_ok()) {
-                        printed = progress.beside(|| print(&line));
-                    }
-                }
+            let hear = |heard: Heard<String>| match heard {
+                Heard::Points(points, _) => progress.set(points, points),
+                Heard::Note(line) if printed.is_ok() => printed = progress.beside(|| print(&line)),
+                Heard::Note(_) => {}
             };
-            let played = backtest::play(&historian, &known, plant, window, hear).await?;
+            let job = Job {
+                historian: &historian,
+                known: &known,
+                plant,
+                window,
+                workers,
+                named: &self.detector,
+                only: None,
+                cancelled: Arc::default(),
+            };
+            let played = backtest::play(job, self.lines(side), hear).await?;
             progress.finish();
             printed?;
             runs.push(played);
@@ -116,30 +118,19 @@ impl Backtest {
         Ok(())
     }
 
-    /// An event as it was asked for, if it was.
-    fn line(&self, event: &Event, side: &str) -> Option<String> {
-        match (self.json, self.events) {
-            (true, _) => Some(serde_json::to_string(event).unwrap_or_else(|error| error.to_string())),
-            (_, true) => words(event).map(|words| format!("{side}{words}")),
-            _ => None,
-        }
+    /// What is printed of events, if they were asked for.
+    fn lines(&self, side: &'static str) -> Option<Note<String>> {
+        let json = self.json;
+        (json || self.events).then(|| -> Note<String> {
+            Arc::new(move |happening| match happening {
+                Happening::Event(event) if json => Some(serde_json::to_string(event).unwrap_or_else(|error| error.to_string())),
+                Happening::Event(event) => {
+                    words(event).map(|words| format!("{side}{}  {}  {words}", event.time, event.asset_path))
+                }
+                _ => None,
+            })
+        })
     }
-}
-
-/// An event in one line; none for what only accompanies others.
-fn words(event: &Event) -> Option<String> {
-    let what = match &event.body {
-        EventBody::Transition(moved) => format!("{} -> {} ({})", moved.from, moved.to, moved.explanation.trigger),
-        EventBody::Alarm(change) => format!("alarm {}: {} -> {}", change.verb.name(), change.from, change.state),
-        EventBody::Command(change) if change.reason.is_empty() => {
-            format!("command {} = {} {}", change.control, change.value, change.state)
-        }
-        EventBody::Command(change) => {
-            format!("command {} = {} {}: {}", change.control, change.value, change.state, change.reason)
-        }
-        _ => return None,
-    };
-    Some(format!("{}  {}  {what}", event.time, event.asset_path))
 }
 
 /// What a row of the table counts.
@@ -161,16 +152,6 @@ fn table(detector: &str, window: Window, runs: &[Played]) -> String {
     for (name, count) in rows {
         text.push_str(&format!("\n  {name:<28}"));
         runs.iter().for_each(|played| text.push_str(&format!("{:>12}", count(played))));
-    }
-    text
-}
-
-/// The alarms that only one of two definitions raises.
-fn difference(old: &Played, new: &Played) -> String {
-    let (old, new) = (&old.raises, &new.raises);
-    let mut text = format!("{} in both", counted(old.intersection(new).count(), "raise"));
-    for (name, only) in [("only old", old.difference(new)), ("only new", new.difference(old))] {
-        only.for_each(|(time, path)| text.push_str(&format!("\n  {name}  {time}  {path}")));
     }
     text
 }

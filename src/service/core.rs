@@ -15,11 +15,11 @@ use super::keyed::{Count, Keyed};
 use andon_dashboards::{AskInstances, Counted, Instances};
 use andon_detectors::{Action, Arming, Engine, HAND, Input};
 use andon_models::{
-    AssetId, Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
+    AssetId, EventId, Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
     catalog::Catalog,
     command::{Command, HandWrite, Prepared},
     definition::PropertyKind,
-    event::Deed,
+    event::{Deed, Event, EventBody},
     iot_events::InputMessage,
     notice::Notice,
     oee::edits::StopEdit,
@@ -61,6 +61,10 @@ pub struct Core {
     stops: OpenStops,
     /// Keys of the kept documents of detectors that the definition does not have any more.
     forget: Vec<String>,
+    /// Whether there will be a restart to remember anything for.
+    remembers: bool,
+    /// Messages that came since the start.
+    messages: u64,
 }
 
 /// What one input led to.
@@ -119,11 +123,22 @@ pub fn kept_notices(kept: &HashMap<String, Vec<u8>>) -> Vec<Notice> {
 impl Core {
     /// A core without memory; see [`Core::restore`].
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        let engine = Engine::new(catalog.clone());
+        let (engine, transforms) = (Engine::new(catalog.clone()), Transforms::new(&catalog));
+        Self::with(catalog, engine, transforms, true)
+    }
+
+    /// A core of some assets' detectors, with the transforms that give the wanted series, which keeps nothing for a restart. How
+    /// detectors stand is in [`Step::moved`] all the same.
+    pub fn passing(catalog: Arc<Catalog>, engine: Engine, wanted: &dyn Fn(SeriesId) -> bool) -> Self {
+        let transforms = Transforms::of(&catalog, wanted);
+        Self::with(catalog, engine, transforms, false)
+    }
+
+    fn with(catalog: Arc<Catalog>, engine: Engine, transforms: Transforms, remembers: bool) -> Self {
         let refusals = Refusals::default();
         let beats = Beats::new(&catalog);
         Self {
-            transforms: Transforms::new(&catalog),
+            transforms,
             arming: engine.arming().clone(),
             engine,
             keyed: Keyed::new(&catalog),
@@ -132,6 +147,8 @@ impl Core {
             beats,
             stops: OpenStops::default(),
             forget: Vec::new(),
+            remembers,
+            messages: 0,
         }
     }
 
@@ -219,10 +236,28 @@ impl Core {
     pub fn message(&mut self, now: Timestamp, message: &InputMessage) -> Step {
         let mut step = Step::default();
         match self.keyed.message(now, message, &mut step) {
-            Ok(put) => step.extend(self.written(now, put)),
+            Ok(put) => {
+                if self.remembers {
+                    step.batch.events.push(self.received(now, message));
+                }
+                step.extend(self.written(now, put));
+            }
             Err(reason) => step.refusal = Some(OperatorRefusal::NotTaken(reason.into())),
         }
         step
+    }
+
+    /// That a message came, so that a back-test can play it.
+    fn received(&mut self, now: Timestamp, message: &InputMessage) -> Event {
+        self.messages += 1;
+        Event {
+            id: EventId::from_name(&format!("message/{}/{}/{}", message.input, now.as_nanos(), self.messages)),
+            time: now,
+            asset: None,
+            asset_path: "".into(),
+            detector: "".into(),
+            body: EventBody::Message(message.received()),
+        }
     }
 
     /// Where instances of detectors over messages stand.
@@ -355,7 +390,7 @@ impl Core {
             for action in actions {
                 match action {
                     Action::Record(event) => step.batch.events.push(event),
-                    Action::Keep(snapshot) => step.keep(snapshot),
+                    Action::Keep(snapshot) => step.keep(snapshot, self.remembers),
                     Action::Write(command) => step.effects.push(Effect::Write(command)),
                     Action::Notify { target, message, asset_path, detector, event, about } => {
                         let notice = Notice { time: now, target, message, asset_path, detector, event, about };
@@ -455,10 +490,12 @@ impl Step {
         self.refused.extend(later.refused);
     }
 
-    fn keep(&mut self, snapshot: DetectorSnapshot) {
-        let key = DetectorSnapshot::key(snapshot.asset, &snapshot.detector);
-        let document = serde_json::to_vec(&snapshot).expect("a snapshot is plain data");
-        self.batch.keep.push((key, document));
+    fn keep(&mut self, snapshot: DetectorSnapshot, remembered: bool) {
+        if remembered {
+            let key = DetectorSnapshot::key(snapshot.asset, &snapshot.detector);
+            let document = serde_json::to_vec(&snapshot).expect("a snapshot is plain data");
+            self.batch.keep.push((key, document));
+        }
         if is_shown(&snapshot) {
             self.moved.push(snapshot);
         }

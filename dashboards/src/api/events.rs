@@ -14,15 +14,16 @@ const DEFAULT_LIMIT: usize = 100;
 /// Most events of one answer.
 const MAX_LIMIT: usize = 2_000;
 /// The kinds there are.
-const KINDS: [&str; 9] = ["transition", "alarm", "command", "notification", "publication", "row", "deed", "revision", "system"];
+const KINDS: [&str; 10] =
+    ["transition", "alarm", "command", "notification", "publication", "row", "message", "deed", "revision", "system"];
 
 /// Which events.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventParameters {
-    /// Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, deed,
-    /// revision, system.
+    /// Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, message,
+    /// deed, revision, system.
     kind: Option<String>,
     /// Only those of this asset, by id or path.
     asset: Option<String>,

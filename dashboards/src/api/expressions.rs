@@ -202,7 +202,12 @@ impl Inputs {
             }
             let before = app.state.historian.value_before(series, window.start).await?;
             inputs.before.extend(before.map(|tqv| (series, tqv)));
-            let samples = app.state.historian.first_points(series, window, room + 1).await?;
+            let (mut replay, mut samples) = (app.state.historian.replay(&[series], window.start, room + 1), Vec::new());
+            while samples.len() <= room
+                && let Some(stretch) = replay.next(window.end).await?
+            {
+                samples.extend(stretch.points.into_iter().map(|point| point.tqv));
+            }
             let Some(left) = room.checked_sub(samples.len()) else { return Ok(None) };
             room = left;
             inputs.samples.insert(series, samples);

@@ -8,8 +8,8 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 
 use crate::{
     api::{
-        alarms, assets, commands, connections, definition, detectors, events, export, expressions, inputs, instances, lines,
-        live, models, oee, overview, plant, schema, series, sources, sql, write,
+        alarms, assets, backtests, commands, connections, definition, detectors, events, export, expressions, inputs,
+        instances, lines, live, models, oee, overview, plant, schema, series, sources, sql, write,
     },
     error::ErrorBody,
     health,
@@ -45,6 +45,10 @@ use utoipa::OpenApi;
         series::history,
         detectors::list,
         detectors::one,
+        backtests::replay::replay,
+        backtests::start,
+        backtests::one,
+        backtests::cancel,
         commands::prepare,
         commands::confirm,
         commands::release,

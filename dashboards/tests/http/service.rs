@@ -1,12 +1,18 @@
 //! A running service to ask.
 
 use crate::{definition, plant};
-use andon_dashboards::{AppInfo, AppState, AskInstances, Asks, Counted, Instances, LiveHub, Server, Write, Writes};
+use andon_dashboards::{
+    AppInfo, AppState, AskBacktest, AskInstances, Asks, BacktestEvent, BacktestOrder, BacktestRefusal, BacktestView, Backtests,
+    Counted, Instances, LiveHub, ReplayInput, ReplayOrder, ReplayStep, ReplayTimer, ReplayVariable, ReplayView, Server, Write,
+    Writes,
+};
 use andon_models::{
+    Tqv,
     alarm::AlarmState,
     catalog::Catalog,
     operator::{OperatorRefusal, OperatorRequest},
-    snapshot::{ConnectionState, InstanceSnapshot, NamedTimerSnapshot},
+    snapshot::{ConnectionState, InstanceSnapshot, NamedTimerSnapshot, TimerSnapshot},
+    window::Window,
 };
 use andon_query::{Batch, Historian, HistorianOptions};
 use reqwest::{Method, StatusCode};
@@ -56,6 +62,7 @@ impl Service {
             requests: asked,
             prepares: mpsc::channel(1).0,
             instances: instances(),
+            backtests: backtests(),
             writes: store(historian.clone()),
             now: Arc::new(plant::now),
             info: AppInfo { demo: true, version: "0.0.0-test".into(), ..AppInfo::default() },
@@ -146,4 +153,68 @@ fn instances() -> Asks {
         }
     });
     asks
+}
+
+/// A desk at which one back-test is done, and that knows what one instance went through.
+fn backtests() -> Backtests {
+    let (asks, mut queue) = mpsc::channel::<AskBacktest>(1);
+    tokio::spawn(async move {
+        while let Some(ask) = queue.recv().await {
+            match ask {
+                AskBacktest::Start(order, reply) => drop(reply.send(begin(&order))),
+                AskBacktest::Look(id, reply) => drop(reply.send((id == "b1").then(done))),
+                AskBacktest::Cancel(id, reply) => drop(reply.send(id == "b1")),
+                AskBacktest::Replay(order, reply) => drop(reply.send(Ok(replayed(&order)))),
+            }
+        }
+    });
+    asks
+}
+
+/// What is called `busy` is refused because another one runs, and an edited definition because of its mistakes.
+fn begin(order: &BacktestOrder) -> Result<String, BacktestRefusal> {
+    match (&*order.detector, &order.with) {
+        ("filler.busy", _) => Err(BacktestRefusal::Running("b1".into())),
+        ("filler.gone", _) => Err(BacktestRefusal::Wrong("there is no detector filler.gone".into())),
+        (_, Some(files)) => {
+            let loaded = andon_models::plant_file::load(files, &|_| None);
+            let diagnostics = loaded.diagnostics.into_iter().map(Into::into).collect();
+            if loaded.plant.is_some() { Ok("b1".into()) } else { Err(BacktestRefusal::Unfit(diagnostics)) }
+        }
+        _ => Ok("b1".into()),
+    }
+}
+
+fn done() -> BacktestView {
+    let window = Window { start: plant::now() - Duration::from_secs(60), end: plant::now() };
+    let order = BacktestOrder { detector: "filler.overheat".into(), window, with: None, asset: Some("Line 1/Filler 1".into()) };
+    let doubt = andon_models::plant_file::load(&[("plant.yaml".into(), "plant: 7 [".into())], &|_| None).diagnostics;
+    let mut view = BacktestView::begun("b1".into(), &order, &["now", "edited"], doubt.into_iter().map(Into::into).collect());
+    let side = &mut view.sides[0];
+    let mut event =
+        BacktestEvent::new(plant::now(), "Line 1/Filler 1".into(), "transition", "normal -> hot (input temp)".into());
+    (event.from, event.to) = (Some("normal".into()), Some("hot".into()));
+    side.events.push(event);
+    side.add_strip("Line 1/Filler 1".into(), &[(window.start, "normal".into())], false, window);
+    view
+}
+
+fn replayed(order: &ReplayOrder) -> ReplayView {
+    let mut view = ReplayView::new("Line 1/Filler 1".into(), order.detector.clone(), order.window);
+    let mut step = ReplayStep::new(order.window.start, "hot/alarm".into(), "unacknowledged");
+    step.variables.push(ReplayVariable::new("n".into(), 3.into()));
+    let timer = TimerSnapshot {
+        state: "hot".into(),
+        rule: 0,
+        text: "after 60s".into(),
+        name: "after 1m".into(),
+        started: plant::now(),
+        due: plant::now(),
+        paused: None,
+        fired: false,
+    };
+    step.timers = vec![ReplayTimer::new(&timer), ReplayTimer::new(&TimerSnapshot { paused: Some(plant::now()), ..timer })];
+    step.inputs.push(ReplayInput::new("fill_temp".into(), &Tqv::good(plant::now(), 84.5.into())));
+    view.steps.push(step);
+    view
 }

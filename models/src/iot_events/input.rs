@@ -1,7 +1,7 @@
 //! Inputs: what messages are called and what they hold.
 
 use super::{cursor::Cursor, finding::FindingKind, json_path::JsonPath};
-use crate::definition::TopicPattern;
+use crate::{definition::TopicPattern, event::ReceivedMessage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -43,6 +43,23 @@ pub struct InputMessage {
     /// A broker had kept it and sends it at every connection: who has it as the last one already does not take it again.
     #[serde(default)]
     pub retained: bool,
+}
+
+impl InputMessage {
+    /// As it is recorded.
+    pub fn received(&self) -> ReceivedMessage {
+        let payload = self.payload.to_string().into();
+        ReceivedMessage { input: self.input.clone(), payload, message: self.id.clone(), retained: self.retained }
+    }
+
+    /// A recorded message, to be taken again.
+    ///
+    /// # Errors
+    /// When what was recorded is no JSON.
+    pub fn again(received: &ReceivedMessage) -> Result<Self, serde_json::Error> {
+        let payload = Arc::new(serde_json::from_str(&received.payload)?);
+        Ok(Self { input: received.input.clone(), payload, id: received.message.clone(), retained: received.retained })
+    }
 }
 
 impl InputTopic {

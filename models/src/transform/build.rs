@@ -9,11 +9,11 @@ use crate::{
 };
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
-/// Prepares all transforms of a catalog.
-pub(super) fn build(catalog: &Catalog) -> Transforms {
+/// Prepares the wanted transforms of a catalog.
+pub(super) fn build(catalog: &Catalog, wanted: &dyn Fn(SeriesId) -> bool) -> Transforms {
     let mut transforms =
         Transforms { positions: Default::default(), inputs: Vec::new(), derived: Vec::new(), work: Work::default() };
-    for entry in catalog.series() {
+    for entry in catalog.series().iter().filter(|entry| wanted(entry.id)) {
         let Some(property) = catalog.property(entry.id) else { continue };
         let PropertyKind::Transform { expression } = &property.kind else { continue };
         transforms.add(catalog, entry.asset, expression, property.value_type, entry.id);

@@ -15,8 +15,8 @@
 use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value};
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BooleanBuilder, Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder,
-        RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+        Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Float64Array, Float64Builder, Int8Builder, Int16Builder,
+        Int32Builder, Int64Array, Int64Builder, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondBuilder,
     },
     datatypes::{
         DataType, Field, Float64Type, Int8Type, Int16Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
@@ -214,46 +214,63 @@ fn chunk(columns: Vec<ArrayRef>) -> Chunk {
     Chunk { from: from.unwrap_or(i64::MAX), to: to.unwrap_or(i64::MIN), rows }
 }
 
-/// The columns of a batch of points.
+/// The columns of a batch of points, with or without `seq`.
 pub struct PointRows<'a> {
-    batch: &'a RecordBatch,
+    #[cfg(test)]
+    series: &'a [i32],
+    time: &'a [i64],
+    nanos: &'a [i16],
+    double: &'a Float64Array,
+    integer: &'a Int64Array,
+    boolean: &'a BooleanArray,
+    string: &'a StringArray,
+    quality: &'a [i8],
+    status: &'a [i64],
 }
 
 impl<'a> PointRows<'a> {
     /// Looks at a batch with the schema of points.
     pub fn new(batch: &'a RecordBatch) -> Self {
-        Self { batch }
+        Self {
+            #[cfg(test)]
+            series: batch.column(SERIES).as_primitive::<arrow::datatypes::Int32Type>().values(),
+            time: batch.column(TIME).as_primitive::<TimestampMicrosecondType>().values(),
+            nanos: batch.column(NANOS).as_primitive::<Int16Type>().values(),
+            double: batch.column(3).as_primitive::<Float64Type>(),
+            integer: batch.column(4).as_primitive::<Int64Type>(),
+            boolean: batch.column(5).as_boolean(),
+            string: batch.column(6).as_string::<i32>(),
+            quality: batch.column(QUALITY).as_primitive::<Int8Type>().values(),
+            status: batch.column(8).as_primitive::<Int64Type>().values(),
+        }
     }
 
     /// The series of a row.
     #[cfg(test)]
     pub fn series(&self, row: usize) -> SeriesId {
-        SeriesId(self.batch.column(SERIES).as_primitive::<arrow::datatypes::Int32Type>().value(row).cast_unsigned())
+        SeriesId(self.series[row].cast_unsigned())
     }
 
     /// The instant of a row.
     pub fn time(&self, row: usize) -> Timestamp {
-        let micros = self.batch.column(TIME).as_primitive::<TimestampMicrosecondType>().value(row);
-        let nanos = self.batch.column(NANOS).as_primitive::<Int16Type>().value(row);
-        Timestamp::from_nanos(micros.saturating_mul(1_000).saturating_add(i64::from(nanos)))
+        Timestamp::from_nanos(self.time[row].saturating_mul(1_000).saturating_add(i64::from(self.nanos[row])))
     }
 
     /// The quality of a row.
     pub fn quality(&self, row: usize) -> Quality {
-        quality_of(self.batch.column(QUALITY).as_primitive::<Int8Type>().value(row))
+        quality_of(self.quality[row])
     }
 
     /// The value of a row.
     pub fn value(&self, row: usize) -> Value {
-        let columns = self.batch.columns();
-        if columns[3].is_valid(row) {
-            Value::Double(columns[3].as_primitive::<Float64Type>().value(row))
-        } else if columns[4].is_valid(row) {
-            Value::Integer(columns[4].as_primitive::<Int64Type>().value(row))
-        } else if columns[5].is_valid(row) {
-            Value::Boolean(columns[5].as_boolean().value(row))
-        } else if columns[6].is_valid(row) {
-            Value::String(columns[6].as_string::<i32>().value(row).into())
+        if self.double.is_valid(row) {
+            Value::Double(self.double.value(row))
+        } else if self.integer.is_valid(row) {
+            Value::Integer(self.integer.value(row))
+        } else if self.boolean.is_valid(row) {
+            Value::Boolean(self.boolean.value(row))
+        } else if self.string.is_valid(row) {
+            Value::String(self.string.value(row).into())
         } else {
             Value::Null
         }
@@ -261,11 +278,10 @@ impl<'a> PointRows<'a> {
 
     /// Time, quality and value of a row.
     pub fn tqv(&self, row: usize) -> Tqv {
-        let status = self.batch.column(8).as_primitive::<Int64Type>().value(row);
         Tqv {
             time: self.time(row),
             quality: self.quality(row),
-            status: StatusCode(u32::try_from(status).unwrap_or(u32::MAX)),
+            status: StatusCode(u32::try_from(self.status[row]).unwrap_or(u32::MAX)),
             value: self.value(row),
         }
     }

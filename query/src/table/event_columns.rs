@@ -17,7 +17,7 @@ use super::columns::time_type;
 /// Text columns, between `nanos` and `body`. What does not apply to a kind is null.
 pub const TEXTS: [(&str, &str); 20] = [
     ("id", "identity of the event; the same decision has the same one"),
-    ("kind", "transition, alarm, command, notification, publication, row, deed, revision or system"),
+    ("kind", "transition, alarm, command, notification, publication, row, message, deed, revision or system"),
     ("asset_id", "asset it is about"),
     ("asset", "path of the asset"),
     ("detector", "detector it came from"),
@@ -153,6 +153,10 @@ impl Parts {
                 self.set("address", &row.table);
                 self.set("note", &row.key);
                 self.set("value", &row.payload);
+            }
+            EventBody::Message(message) => {
+                self.set("trigger", &message.input);
+                self.set("value", &message.payload);
             }
             EventBody::Deed(deed) => {
                 self.set("trigger", &deed.verb);

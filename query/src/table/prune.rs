@@ -177,7 +177,8 @@ impl Prune {
             } else {
                 parts.push(col("series").gt_eq(lit(*low)));
                 parts.push(col("series").lt_eq(lit(*high)));
-                if series.len() <= MAX_LISTED_SERIES {
+                // A list of all from the lowest to the highest says nothing more.
+                if series.len() <= MAX_LISTED_SERIES && series.len() <= high.abs_diff(*low) as usize {
                     parts.push(col("series").in_list(series.iter().map(|series| lit(*series)).collect(), false));
                 }
             }

@@ -62,6 +62,8 @@ enum EventBodyDocument {
     Publication { topic: String, payload: String },
     /// A row of a table was changed by a detector.
     Row { table: String, operation: String, key: String, payload: String },
+    /// A message for detectors came: `payload` is the text of JSON, `message` its id, if it came with one.
+    Message { input: String, payload: String, message: Option<String>, retained: bool },
     /// A person did something.
     Deed { by: String, verb: String, detail: String },
     /// Figures of a closed window changed. `number` counts the revisions of this window and asset, `cause` says why; `changes` is empty

@@ -38,6 +38,8 @@ export function told(event: AnyEvent): Line {
       return { who: "", what: text.log.revised(event.spec, event.number), detail: event.cause, wrong: false };
     case "publication":
       return { who: "", what: text.log.published(event.topic), detail: event.payload, wrong: false };
+    case "message":
+      return { who: "", what: event.input, detail: event.payload, wrong: false };
     case "row":
       return { who: "", what: text.log.row(event.operation, event.table), detail: event.key || event.payload, wrong: false };
     default:

@@ -246,6 +246,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backtests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Plays recorded history through a detector, and through an edited one beside it. Nothing is written, told or stored. */
+        post: operations["backtests_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backtests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how a back-test stands, and what was found so far. */
+        get: operations["backtests_one"];
+        put?: never;
+        post?: never;
+        /** Ends a back-test; one that has ended is forgotten. */
+        delete: operations["backtests_cancel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/commands/confirm": {
         parameters: {
             query?: never;
@@ -467,6 +502,23 @@ export interface paths {
         put?: never;
         /** Ends the dry run of a detector that has run dry long enough: from now on it writes. */
         post: operations["commands_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/detectors/{asset}/{detector}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Plays one instance again over a span of time and shows how it stood at each step. */
+        get: operations["detectors_replay"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1192,6 +1244,142 @@ export interface components {
             source_down: string | null;
             state: null | components["schemas"]["StateView"];
         };
+        /** @description Something that would have happened. */
+        BacktestEvent: {
+            /** @description Path of its asset; empty for the system itself. */
+            asset: string;
+            /** @description For a move or a change of the alarm: the state before. */
+            from: string | null;
+            /** @description What kind of event it is: `transition`, `alarm`, `command`, `notification`, `system` and others. */
+            kind: string;
+            /** @description In one line. */
+            text: string;
+            time: components["schemas"]["Time"];
+            /** @description For a move or a change of the alarm: the state after. */
+            to: string | null;
+            /** @description For a change of the alarm: what was done. */
+            verb: string | null;
+        };
+        /** @description What is to be played, and over which time. */
+        BacktestRequest: {
+            /** @description Only events of this asset's instance are wanted, by id or path. */
+            asset?: string | null;
+            /** @description The detector: `model.detector`. */
+            detector: string;
+            /** @description From this instant on. */
+            from?: string | null;
+            /**
+             * Format: int64
+             * @description The last so many seconds, instead of `from` and `to`.
+             */
+            last_seconds?: number | null;
+            /** @description Up to this instant; now if it is left out. */
+            to?: string | null;
+            with?: null | components["schemas"]["EditedDefinition"];
+        };
+        /** @description What one definition does. */
+        BacktestSide: {
+            /**
+             * Format: int64
+             * @description Alarms that were no longer there.
+             */
+            cleared: number;
+            /**
+             * Format: int64
+             * @description Writes it would have sent.
+             */
+            commands: number;
+            /** @description What happened, in order of time: the first so many. */
+            events: components["schemas"]["BacktestEvent"][];
+            /**
+             * Format: int64
+             * @description Guards that could not be evaluated.
+             */
+            failures: number;
+            /** @description `now` or `edited`. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Notifications it asked for.
+             */
+            notifications: number;
+            /**
+             * Format: int64
+             * @description Alarms raised.
+             */
+            raised: number;
+            /**
+             * Format: int64
+             * @description Writes that a rule refused.
+             */
+            refused: number;
+            /**
+             * Format: int64
+             * @description Values that went through.
+             */
+            samples: number;
+            /** @description Where instances were, by path of their asset: the first so many. */
+            strips: components["schemas"]["BacktestStrip"][];
+            /**
+             * Format: int64
+             * @description Moves.
+             */
+            transitions: number;
+            /** @description Whether more happened than is listed. */
+            truncated: boolean;
+        };
+        /**
+         * @description How a back-test stands.
+         * @enum {string}
+         */
+        BacktestState: "running" | "done" | "failed" | "cancelled";
+        /** @description Where an instance was. */
+        BacktestStrip: {
+            /** @description Path of its asset. */
+            asset: string;
+            /** @description Spans of time one after another. */
+            spans: components["schemas"]["StateSpan"][];
+            /** @description Whether later spans are left out. */
+            truncated: boolean;
+        };
+        /** @description A back-test with what it found so far. */
+        BacktestView: {
+            /** @description Only events of this asset's instance are listed; null for all. */
+            asset: string | null;
+            /** @description What is played: `model.detector`. */
+            detector: string;
+            /** @description What is doubtful in the edited definition. */
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            /** @description What only one of them raises, in words; empty without an edited one, or before the end. */
+            difference: string;
+            /** @description Why it failed; empty otherwise. */
+            error: string;
+            /** @description From when on. */
+            from: components["schemas"]["Time"];
+            /** @description Its id. */
+            id: string;
+            /**
+             * Format: double
+             * @description Which share of it is played, 0 to 1.
+             */
+            progress: number;
+            /**
+             * Format: int64
+             * @description Values that went through so far.
+             */
+            samples: number;
+            /** @description The definition that runs, then the edited one if there is one. */
+            sides: components["schemas"]["BacktestSide"][];
+            /** @description How it stands. */
+            state: components["schemas"]["BacktestState"];
+            /** @description Up to when. */
+            to: components["schemas"]["Time"];
+        };
+        /** @description A back-test that began. */
+        Begun: {
+            /** @description Its id. */
+            id: string;
+        };
         /** @description One of the six big losses. */
         BigLoss: {
             /**
@@ -1336,6 +1524,13 @@ export interface components {
             /** @description Its versions, the newest, which runs, first. */
             versions: components["schemas"]["Version"][];
         };
+        /** @description A file of a definition. */
+        DefinitionFile: {
+            /** @description Its name, for diagnostics. */
+            name: string;
+            /** @description Its text. */
+            text: string;
+        };
         /** @description Everything a detector knows now. */
         DetectorSnapshot: {
             /** @description Its alarm. */
@@ -1445,6 +1640,11 @@ export interface components {
             /** @description `error`: the files cannot be used; `warning`: they hardly do what was meant. */
             severity: string;
         };
+        /** @description An edited definition. */
+        EditedDefinition: {
+            /** @description All its files. */
+            files: components["schemas"]["DefinitionFile"][];
+        };
         /** @description The body of every failed request. */
         ErrorBody: {
             error: components["schemas"]["ErrorDetail"];
@@ -1520,6 +1720,13 @@ export interface components {
             operation: string;
             payload: string;
             table: string;
+        } | {
+            input: string;
+            /** @enum {string} */
+            kind: "message";
+            message: string | null;
+            payload: string;
+            retained: boolean;
         } | {
             by: string;
             detail: string;
@@ -2269,6 +2476,70 @@ export interface components {
             /** @description Who releases it, where several people work under one log-in. */
             name?: string;
         };
+        /** @description A value that it reads. */
+        ReplayInput: {
+            /** @description Key of the property, with the asset's path before it if it is another's. */
+            name: string;
+            quality: components["schemas"]["QualityView"];
+            time: components["schemas"]["Time"];
+            value: components["schemas"]["Datum"];
+        };
+        /** @description How an instance stood after a step. */
+        ReplayStep: {
+            /** @description The state of its alarm. */
+            alarm: string;
+            /** @description What it reads, as known then. */
+            inputs: components["schemas"]["ReplayInput"][];
+            /** @description Whether it moved. */
+            moved: boolean;
+            /** @description Path of its active state. */
+            state: string;
+            time: components["schemas"]["Time"];
+            /** @description Its timers. */
+            timers: components["schemas"]["ReplayTimer"][];
+            /** @description What set its move off; empty when it did not move. */
+            trigger: string;
+            /** @description Its variables. */
+            variables: components["schemas"]["ReplayVariable"][];
+        };
+        /** @description A timer. */
+        ReplayTimer: {
+            due: components["schemas"]["Time"];
+            /** @description Whether it has gone off. */
+            fired: boolean;
+            /** @description As written: `after 1m`. */
+            name: string;
+            paused: null | components["schemas"]["Time"];
+            started: components["schemas"]["Time"];
+            /** @description Path of the state it belongs to. */
+            state: string;
+        };
+        /** @description A variable. */
+        ReplayVariable: {
+            /** @description Its name. */
+            name: string;
+            value: components["schemas"]["Datum"];
+        };
+        /** @description An instance of a detector over a span of time. */
+        ReplayView: {
+            /** @description Its asset's path. */
+            asset: string;
+            /** @description Its detector. */
+            detector: string;
+            /** @description From when on. */
+            from: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Values that went through.
+             */
+            samples: number;
+            /** @description The steps at which something of it changed, in order of time. At any instant it stood as the last step before says. */
+            steps: components["schemas"]["ReplayStep"][];
+            /** @description Up to when the steps hold. */
+            to: components["schemas"]["Time"];
+            /** @description Whether later steps are left out. */
+            truncated: boolean;
+        };
         /** @description A version that the plant is to run with again. */
         RevertRequest: {
             /** @description The hash of the definition that runs. */
@@ -2307,6 +2578,12 @@ export interface components {
             text: string;
             /** @description The path of the state it leads to, possibly a group; null when it only acts. */
             to: string | null;
+        };
+        /** @description Why it did not begin: another one runs. */
+        Running: {
+            error: components["schemas"]["ErrorDetail"];
+            /** @description The one that runs. */
+            running: string;
         };
         /** @description What somebody says about a stop. */
         Said: {
@@ -2609,6 +2886,12 @@ export interface components {
              * @description For a metric: the length of its windows in milliseconds.
              */
             window_ms: number | null;
+        };
+        /** @description Why it did not begin: the definition has mistakes. */
+        Unfit: {
+            /** @description The mistakes; empty when something else is wrong. */
+            diagnostics: components["schemas"]["DiagnosticView"][];
+            error: components["schemas"]["ErrorDetail"];
         };
         /** @description How a value came about. */
         ValueExplanation: {
@@ -3317,6 +3600,119 @@ export interface operations {
             };
         };
     };
+    backtests_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Running"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    backtests_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    backtests_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     commands_confirm: {
         parameters: {
             query?: never;
@@ -3826,12 +4222,65 @@ export interface operations {
             };
         };
     };
+    detectors_replay: {
+        parameters: {
+            query: {
+                /** @description From this instant on. */
+                from: string;
+                /** @description Up to this instant; now if it is left out. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id or the path of its asset */
+                asset: string;
+                /** @description Its name */
+                detector: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     events_list: {
         parameters: {
             query?: {
                 /**
-                 * @description Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, deed,
-                 *     revision, system.
+                 * @description Only these kinds, separated by commas: transition, alarm, command, notification, publication, row, message,
+                 *     deed, revision, system.
                  */
                 kind?: string;
                 /** @description Only those of this asset, by id or path. */
