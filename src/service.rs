@@ -31,7 +31,7 @@ use self::{
     definition::Edition,
     effects::{Effects, World},
     lease::Leases,
-    notify::{Notifier, carrier::Carrier},
+    notify::{Notifier, Places, carrier::Carrier},
     pipeline::{Message, Pipeline},
     sources::Sources,
     store::Store,
@@ -86,6 +86,8 @@ pub struct Opened {
     data: PathBuf,
     /// The version of the definition in the data folder.
     version: i64,
+    /// The folder whose programs notifications may run; none unless whoever starts it says so.
+    programs: Option<PathBuf>,
 }
 
 /// Where PostgreSQL's clients connect, bound but not served yet.
@@ -186,10 +188,16 @@ async fn begin(
         tracing::warn!("{doubt}");
     }
     let notices = kept_notices(&recovered.kept);
-    Ok(Opened { catalog, historian: historian.clone(), core, schedule, notices, leases, data, version })
+    Ok(Opened { catalog, historian: historian.clone(), core, schedule, notices, leases, data, version, programs: None })
 }
 
 impl Opened {
+    /// Lets notifications run the programs in a folder.
+    pub fn allowing(mut self, programs: &Option<PathBuf>) -> Self {
+        self.programs.clone_from(programs);
+        self
+    }
+
     /// When the newest value that is stored was true.
     pub fn newest_value(&self) -> Option<Timestamp> {
         let newest = |entry: &andon_models::catalog::SeriesEntry| Some(self.historian.latest(entry.id)?.time);
@@ -219,14 +227,14 @@ async fn record_notices(historian: &Historian, notices: &[SystemNotice], now: Ti
 
 /// Starts everything; pages and programs come in with [`Running::let_in`].
 pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Running> {
-    let Opened { catalog, historian, core, schedule, notices, leases, data, version: _ } = opened;
+    let Opened { catalog, historian, core, schedule, notices, leases, data, version: _, programs } = opened;
     let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
     let (writes, write_queue) = mpsc::channel(pipeline::MAX_WRITES);
     let (jobs, job_queue) = mpsc::channel(MAX_METRIC_BATCHES);
     let sources = Arc::new(Sources::start(&catalog, &data, &deliver, &now));
-    let carrier = Arc::new(Carrier::new(sources.clone(), now.clone())?);
+    let carrier = Arc::new(Carrier::new(sources.clone(), Places { data, programs }, now.clone())?);
     sources.watch(&live, &messages);
     let world = World::new(sources.clone(), Notifier::new(&catalog.plant.notify), messages.clone(), now.clone());
     core.unfinished_commands().into_iter().for_each(|command| world.resume(command));

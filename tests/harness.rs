@@ -60,6 +60,13 @@ impl Site {
         Andon::start(&["run", text(&plant), "--data", text(data), "--listen", "127.0.0.1:0"], "").await
     }
 
+    /// Runs it with more arguments, until it is ready.
+    pub async fn run_with(&self, arguments: &[&str]) -> Andon {
+        let (plant, data) = (self.folder.path().join("plant.yaml"), self.data());
+        let known = ["run", text(&plant), "--data", text(&data), "--listen", "127.0.0.1:0"];
+        Andon::start(&[&known, arguments].concat(), "").await
+    }
+
     /// Runs it for the first time, so that it stands still at a moment in the life of a command; armed.
     pub async fn run_until(&self, moment: &str) -> Andon {
         let (plant, data) = (self.folder.path().join("plant.yaml"), self.data());

@@ -303,3 +303,105 @@ async fn a_running_plant_does_what_was_simulated() {
     assert!(explained.len() > 12, "{explained:#?}");
     assert_eq!(explained, said);
 }
+
+/// Doors that stand open too long, and a bell that they ring.
+const DOORS: &str = r#"
+plant: { name: Test, timezone: UTC }
+inputs:
+  Door: { attributes: [door, open] }
+  Bell: { attributes: [door] }
+detectors:
+  doors:
+    key: door
+    initial: closed
+    states:
+      closed:
+        go:
+          - event: opened
+            when: $input.Door.open == true
+            to: open
+            do:
+              - setTimer: { timerName: wait, seconds: 1 }
+              - iotEvents: { inputName: Bell, payload: { contentExpression: "'{\"door\": \"${$input.Door.door}\"}'", type: JSON } }
+      open:
+        go:
+          - { event: late, when: timeout("wait"), to: late }
+          - { event: shut, when: $input.Door.open == false, to: closed }
+      late: { go: [ { event: shut, when: $input.Door.open == false, to: closed } ] }
+  bells:
+    key: door
+    initial: silent
+    states:
+      silent: { go: [ { event: rung, when: currentInput("Bell"), to: rung } ] }
+      rung: {}
+"#;
+
+fn backtest(site: &Site, arguments: &[&str]) -> Output {
+    let plant = site.data().with_file_name("plant.yaml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
+    let command = command.arg("backtest").arg(plant).arg("--data").arg(site.data()).args(arguments);
+    command.output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_back_test_of_messages_says_what_happened_live() {
+    let site = Site::new(DOORS);
+    let andon = site.run().await;
+    let from = now().to_string();
+    for (door, open) in [("D-1", true), ("D-2", true), ("D-2", false), ("D-3", false)] {
+        assert_eq!(post(&andon, "Door", &json!({ "door": door, "open": open, "n": 0.1 })).await.0, 204);
+    }
+    wait_for("the door that stands open", async || (state(&andon, "doors", "D-1").await == "late").then_some(())).await;
+    assert_eq!(post(&andon, "Door", &json!({ "door": "D-1", "open": false })).await.0, 204);
+    let rows = andon.sql("SELECT detector, body FROM events WHERE kind <> 'message' AND detector <> '' ORDER BY time").await;
+    let live = |detector: &str| {
+        let mut bodies: Vec<String> = rows.iter().filter(|row| shown(&row[0]) == detector).map(|row| shown(&row[1])).collect();
+        bodies.sort();
+        bodies
+    };
+    let messages = andon.sql("SELECT trigger, value FROM events WHERE kind = 'message' ORDER BY time").await;
+    assert_eq!(messages.len(), 5, "{messages:?}");
+    assert_eq!(shown(&messages[0][1]), r#"{"door":"D-1","open":true,"n":0.1}"#);
+    let to = now().to_string();
+    andon.kill();
+    for detector in ["doors", "bells"] {
+        let out = backtest(&site, &["--detector", detector, "--from", &from, "--to", &to, "--json"]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let mut played: Vec<String> = String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect();
+        played.sort();
+        assert_eq!(played, live(detector), "{detector}");
+        assert!(played.len() >= 2, "{played:?}");
+    }
+    let out = backtest(&site, &["--detector", "doors", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && said.contains("no message is recorded"), "{said}");
+    let out = backtest(&site, &["--detector", "dors", "--last", "1h"]);
+    assert!(String::from_utf8_lossy(&out.stderr).contains("did you mean doors?"));
+}
+
+/// A message reaches a file and a program of the operator's folder, over a running plant.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_go_to_a_file_and_to_a_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let plant = DOORS.replace("inputs:", "notify:\n  book: { file: doors.jsonl }\n  horn: { program: [horn, '$(id)'] }\ntargets:\n  arn:book: book\n  arn:horn: horn\ninputs:");
+    let tell = "              - sns: { targetArn: 'arn:book' }\n              - lambda: { functionArn: 'arn:horn' }\n              - iotEvents";
+    let site = Site::new(&plant.replace("              - iotEvents", tell));
+    let programs = site.data().with_file_name("programs");
+    std::fs::create_dir(&programs).unwrap();
+    let horn = programs.join("horn");
+    std::fs::write(&horn, "#!/bin/sh\ncat > got.part; echo \"$@\" >> got.part; mv got.part got\n").unwrap();
+    std::fs::set_permissions(&horn, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let andon = site.run_with(&["--allow-programs", programs.to_str().unwrap()]).await;
+    assert_eq!(post(&andon, "Door", &json!({ "door": "D-1", "open": true })).await.0, 204);
+    let got = wait_for("the program", async || std::fs::read_to_string(programs.join("got")).ok()).await;
+    let (event, arguments) = got.split_once('\n').unwrap();
+    let event: Value = serde_json::from_str(event).unwrap();
+    assert_eq!((shown(&event["data"]["detector"]), arguments), ("doors".into(), "$(id)\n"), "{got}");
+    let book = site.data().join("notifications/doors.jsonl");
+    let line = wait_for("the file", async || std::fs::read_to_string(&book).ok().filter(|text| text.ends_with('\n'))).await;
+    let event: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(shown(&event["data"]["detector"]), "doors", "{line}");
+    let told = "SELECT count(*) FROM notifications WHERE state = 'sent'";
+    andon.wait_for_column(told, &["2"]).await;
+}

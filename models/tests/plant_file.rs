@@ -453,3 +453,24 @@ assets:
     assert!(said(&with("65 per 1h")).contains("`at_most: 65 per 1h` is more than 64"), "{}", said(&with("65 per 1h")));
     assert!(loaded(&with("4000000000 per 1h")).plant.is_none());
 }
+
+#[test]
+fn files_and_programs_of_notifications_are_names_without_a_path() {
+    let text = |file: &str, program: &str| {
+        format!(
+            "plant: Test\nnotify:\n  book: {{ file: '{file}' }}\n  horn: {{ program: {program} }}\nmodels: {{}}\nassets: {{}}\n"
+        )
+    };
+    let load = |text: String| andon_models::plant_file::load(&[("plant.yaml".into(), text)], &|_| None);
+    let plant = load(text("doors.jsonl", "[horn, --loud, '$(id)']")).plant.expect("it can be used");
+    assert_eq!(plant.notify[0].channel, NotifyChannel::File { name: "doors.jsonl".into() });
+    let command = ["horn", "--loud", "$(id)"].map(std::sync::Arc::from).to_vec();
+    assert_eq!(plant.notify[1].channel, NotifyChannel::Program { command });
+    for name in ["../doors", "/etc/passwd", ".hidden", "a/b", "", "-rf", "c:\\x"] {
+        for text in [text(name, "[horn]"), text("doors", &format!("['{name}']"))] {
+            let loaded = load(text);
+            assert!(loaded.plant.is_none(), "{name}");
+            assert!(loaded.diagnostics.iter().any(|found| found.line >= 3), "{name}: {:?}", loaded.diagnostics);
+        }
+    }
+}

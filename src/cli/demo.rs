@@ -145,8 +145,14 @@ impl Demo {
         let sql = self.sql.bind_demo(data).await?;
         let doors = sql_listen::doors(address, sql.as_ref(), data);
         let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()), doors };
-        let site =
-            Site { place: Place::Memory, variables: Arc::new(variables), storage: HistorianOptions::new(data), info, now };
+        let site = Site {
+            place: Place::Memory,
+            variables: Arc::new(variables),
+            storage: HistorianOptions::new(data),
+            programs: None,
+            info,
+            now,
+        };
         let host = Host::start(site, opened, files, listener, sql).await?;
         self.introduce(address, data);
         let ended = run_until(&mut signal, host).await;

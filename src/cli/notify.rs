@@ -3,7 +3,10 @@
 use super::{block_on, check, print};
 use crate::service::{
     clock,
-    notify::carrier::{Carrier, TIMEOUT},
+    notify::{
+        Places,
+        carrier::{Carrier, TIMEOUT},
+    },
     sources::Sources,
 };
 use andon_models::{
@@ -34,19 +37,25 @@ enum Action {
         /// A plant file, or a folder of them.
         #[arg(long, default_value = "plant.yaml")]
         plant: PathBuf,
+        /// The data folder, in which files of notifications are.
+        #[arg(long, default_value = "data")]
+        data: PathBuf,
+        /// The folder whose programs may be run.
+        #[arg(long, value_name = "DIR")]
+        allow_programs: Option<PathBuf>,
     },
 }
 
 impl Notify {
     /// Sends and tells.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let Action::Test { target, plant } = self.action;
+        let Action::Test { target, plant, data, allow_programs } = self.action;
         let checked = check::load(&plant)?;
         let Some(plant) = checked.loaded.plant else {
             checked.print();
             return Ok(ExitCode::FAILURE);
         };
-        let attempt = block_on(test(plant, &target))??;
+        let attempt = block_on(test(plant, &target, Places { data, programs: allow_programs }))??;
         match attempt {
             Attempt::Taken => print(&format!("{target} took the message"))?,
             Attempt::Later { reason, .. } => bail!("{target} did not take the message now: {reason}"),
@@ -56,7 +65,7 @@ impl Notify {
     }
 }
 
-async fn test(mut plant: Plant, name: &str) -> anyhow::Result<Attempt> {
+async fn test(mut plant: Plant, name: &str, places: Places) -> anyhow::Result<Attempt> {
     let Some(target) = plant.notify.iter().find(|target| &*target.name == name).cloned() else {
         let names: Vec<&str> = plant.notify.iter().map(|target| &*target.name).collect();
         bail!("the plant file has no notify target {name}; there are: {}", names.join(", "));
@@ -86,7 +95,7 @@ async fn test(mut plant: Plant, name: &str) -> anyhow::Result<Attempt> {
         event: EventId::from_name(&format!("notify test {}", now())),
         about: NoticeAbout::default(),
     };
-    let attempt = Carrier::new(sources.clone(), now)?.carry(&target, &[notice]).await;
+    let attempt = Carrier::new(sources.clone(), places, now)?.carry(&target, &[notice]).await;
     // What was published goes out before the connection ends.
     let _ = tokio::time::timeout(TIMEOUT, sources.stop()).await;
     Ok(attempt)

@@ -13,8 +13,14 @@ use crate::service::{
     telemetry,
 };
 use andon_dashboards::AppInfo;
+use andon_models::{definition::Plant, notice::NotifyChannel};
 use anyhow::{Context, ensure};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 use tokio::net::TcpListener;
 
 /// Arguments of `andon run`.
@@ -38,6 +44,9 @@ pub struct Run {
     /// Allows writes to machines in the first run of a data folder; after a restart somebody must arm (`andon arm`).
     #[arg(long)]
     arm: bool,
+    /// Lets notifications run the programs in this folder, and no others (`notify: { horn: { program: [horn, loud] } }`).
+    #[arg(long, value_name = "DIR")]
+    allow_programs: Option<PathBuf>,
 }
 
 impl Run {
@@ -65,6 +74,7 @@ impl Run {
             let sql = self.sql.bind(&storage.dir).await?;
             let mut opened = service::open(plant, Edition::found(&files), storage.clone(), now(), &now).await?;
             host::record(&opened, unfinished.as_slice(), &now).await?;
+            warn_of_programs(&opened.catalog.plant, self.allow_programs.as_deref());
             if self.arm {
                 opened.core.arm_first("`andon run --arm`", now(), false);
             }
@@ -74,11 +84,21 @@ impl Run {
             let doors = sql_listen::doors(address, sql.as_ref(), &storage.dir);
             let info = AppInfo { demo: false, version: env!("CARGO_PKG_VERSION").into(), guide: Vec::new(), doors };
             let variables = Arc::new(|name: &str| std::env::var(name).ok());
-            let site = Site { place: Place::of(&self.plant), variables, storage, info, now };
+            let place = Place::of(&self.plant);
+            let site = Site { place, variables, storage, programs: self.allow_programs, info, now };
             let host = Host::start(site, opened, files, listener, sql).await?;
             eprintln!("Andon runs at http://{address}/  (Ctrl+C stops it)");
             run_until(&mut signal, host).await?;
             Ok(ExitCode::SUCCESS)
         })?
+    }
+}
+
+/// Says at the start which targets will not work, not only when the first alarm comes.
+fn warn_of_programs(plant: &Plant, allowed: Option<&Path>) {
+    let programs = plant.notify.iter().filter(|target| matches!(target.channel, NotifyChannel::Program { .. }));
+    let names: Vec<&str> = programs.map(|target| &*target.name).collect();
+    if allowed.is_none() && !names.is_empty() {
+        eprintln!("The notify targets {} run programs, which only `--allow-programs DIR` allows", names.join(", "));
     }
 }

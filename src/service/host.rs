@@ -51,6 +51,8 @@ pub struct Site {
     pub variables: Variables,
     /// Where data is kept.
     pub storage: HistorianOptions,
+    /// The folder whose programs notifications may run; none unless whoever starts it says so.
+    pub programs: Option<PathBuf>,
     /// What pages say about this service.
     pub info: AppInfo,
     /// The clock.
@@ -91,7 +93,7 @@ impl Host {
         sql: Option<SqlServer>,
     ) -> anyhow::Result<Self> {
         let (definitions, asks) = mpsc::channel(MAX_ASKS);
-        let running = start(opened, site.info.clone(), site.now.clone()).await?;
+        let running = start(opened.allowing(&site.programs), site.info.clone(), site.now.clone()).await?;
         let server = Server::start(listener, definitions);
         let mut host = Self { site, server, sql, asks, files, running: None };
         host.go(running).await?;
@@ -263,13 +265,13 @@ impl Host {
     }
 
     async fn restart(&self, plant: Plant, edition: Edition, events: Vec<Event>) -> anyhow::Result<(Running, i64)> {
-        let Site { storage, now, info, .. } = &self.site;
+        let Site { storage, now, info, programs, .. } = &self.site;
         let opened = open(plant, edition, storage.clone(), now(), now).await?;
         let version = opened.version;
         let historian = opened.historian.clone();
         let started = async {
             opened.historian.append(Batch { events, ..Batch::default() }).await?;
-            start(opened, info.clone(), now.clone()).await
+            start(opened.allowing(programs), info.clone(), now.clone()).await
         };
         match started.await {
             Ok(running) => Ok((running, version)),

@@ -3,7 +3,9 @@
 //! What goes when is decided by `andon_models::notice::outbox`; the ways to the receivers are in [`carrier`].
 
 pub mod carrier;
+mod file;
 mod mail;
+mod program;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ use andon_models::{
     },
 };
 use carrier::Carrier;
+pub use carrier::Places;
 use std::{
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

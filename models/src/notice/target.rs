@@ -58,6 +58,16 @@ pub enum NotifyChannel {
         /// The topic, with `{asset}` and others filled in.
         topic: Arc<str>,
     },
+    /// A file of JSON lines in the data folder.
+    File {
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A program, in the folder whose programs may be run.
+    Program {
+        /// Its name and its arguments, as they are handed over.
+        command: Vec<Arc<str>>,
+    },
 }
 
 /// An e-mail target.
@@ -108,6 +118,8 @@ impl NotifyChannel {
             Self::PagerDuty { .. } => "pagerduty",
             Self::Email(_) => "email",
             Self::Mqtt { .. } => "mqtt",
+            Self::File { .. } => "file",
+            Self::Program { .. } => "program",
         }
     }
 }

@@ -77,7 +77,7 @@ pub(super) const SOURCE: &[Key] = &[
 ];
 
 /// The kinds of notification targets; one of them is given.
-pub(super) const CHANNELS: &[&str] = &["log", "webhook", "teams", "slack", "email", "pagerduty", "mqtt"];
+pub(super) const CHANNELS: &[&str] = &["log", "webhook", "teams", "slack", "email", "pagerduty", "mqtt", "file", "program"];
 
 pub(super) const TARGET: &[Key] = &[
     key("log", Form::Text, "Into the log only."),
@@ -93,6 +93,12 @@ pub(super) const TARGET: &[Key] = &[
     key("security", Form::Choice(&["encrypted", "none"]), "`none` lets e-mail go to a server without encryption."),
     key("pagerduty", Form::Text, "Integration key of a PagerDuty service; `$NAME` reads the environment."),
     key("url", Form::Text, "Address of PagerDuty's Events API, where it is not the usual one."),
+    key("file", Form::Text, "Name of a file of JSON lines in the folder `notifications` of the data folder."),
+    key(
+        "program",
+        Form::Texts,
+        "Name of a program and its arguments; it must lie in the folder that `--allow-programs` names.",
+    ),
     key("mqtt", Form::Text, "The MQTT source to publish through."),
     key("topic", Form::Text, "Topic to publish to, with `{asset}` and others filled in."),
     key("template", Form::Text, "The text, with `{message}`, `{asset}`, `{priority}`, `{link}` and others filled in."),

@@ -21,6 +21,11 @@ const SUBMISSION_PORT: u16 = 587;
 /// Recipients of one target; a list of more belongs into the mail server.
 const MAX_RECIPIENTS: usize = 50;
 
+/// Longest name of a file or a program.
+const MAX_FILE_NAME: usize = 100;
+/// Arguments of a program.
+const MAX_ARGUMENTS: usize = 32;
+
 /// Keys that only mean something beside some channels.
 const BELONGS: [(&str, &[&str]); 8] = [
     ("secret", &["webhook"]),
@@ -72,7 +77,10 @@ fn target(
     let fields = Fields::of(report, &what, entry.at, &entry.value, keys::TARGET)?;
     let reader = Reader { report, variables, sources, fields, what };
     let channel = reader.channel(entry)?;
-    let for_programs = matches!(channel, NotifyChannel::PagerDuty { .. } | NotifyChannel::Mqtt { .. } | NotifyChannel::Log);
+    let for_programs = !matches!(
+        channel,
+        NotifyChannel::Email(_) | NotifyChannel::Teams { .. } | NotifyChannel::Slack { .. } | NotifyChannel::Webhook { .. }
+    );
     Some(NotifyTarget {
         name,
         template: reader.template("template"),
@@ -110,6 +118,8 @@ impl Reader<'_, '_> {
                 NotifyChannel::PagerDuty { key: self.secret("pagerduty")?, url }
             }
             "mqtt" => self.mqtt()?,
+            "file" => NotifyChannel::File { name: self.file_name("file", self.fields.text("file")?)? },
+            "program" => self.program()?,
             _ => NotifyChannel::Email(self.mail()?),
         })
     }
@@ -139,6 +149,33 @@ impl Reader<'_, '_> {
             self.report.error(node.at, "form", message, "write `link: https://andon.example`");
         }
         text.into()
+    }
+
+    /// The name of a file in a folder that is given elsewhere: a plant file does not choose where it writes and what it runs.
+    fn file_name(&self, key: &str, (name, node): (&str, &Node)) -> Option<Arc<str>> {
+        let plain = name.chars().all(|c| c.is_alphanumeric() || "._- ".contains(c));
+        if !plain || name.starts_with(['.', '-', ' ']) || name.is_empty() || name.len() > MAX_FILE_NAME {
+            let message = format!("the {key} of {} is not the name of a file", self.what);
+            let folder = match key {
+                "file" => "it lies in the folder `notifications` of the data folder: write `file: alarms.jsonl`",
+                _ => "it lies in the folder that `andon run --allow-programs` names: write `program: [horn, loud]`",
+            };
+            self.report.error(node.at, "form", message, folder);
+            return None;
+        }
+        Some(name.into())
+    }
+
+    fn program(&self) -> Option<NotifyChannel> {
+        let parts = self.fields.texts("program");
+        if let Some((_, node)) = parts.get(MAX_ARGUMENTS) {
+            let message = format!("these are more than {MAX_ARGUMENTS} arguments");
+            self.report.error(node.at, "too-large", message, "the message comes on the program's standard input");
+        }
+        let (first, arguments) = parts.split_first()?;
+        let name = self.file_name("program", *first)?;
+        let arguments = arguments.iter().map(|(text, _)| Arc::from(*text));
+        Some(NotifyChannel::Program { command: std::iter::once(name).chain(arguments).collect() })
     }
 
     fn mqtt(&self) -> Option<NotifyChannel> {

@@ -1,6 +1,6 @@
 //! The ways to the receivers: HTTP, mail, MQTT, the log. One attempt each; whether and when it is made again is not decided here.
 
-use super::{mail, sign};
+use super::{file, mail, program, sign};
 use crate::service::{clock::Now, sources::Sources};
 use andon_models::{
     definition::{NotifyChannel, NotifyTarget, Secret},
@@ -8,16 +8,26 @@ use andon_models::{
 };
 use anyhow::Context;
 use reqwest::{Response, StatusCode, header};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// A receiver that takes longer is treated as down.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// Of what a server says when it refuses, so much is told: enough for a sentence.
 const LONGEST_ANSWER: usize = 200;
 
+/// Where targets of this machine are. A plant file names files in these folders, never the folders.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The data folder: files of notifications have a folder in it.
+    pub data: PathBuf,
+    /// Whose programs may be run; none runs no program.
+    pub programs: Option<PathBuf>,
+}
+
 /// Carries messages.
 pub struct Carrier {
     client: reqwest::Client,
+    places: Places,
     sources: Arc<Sources>,
     now: Now,
 }
@@ -27,9 +37,9 @@ impl Carrier {
     ///
     /// # Errors
     /// When the system's TLS cannot be set up.
-    pub fn new(sources: Arc<Sources>, now: Now) -> anyhow::Result<Self> {
+    pub fn new(sources: Arc<Sources>, places: Places, now: Now) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().timeout(TIMEOUT).user_agent("andon").build();
-        Ok(Self { client: client.context("cannot prepare notifications")?, sources, now })
+        Ok(Self { client: client.context("cannot prepare notifications")?, places, sources, now })
     }
 
     /// Makes one attempt to deliver notices as one message.
@@ -52,6 +62,12 @@ impl Carrier {
                 self.post(&Secret(url.clone()), JSON, &event, None).await
             }
             NotifyChannel::Email(mail) => mail::send(mail, target, notices).await,
+            NotifyChannel::File { name } => {
+                file::append(&self.places.data.join(file::FOLDER), name, &form::cloud_event(target, notices)).await
+            }
+            NotifyChannel::Program { command } => {
+                program::run(self.places.programs.as_deref(), command, &form::cloud_event(target, notices), TIMEOUT).await
+            }
             NotifyChannel::Mqtt { source, topic } => self.publish(target, source, topic, notices).await,
         }
     }

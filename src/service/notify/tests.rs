@@ -111,7 +111,7 @@ fn run(targets: &[NotifyTarget]) -> Running {
     let catalog = Arc::new(andon_models::catalog::Catalog::build(Arc::new(catalog), &mut Default::default()));
     let (deliver, _) = tokio::sync::mpsc::channel(1);
     let sources = crate::service::sources::Sources::start(&catalog, std::path::Path::new("unused"), &deliver, &now);
-    let carrier = Arc::new(Carrier::new(Arc::new(sources), now.clone()).unwrap());
+    let carrier = Arc::new(Carrier::new(Arc::new(sources), Places::default(), now.clone()).unwrap());
     let (told, fates) = tokio::sync::mpsc::channel(1_000);
     let (notifier, tasks) = (Notifier::new(targets), TaskTracker::new());
     notifier.start(&carrier, &Arc::new(Fates(told)), &now, &tasks);

@@ -100,6 +100,8 @@ fn target(target: &NotifyTarget) -> Fact {
         NotifyChannel::PagerDuty { key, url } => aspects.secret("key", Some(key)).say("url", url),
         NotifyChannel::Email(mail) => email(aspects, mail),
         NotifyChannel::Mqtt { source, topic } => aspects.say("topic", format!("{topic} @{source}")),
+        NotifyChannel::File { name } => aspects.say("file", name.to_string()),
+        NotifyChannel::Program { command } => aspects.say("program", command.join(" ")),
     };
     let aspects = aspects.say("template", &target.template).say("link", &target.link);
     let aspects = aspects.flag("updates", target.updates).flag("group", target.group);
