@@ -29,7 +29,7 @@ use std::{
 
 /// How long after its end a window waits for samples still on their way. Later ones recompute it.
 pub const GRACE: Duration = Duration::from_secs(2);
-/// Windows computed in one plan; more wait for the next round. Bounds memory of a plan.
+/// Windows computed in one plan at most; more wait for the next round. Bounds memory of a plan.
 const MAX_WINDOWS_PER_JOB: usize = 4_096;
 /// Touched windows remembered one by one, a few megabytes; beyond it from when to when they are, and all between are computed again.
 const MAX_TOUCHED: usize = 50_000;
@@ -119,6 +119,10 @@ pub struct Schedule {
     kept: BTreeSet<String>,
     /// Touched windows wait until then.
     retry_at: Timestamp,
+    /// Windows a plan takes now: fewer after one that failed, which may have been too large for its memory.
+    room: usize,
+    /// Whether a plan failed since everything was settled last.
+    failed: bool,
 }
 
 impl Schedule {
@@ -150,6 +154,8 @@ impl Schedule {
             backlog: BTreeMap::new(),
             grown: BTreeSet::new(),
             retry_at: Timestamp::MIN,
+            room: MAX_WINDOWS_PER_JOB,
+            failed: false,
             catalog,
             order,
             closed,
@@ -221,12 +227,14 @@ impl Schedule {
         )
     }
 
-    /// Takes a job back that could not be computed; it is due again a while later.
+    /// Takes a job back that could not be computed. It is due again in halves, a single window a while later.
     pub fn failed(&mut self, job: &Job, now: Timestamp) {
+        self.failed = true;
+        self.room = self.room.min(job.windows.len() / 2).max(1);
         self.under_way.remove(&job.entry);
         let again = job.tails.iter().map(|(series, late)| ((*series, *late), Tail { start: *late, late: *late }));
         self.tails.extend(again);
-        self.retry_at = now + RETRY;
+        self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
         if self.kept.len() + job.windows.len() > MAX_TOUCHED {
             if let [first, .., last] | [first @ last] = &job.windows[..] {
                 let cause = job.revised.values().next().cloned().unwrap_or_else(|| "a failed computation".into());
@@ -241,6 +249,9 @@ impl Schedule {
     /// What holds now that all figures handed out are stored. The documents go into the next record.
     pub fn settled(&mut self) -> Documents {
         self.outstanding = false;
+        if !std::mem::take(&mut self.failed) {
+            self.room = (self.room + self.room / 4 + 1).min(MAX_WINDOWS_PER_JOB);
+        }
         let mut documents = vec![(CLOSED_KEY.to_owned(), self.closed_document())];
         let mut kept = BTreeSet::new();
         for (entry, windows) in &self.touched {
@@ -310,9 +321,9 @@ impl Schedule {
                 continue;
             }
             let mut ended = spec.windows(*closed, until, &self.catalog.plant.calendar);
-            ended.truncate(MAX_WINDOWS_PER_JOB);
+            ended.truncate(self.room);
             // With more to come the border stays at the last window taken, so that the next round goes on there.
-            *closed = if ended.len() == MAX_WINDOWS_PER_JOB { ended[ended.len() - 1].end } else { until };
+            *closed = if ended.len() == self.room { ended[ended.len() - 1].end } else { until };
             self.latest_closed = self.latest_closed.max(*closed);
             for (entry, _) in self.order.iter().enumerate().filter(|(_, (_, kind))| kind == spec && !ended.is_empty()) {
                 due.insert(entry, ended.iter().map(|window| (*window, None)).collect());
@@ -325,7 +336,7 @@ impl Schedule {
     fn take_touched(&mut self, due: &mut Windows) {
         for (entry, touched) in &mut self.touched {
             let windows = due.entry(*entry).or_default();
-            while windows.len() < MAX_WINDOWS_PER_JOB {
+            while windows.len() < self.room {
                 let Some((window, cause)) = touched.pop_first() else { break };
                 windows.insert(window, cause);
             }
@@ -333,7 +344,7 @@ impl Schedule {
         self.touched.retain(|_, touched| !touched.is_empty());
         for (entry, backlog) in &mut self.backlog {
             let windows = due.entry(*entry).or_default();
-            let room = MAX_WINDOWS_PER_JOB.saturating_sub(windows.len());
+            let room = self.room.saturating_sub(windows.len());
             let taken = backlog.take(room, &self.order[*entry].1, &self.catalog.plant.calendar);
             for window in taken {
                 windows.entry(window).or_insert_with(|| Some(backlog.cause.clone()));

@@ -243,6 +243,29 @@ fn what_could_not_be_computed_is_due_again_a_while_later() {
 }
 
 #[test]
+fn a_plan_that_was_too_large_is_tried_in_halves_until_it_fits() {
+    let mut stage = Stage::new(0);
+    let (mut sizes, mut computed) = (Vec::new(), BTreeSet::new());
+    for _ in 0..40 {
+        let jobs = stage.schedule.due(at(12 * 3_600 + 2));
+        for job in &jobs {
+            // There is memory for twelve windows.
+            if job.windows.len() > 12 {
+                stage.schedule.failed(job, at(12 * 3_600 + 2));
+            } else {
+                stage.schedule.computed(job, &[]);
+                computed.extend(job.windows.iter().map(|window| (job.entry, window.end)));
+            }
+        }
+        sizes.extend(jobs.first().map(|job| job.windows.len()));
+        stage.schedule.settled();
+    }
+    assert_eq!(sizes[..7], [144, 72, 36, 18, 9, 12, 16]);
+    assert_eq!(computed.len(), 144 + 144 + 12);
+    assert_eq!(stage.due(12 * 3_600 + 3), "");
+}
+
+#[test]
 fn a_plan_takes_a_bounded_number_of_windows() {
     let windows = MAX_WINDOWS_PER_JOB as i64;
     let mut stage = Stage::new(0);
