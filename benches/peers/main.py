@@ -40,7 +40,8 @@ BENCHES = {
     "growth": (growth.growth, {"sizes": [10_000_000, 100_000_000, 1_000_000_000], "pairs": 3}),
     "startup": (growth.replay, {"rows": 900_000, "pairs": 5}),
     "detectors": (detectors.detectors, {"rows": 2_000_000, "pairs": 3}),
-    "metrics": (metrics.metrics, {"rows": 1_000_000, "pairs": 3, "days": 30}),
+    "metrics": (metrics.metrics, {"rows": 1_000_000, "pairs": 3}),
+    "oee": (metrics.oee, {"pairs": 3, "days": 30}),
     "mqtt": (mqtt.mqtt, {"rate": 2_000, "seconds": 10, "pairs": 3}),
     "backtest": (backtest.backtest, {"rows": 2_000_000, "pairs": 3}),
     "write": (write.write, {"writes": 30, "pairs": 3}),
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="samples of a request")
     parser.add_argument("--sizes", type=lambda text: [int(float(n)) for n in text.split(",")], help="of `growth`, for example 1e7,1e8")
     parser.add_argument("--assets", type=int, help="of `size`; each has 100 tags")
-    parser.add_argument("--days", type=int, help="of `product`")
+    parser.add_argument("--days", type=int, help="of `product` and `oee`")
     parser.add_argument("--rate", type=int, help="messages a second of `mqtt`")
     parser.add_argument("--seconds", type=int, help="how long `mqtt` sends")
     parser.add_argument("--writes", type=int, help="of a run of `write`")

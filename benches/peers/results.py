@@ -157,6 +157,8 @@ ORDER = (
     "memory",
     "growth",
     "startup",
+    "metrics",
+    "oee",
     "detectors",
     "mqtt",
     "backtest",
