@@ -112,7 +112,8 @@ fn later(reason: String) -> Attempt {
     Attempt::Later { reason, after: None }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::{fs, os::unix::fs::PermissionsExt};

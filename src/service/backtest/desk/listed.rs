@@ -18,13 +18,16 @@ const MOST_STRIPS: usize = 50;
 /// Moves of a strip; more is one grey block anyway.
 const MOST_MOVES: usize = 500;
 
+/// When it moved to which state, and whether later moves are left out.
+type Moves = (Vec<(Timestamp, Arc<str>)>, bool);
+
 /// What is listed of one side.
 pub struct Listed {
     window: Window,
     events: Vec<BacktestEvent>,
     truncated: bool,
     /// Moves by asset, and whether there were more.
-    strips: BTreeMap<Arc<str>, (Vec<(Timestamp, Arc<str>)>, bool)>,
+    strips: BTreeMap<Arc<str>, Moves>,
 }
 
 /// An event in short.
