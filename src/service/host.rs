@@ -216,7 +216,7 @@ impl Host {
             tracing::warn!(error = format!("{error:#}"), "on the way to another definition");
         }
         let deed = deed(before, &edition, &difference, &self.site.now);
-        let started = self.restart(plant, edition.clone(), vec![deed]).await;
+        let started = Box::pin(self.restart(plant, edition.clone(), vec![deed])).await;
         stand_still("definition started").await;
         match started {
             Ok((running, version)) => {
@@ -240,7 +240,8 @@ impl Host {
         let plant = plant.with_context(|| format!("{message}; and the one before does not check any more"))?;
         let notice = notice("error", &message);
         let event = notice_event(&notice, &self.site.now);
-        let (running, _) = self.restart(plant, Edition::found(before), vec![event]).await.context(message.clone())?;
+        let again = Box::pin(self.restart(plant, Edition::found(before), vec![event])).await;
+        let (running, _) = again.context(message.clone())?;
         self.finish().await?;
         self.go(running).await?;
         let hint = "the plant runs as before; mend the definition, or report it if it should start";

@@ -23,7 +23,7 @@ impl Host {
             }
             AskDefinition::Check(files, reply) => {
                 let loaded = self.load(given(files)).await;
-                _ = reply.send(loaded.map(|loaded| diagnostics(loaded)));
+                _ = reply.send(loaded.map(diagnostics));
             }
             AskDefinition::Plan(files, reply) => _ = reply.send(self.plan(given(files)).await),
             AskDefinition::Apply(_, reply) => {
