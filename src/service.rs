@@ -30,6 +30,7 @@ use self::{
     core::{Core, Effect, kept_notices},
     definition::Edition,
     effects::{Effects, World},
+    host::{Site, Variables},
     lease::Leases,
     notify::{Notifier, Places, carrier::Carrier},
     pipeline::{Message, Pipeline},
@@ -88,6 +89,8 @@ pub struct Opened {
     version: i64,
     /// The folder whose programs notifications may run; none unless whoever starts it says so.
     programs: Option<PathBuf>,
+    /// What `$NAME` stands for in an edited plant file that is played back.
+    variables: Variables,
 }
 
 /// Where PostgreSQL's clients connect, bound but not served yet.
@@ -188,13 +191,25 @@ async fn begin(
         tracing::warn!("{doubt}");
     }
     let notices = kept_notices(&recovered.kept);
-    Ok(Opened { catalog, historian: historian.clone(), core, schedule, notices, leases, data, version, programs: None })
+    Ok(Opened {
+        catalog,
+        historian: historian.clone(),
+        core,
+        schedule,
+        notices,
+        leases,
+        data,
+        version,
+        programs: None,
+        variables: Arc::new(|_| None),
+    })
 }
 
 impl Opened {
-    /// Lets notifications run the programs in a folder.
-    pub fn allowing(mut self, programs: &Option<PathBuf>) -> Self {
-        self.programs.clone_from(programs);
+    /// Takes what a site allows and knows: the folder of programs, and its variables.
+    fn at(mut self, site: &Site) -> Self {
+        self.programs.clone_from(&site.programs);
+        self.variables = site.variables.clone();
         self
     }
 
@@ -227,7 +242,7 @@ async fn record_notices(historian: &Historian, notices: &[SystemNotice], now: Ti
 
 /// Starts everything; pages and programs come in with [`Running::let_in`].
 pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Running> {
-    let Opened { catalog, historian, core, schedule, notices, leases, data, version: _, programs } = opened;
+    let Opened { catalog, historian, core, schedule, notices, leases, data, version: _, programs, variables } = opened;
     let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
@@ -277,7 +292,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         live,
         prepares: hand::start(sources.clone(), messages.clone()),
         instances: instances(messages.clone()),
-        backtests: backtest::desk::start(catalog.clone(), historian.clone()),
+        backtests: backtest::desk::start(catalog.clone(), historian.clone(), variables),
         requests: requests(messages, leases),
         writes,
         now,

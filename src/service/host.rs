@@ -93,7 +93,7 @@ impl Host {
         sql: Option<SqlServer>,
     ) -> anyhow::Result<Self> {
         let (definitions, asks) = mpsc::channel(MAX_ASKS);
-        let running = start(opened.allowing(&site.programs), site.info.clone(), site.now.clone()).await?;
+        let running = start(opened.at(&site), site.info.clone(), site.now.clone()).await?;
         let server = Server::start(listener, definitions);
         let mut host = Self { site, server, sql, asks, files, running: None };
         host.go(running).await?;
@@ -266,13 +266,13 @@ impl Host {
     }
 
     async fn restart(&self, plant: Plant, edition: Edition, events: Vec<Event>) -> anyhow::Result<(Running, i64)> {
-        let Site { storage, now, info, programs, .. } = &self.site;
+        let Site { storage, now, info, .. } = &self.site;
         let opened = open(plant, edition, storage.clone(), now(), now).await?;
         let version = opened.version;
         let historian = opened.historian.clone();
         let started = async {
             opened.historian.append(Batch { events, ..Batch::default() }).await?;
-            start(opened.allowing(programs), info.clone(), now.clone()).await
+            start(opened.at(&self.site), info.clone(), now.clone()).await
         };
         match started.await {
             Ok(running) => Ok((running, version)),

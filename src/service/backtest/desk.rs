@@ -5,6 +5,7 @@ mod replay;
 
 use self::listed::Listed;
 use super::{Happening, Heard, Job, Note, Played, alone, difference, play};
+use crate::service::host::Variables;
 use andon_dashboards::{AskBacktest, BacktestOrder, BacktestRefusal, BacktestState, BacktestView, Backtests, DiagnosticView};
 use andon_models::{AssetId, PropertyId, SeriesId, catalog::Catalog, definition::Plant, plant_file};
 use andon_query::Historian;
@@ -35,6 +36,7 @@ const WORKERS: usize = 1;
 struct Desk {
     catalog: Arc<Catalog>,
     historian: Historian,
+    variables: Variables,
     jobs: Arc<Mutex<VecDeque<Kept>>>,
     replays: Arc<tokio::sync::Semaphore>,
     /// Numbers of the ids given out, beginning where chance says: an id of an earlier run means nothing.
@@ -49,11 +51,12 @@ struct Kept {
 }
 
 /// Starts the desk; it ends with the web server.
-pub fn start(catalog: Arc<Catalog>, historian: Historian) -> Backtests {
+pub fn start(catalog: Arc<Catalog>, historian: Historian, variables: Variables) -> Backtests {
     let (asks, mut queue) = mpsc::channel(MOST_REQUESTS);
     let desk = Desk {
         catalog,
         historian,
+        variables,
         jobs: Arc::default(),
         replays: Arc::new(tokio::sync::Semaphore::new(MOST_REPLAYS)),
         next: Arc::new(AtomicU64::new(rand::random::<u32>().into())),
@@ -113,7 +116,7 @@ impl Desk {
         let now = alone(&self.catalog.plant, &order.detector).map_err(wrong)?;
         let (edited, diagnostics) = match &order.with {
             Some(files) => {
-                let loaded = plant_file::load(files, &|name| std::env::var(name).ok());
+                let loaded = plant_file::load(files, &*self.variables);
                 let diagnostics: Vec<DiagnosticView> = loaded.diagnostics.into_iter().map(Into::into).collect();
                 let Some(plant) = loaded.plant else { return Err(BacktestRefusal::Unfit(diagnostics)) };
                 (Some(alone(&plant, &order.detector).context("the edited definition").map_err(wrong)?), diagnostics)
