@@ -2,7 +2,7 @@
 
 use super::request::{Instant, Parameters, Place};
 use crate::{app::App, error::ApiError, view::Points};
-use andon_models::{SeriesId, window::Window};
+use andon_models::{SeriesId, definition::PropertyKind, window::Window};
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -35,7 +35,7 @@ pub(crate) struct HistoryParameters {
 pub(crate) struct History {
     /// The series.
     series: u32,
-    /// Its values.
+    /// Its values; of an attribute first the one that held at the start, with the time at which it was set.
     points: Points,
 }
 
@@ -49,18 +49,22 @@ pub(crate) async fn history(
     Parameters(parameters): Parameters<HistoryParameters>,
 ) -> Result<Json<History>, ApiError> {
     let id = SeriesId(series);
-    if app.state.catalog.entry(id).is_none() {
-        return Err(ApiError::not_found(
-            format!("there is no series {series}"),
-            "GET /api/assets/{id} lists the series of an asset",
-        ));
-    }
+    let entry = app.state.catalog.entry(id).ok_or_else(|| {
+        ApiError::not_found(format!("there is no series {series}"), "GET /api/assets/{id} lists the series of an asset")
+    })?;
     let end = parameters.to.map_or_else(|| app.now(), |to| to.0);
     let start = parameters.from.map_or(end - DEFAULT_SPAN, |from| from.0);
     if start >= end {
         return Err(ApiError::bad_request("`from` must lie before `to`", "swap them"));
     }
     let points = parameters.points.unwrap_or(DEFAULT_POINTS).clamp(1, MAX_POINTS);
-    let points = app.state.historian.history(id, Window { start, end }, points).await?;
+    let mut points = app.state.historian.history(id, Window { start, end }, points).await?;
+    let kind = entry.property.map(|property| &app.model(entry.asset).properties[property.0].kind);
+    let is_set = matches!(kind, Some(PropertyKind::Attribute { .. }));
+    if is_set && points.first().is_none_or(|first| first.time > start) {
+        // What was set last before the start holds until it is set again.
+        let before = app.state.historian.value_before(id, start).await?;
+        points.splice(0..0, before);
+    }
     Ok(Json(History { series, points: Points(points) }))
 }

@@ -52,7 +52,7 @@ export function trim(from: number, data: Column): Column {
 
 /** Reaches from edge to edge for a constant, and to the right edge for a value that holds. */
 export function hold(data: Column, pen: Pen, from: number, to: number): Column {
-  if (pen.constant !== null && data.times.every((time) => time > to || time < from)) return { times: [from, to], values: [pen.constant, pen.constant] };
+  if (pen.constant !== null && data.times.every((time) => time > to)) return { times: [from, to], values: [pen.constant, pen.constant] };
   const last = data.values.at(-1);
   const end = data.times.at(-1);
   if (end === undefined || last === undefined || last === null || !(pen.constant !== null || pen.step)) return data;
