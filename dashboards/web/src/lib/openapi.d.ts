@@ -1871,7 +1871,7 @@ export interface components {
         };
         /** @description The history of a series. */
         History: {
-            /** @description Its values. */
+            /** @description Its values; of an attribute first the one that held at the start, with the time at which it was set. */
             points: components["schemas"]["Points"];
             /**
              * Format: int32

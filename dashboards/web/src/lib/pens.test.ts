@@ -27,6 +27,9 @@ describe("columns", () => {
   test("a limit reaches from edge to edge, a measurement never beyond its last value", () => {
     const data = { times: [50], values: [82] };
     expect(hold(data, pen({ constant: 82 }), 0, 100)).toEqual({ times: [0, 50, 100], values: [82, 82, 82] });
+    // It was set before the window, and again within it; and only before it.
+    expect(hold({ times: [-7, 50], values: [80, 82] }, pen({ constant: 82 }), 0, 100)).toEqual({ times: [-7, 50, 100], values: [80, 82, 82] });
+    expect(hold({ times: [-7], values: [80] }, pen({ constant: 82 }), 0, 100)).toEqual({ times: [-7, 100], values: [80, 80] });
     expect(hold(data, pen({ step: true }), 0, 100)).toEqual({ times: [50, 100], values: [82, 82] });
     expect(hold(data, pen({}), 0, 100)).toBe(data);
     expect(hold({ times: [1], values: [null] }, pen({ step: true }), 0, 9).times).toEqual([1]);
