@@ -8,13 +8,14 @@ use std::{
     ffi::OsStr,
     io,
     path::{Component, Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
+    task::JoinSet,
 };
 
 /// Bytes that are read of what a program says: the rest is thrown away.
@@ -22,6 +23,9 @@ const MOST_OUTPUT: u64 = 4 << 10;
 
 /// Of these so many letters are told.
 const MOST_TOLD: usize = 200;
+
+/// How long the last words of a program that has failed are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs a program of the folder with a message; without a folder none may be run.
 pub async fn run(folder: Option<&Path>, command: &[Arc<str>], message: &serde_json::Value, deadline: Duration) -> Attempt {
@@ -82,18 +86,29 @@ fn start(program: &Path, arguments: &[Arc<str>]) -> io::Result<Child> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
 }
 
-/// Gives it the message and waits for its end; gives what it said.
-async fn speak(child: &mut Child, message: Vec<u8>) -> io::Result<(std::process::ExitStatus, String)> {
+/// Gives it the message and waits for its end; gives what one that failed said. What it left behind may hold its ends of the pipes
+/// for as long as it likes: the program itself has ended, and must not be run again for that.
+async fn speak(child: &mut Child, message: Vec<u8>) -> io::Result<(ExitStatus, String)> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let tell = async move {
+    let mut beside = JoinSet::new();
+    beside.spawn(async move {
         if let Some(mut stdin) = stdin {
             // One that does not want to read it may still do its work.
             let _ = stdin.write_all(&message).await;
         }
+    });
+    let said = async { tokio::join!(read(stdout), read(stderr)) };
+    tokio::pin!(said);
+    let (status, words) = tokio::select! {
+        words = &mut said => (child.wait().await?, Some(words)),
+        status = child.wait() => (status?, None),
     };
-    let (status, (), said, failed) = tokio::join!(child.wait(), tell, read(stdout), read(stderr));
-    let words = if failed.is_empty() { said } else { failed };
-    Ok((status?, words))
+    let words = match words {
+        None if !status.success() => tokio::time::timeout(LAST_WORDS, said).await.ok(),
+        words => words,
+    };
+    let (said, failed) = words.unwrap_or_default();
+    Ok((status, if failed.is_empty() { said } else { failed }))
 }
 
 /// The first words that come, until the end.
@@ -166,6 +181,17 @@ mod tests {
         assert!(hung.contains("did not end within 2 s"), "{hung}");
         let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
         assert!(!Path::new("/proc").join(pid.trim()).exists(), "{pid} still runs");
+    }
+
+    #[tokio::test]
+    async fn one_that_leaves_something_running_has_ended_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        script(folder.path(), "siren", "sleep 600 & echo $! > pid");
+        // Were the pipes waited for, it would count as hanging and be run again.
+        assert_eq!(attempt(Some(folder.path()), &["siren"], PATIENCE).await, Attempt::Taken);
+        let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
+        assert!(Path::new("/proc").join(pid.trim()).exists());
+        std::process::Command::new("kill").arg(pid.trim()).status().unwrap();
     }
 
     #[tokio::test]
