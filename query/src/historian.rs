@@ -308,10 +308,7 @@ impl Historian {
     /// # Errors
     /// When history cannot be read.
     pub async fn value_before(&self, series: SeriesId, time: Timestamp) -> Result<Option<Tqv>, QueryError> {
-        if let Some(latest) = self.latest(series).filter(|latest| latest.time <= time) {
-            return Ok(Some(latest));
-        }
-        history::value_before(&self.inner.session, self.points(), series, time, history::Wanted::Any).await
+        Ok(self.values_before(&[series], time).await?.remove(&series))
     }
 
     /// Events, newest first.

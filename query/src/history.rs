@@ -30,7 +30,7 @@ pub const PER_STRETCH: usize = 4;
 pub const MAX_POINTS: usize = 100_000;
 
 /// How far back the last value before an instant is looked for, one step after the other.
-const LOOK_BACK: [Duration; 4] =
+pub const LOOK_BACK: [Duration; 4] =
     [Duration::from_secs(600), Duration::from_secs(86_400), Duration::from_secs(7 * 86_400), Duration::from_secs(400 * 86_400)];
 
 /// The points of a series in a window, down-sampled; see [`crate::Historian::history`].

@@ -9,6 +9,7 @@ mod tests;
 use crate::{
     QueryError,
     historian::store::Store,
+    history::LOOK_BACK,
     table::{
         columns::{NANOS, PointRows, SEQ, SERIES, TIME, series_code},
         points::{PointsTable, optimized},
@@ -25,7 +26,6 @@ use futures::StreamExt;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 /// Series chosen so densely among those between the lowest and the highest are read as one range: sorting the others out here costs
@@ -37,10 +37,6 @@ const CAUTION: f64 = 0.8;
 
 /// After a stretch with few rows the next one is so much longer.
 const GROWTH: f64 = 4.0;
-
-/// How far back the values at the start are looked for, one step after the other.
-const LOOK_BACK: [Duration; 4] =
-    [Duration::from_secs(600), Duration::from_secs(86_400), Duration::from_secs(7 * 86_400), Duration::from_secs(400 * 86_400)];
 
 /// Reads some series in order of time.
 pub struct Replay {
@@ -160,7 +156,7 @@ pub(crate) async fn values_before(
                     continue;
                 }
                 let series = SeriesId(series.cast_unsigned());
-                // Of two of one instant the better known one stays: rows come by quality.
+                // Of two of one instant the worse one counts, which is the last where they are played: rows come by quality.
                 if found.get(&series).is_none_or(|known: &Tqv| known.time <= at) {
                     found.insert(series, rows.tqv(row));
                 }
