@@ -1,5 +1,6 @@
 // Requests to the server. A refusal keeps the server's own words: message and way out.
 import { text } from "../text";
+import type { SqlAnswer } from "./types";
 
 /** What went wrong with a request, ready to be shown. */
 export class ApiError extends Error {
@@ -57,6 +58,9 @@ export const post = <T>(path: string, body: unknown, signal?: AbortSignal): Prom
     },
     SLOW.includes(path) ? SLOW_TIMEOUT_MS : TIMEOUT_MS,
   );
+
+/** Asks in SQL. */
+export const sql = (statement: string, signal?: AbortSignal): Promise<SqlAnswer> => post<SqlAnswer>("/api/sql", { sql: statement }, signal);
 
 /** Ends or forgets a resource. */
 export const remove = (path: string): Promise<void> => request<void>(path, { method: "DELETE" });

@@ -153,12 +153,12 @@ const RANGES: Record<string, number> = { "15m": 900_000, "1h": 3_600_000, "8h": 
 /** Names of the ranges, shortest first. */
 export const RANGE_NAMES = Object.keys(RANGES);
 
-/** Reads the span; whatever is not understood is the last hour, live. */
-export function spanOf(parameters: URLSearchParams): Span {
+/** Reads the span; whatever is not understood is the last hour, or what the page begins with, live. */
+export function spanOf(parameters: URLSearchParams, usual = "1h"): Span {
   const from = Number(parameters.get("from"));
   const to = Number(parameters.get("to"));
   if (from > 0 && to > from) return { live: false, from, to };
-  const name = parameters.get("range") ?? "1h";
-  const ms = RANGES[name];
-  return ms === undefined ? { live: true, ms: 3_600_000, name: "1h" } : { live: true, ms, name };
+  const wanted = parameters.get("range") ?? usual;
+  const name = RANGES[wanted] === undefined ? usual : wanted;
+  return { live: true, ms: RANGES[name] ?? 3_600_000, name };
 }

@@ -3,11 +3,13 @@ import { untrack } from "svelte";
 import { explain, get } from "./api";
 import { live, type Hint } from "./live.svelte";
 
-export interface ResourceOptions {
+export interface ResourceOptions<T> {
   /** Hints after which to read again. */
   hints?: readonly Hint[];
   /** Reads again after this long without a hint. */
   everyMs?: number;
+  /** How to read; a GET of the address unless told otherwise. */
+  read?: (address: string, signal: AbortSignal) => Promise<T>;
 }
 
 /** Hints come in bursts (an alarm is three events); one read serves them all. */
@@ -23,7 +25,7 @@ export interface Resource<T> {
 }
 
 /** Reads `path()` for the life of the calling component, again whenever the path changes. */
-export function resource<T>(path: () => string | null, options: ResourceOptions = {}): Resource<T> {
+export function resource<T>(path: () => string | null, options: ResourceOptions<T> = {}): Resource<T> {
   let data = $state.raw<T | null>(null);
   let error = $state.raw<{ message: string; hint: string } | null>(null);
   let loading = $state(true);
@@ -43,7 +45,7 @@ export function resource<T>(path: () => string | null, options: ResourceOptions 
     const mine = new AbortController();
     running = mine;
     loading = true;
-    get<T>(address, mine.signal)
+    (options.read ?? get<T>)(address, mine.signal)
       .then(
         (answer) => {
           data = answer;
