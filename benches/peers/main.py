@@ -22,6 +22,7 @@ import late
 import memory
 import metrics
 import mqtt
+import pages
 import queries
 import results
 import size
@@ -44,6 +45,7 @@ BENCHES = {
     "oee": (metrics.oee, {"pairs": 3, "days": 30}),
     "mqtt": (mqtt.mqtt, {"rate": 2_000, "seconds": 10, "pairs": 3}),
     "backtest": (backtest.backtest, {"rows": 2_000_000, "pairs": 3}),
+    "pages": (pages.pages, {"seconds": 60, "parts": list(pages.PARTS)}),
     "write": (write.write, {"writes": 30, "pairs": 3}),
 }
 
@@ -68,7 +70,8 @@ def main() -> None:
     parser.add_argument("--assets", type=int, help="of `size`; each has 100 tags")
     parser.add_argument("--days", type=int, help="of `product` and `oee`")
     parser.add_argument("--rate", type=int, help="messages a second of `mqtt`")
-    parser.add_argument("--seconds", type=int, help="how long `mqtt` sends")
+    parser.add_argument("--seconds", type=int, help="how long `mqtt` sends, and CPU is counted for `pages`")
+    parser.add_argument("--parts", type=lambda text: text.split(","), help=f"of `pages`: {','.join(pages.PARTS)}")
     parser.add_argument("--writes", type=int, help="of a run of `write`")
     parser.add_argument("--settle", type=int, help="seconds before memory is read")
     parser.add_argument("--scale", type=float, default=1.0, help="of all default sizes")

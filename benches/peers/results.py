@@ -163,5 +163,6 @@ ORDER = (
     "mqtt",
     "backtest",
     "write",
+    "pages",
 )
 """In which order results are shown."""

@@ -351,23 +351,24 @@ class PostgreSQL(Server):
         return psycopg.connect(host="127.0.0.1", port=self.port, user="bench", dbname="postgres", autocommit=True)
 
 
+def first_line(*command: str) -> str:
+    """What a program says first."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        return (done.stdout + done.stderr).strip().splitlines()[0]
+    except (OSError, IndexError, subprocess.TimeoutExpired):
+        return "not installed"
+
+
 def versions() -> dict[str, str]:
     """Of everything that is compared."""
-
-    def first(*command: str) -> str:
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-            return (done.stdout + done.stderr).strip().splitlines()[0]
-        except (OSError, IndexError, subprocess.TimeoutExpired):
-            return "not installed"
-
     from importlib.metadata import PackageNotFoundError, version
 
     found = {
-        "Andon": first(ANDON, "--version"),
-        "InfluxDB": first("influxd", "version"),
-        "VictoriaMetrics": first("dpkg-query", "-W", "-f", "${Version}", "victoria-metrics"),
-        "PostgreSQL": first(str(POSTGRES[-1] / "postgres"), "--version") if POSTGRES else "not installed",
+        "Andon": first_line(ANDON, "--version"),
+        "InfluxDB": first_line("influxd", "version"),
+        "VictoriaMetrics": first_line("dpkg-query", "-W", "-f", "${Version}", "victoria-metrics"),
+        "PostgreSQL": first_line(str(POSTGRES[-1] / "postgres"), "--version") if POSTGRES else "not installed",
     }
     for package in ("duckdb", "chdb", "pyarrow", "psycopg"):
         try:

@@ -1,10 +1,12 @@
 // One clock for the page: the server's time as the heartbeat tells it, ticking by the browser's monotonic clock.
 // Ages are differences to the server's clock, so a wrong clock on a tablet ages nothing.
 
-const TICK_MS = 500;
+const TICK_MS = 1_000;
+/** Past the full second, so that a timer that comes a little early still shows the new one. */
+const PAST_MS = 20;
 
 class Clock {
-  /** The server's time in epoch milliseconds; moves twice a second. */
+  /** The server's time in epoch milliseconds; moves with the full second. */
   now = $state(Date.now());
   /** Milliseconds of the monotonic clock at the last tick. */
   monotonic = $state(performance.now());
@@ -12,7 +14,7 @@ class Clock {
   #synchronised = false;
 
   constructor() {
-    setInterval(() => this.tick(), TICK_MS);
+    this.tick();
   }
 
   /** Takes the server's time from a message. Delays only ever make it look older, so the newest estimate wins slowly. */
@@ -31,6 +33,7 @@ class Clock {
   private tick(): void {
     this.monotonic = performance.now();
     this.now = this.monotonic + this.#offset;
+    setTimeout(() => this.tick(), TICK_MS + PAST_MS - (this.now % TICK_MS));
   }
 }
 

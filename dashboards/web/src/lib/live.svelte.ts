@@ -1,4 +1,5 @@
 // The one WebSocket of this tab: live values by subscription, hints to read something again, and an honest link state.
+import { untrack } from "svelte";
 import { clock } from "./clock.svelte";
 import { instant } from "./format";
 import { backOff, linkState, newer, unpack, type LinkState, type LiveValue, type WireValue } from "./merge";
@@ -147,16 +148,17 @@ class Live {
 
 export const live = new Live();
 
-/** Follows one series for the life of the calling component; `series` may change. */
+/** Follows one series for the life of the calling component; `series` may change, and none of it keeps what was there last. */
 export function follow(series: () => number | null | undefined): { readonly latest: LiveValue | null } {
   let cell = $state.raw<Cell | null>(null);
+  let known: number | undefined;
   $effect(() => {
     const id = series();
-    if (id === null || id === undefined) {
-      cell = null;
-      return;
-    }
+    if (id === null || id === undefined) return;
     const [shared, release] = live.watch(id);
+    // Until the first value of this turn comes, the last one of the turn before is the newest that is known.
+    if (id === known) untrack(() => (shared.latest ??= cell?.latest ?? null));
+    known = id;
     cell = shared;
     return release;
   });
