@@ -255,7 +255,7 @@ WITH shifts AS (
            sum(made) FILTER (property = 'good') AS good, sum(made) FILTER (property = 'bad') AS bad
     FROM steps JOIN shifts ON time > shifts.start AND time <= shifts.start + INTERVAL 8 HOUR GROUP BY ALL
 )
-SELECT run.asset, run.start, seconds / 28800 AS availability, (good + bad) / seconds AS performance,
+SELECT run.asset, epoch(run.start), seconds / 28800 AS availability, (good + bad) / seconds AS performance,
        good / (good + bad) AS quality, good / 28800.0 AS oee
 FROM run JOIN counts USING (asset, start) ORDER BY 1, 2
 """
@@ -325,7 +325,7 @@ def board(arguments) -> list[Comparison]:
             if number:
                 theirs.append(took)
                 ours.append(float(np.quantile(mine, 0.95)))
-        by_hand = {(asset, row_start.astimezone(tz=None).timestamp()): oee for asset, row_start, *_, oee in answer}
+        by_hand = {(asset, start): oee for asset, start, *_, oee in answer}
         told = {(asset, instant(start)): oee for (asset, start), oee in got.items()}
         assert len(told) == expected, f"{len(told)} rows, expected {expected}"
         # A counter's first value has no step before it, so the first shift differs by what was made in its first seconds.
