@@ -8,10 +8,13 @@ mod order;
 pub mod revisions;
 #[cfg(test)]
 mod tests;
+mod touched;
+
+pub use touched::{Assets, Touched};
 
 use self::{
     backlog::Backlog,
-    order::{Feeds, feeds, order},
+    order::{Feed, feeds, order},
 };
 use crate::{
     Point, SeriesId, Timestamp, Tqv, Value,
@@ -60,24 +63,24 @@ pub struct Job {
     pub spec: WindowSpec,
     /// Which windows, in time order.
     pub windows: Vec<Window>,
-    /// Those of them that were computed before, and why they are computed again.
-    pub revised: BTreeMap<Window, Arc<str>>,
+    /// Those of them that were computed before: for which assets they are computed again, and why.
+    pub revised: BTreeMap<Window, Touched>,
     /// Late values that hold until the next one of their series: [`Schedule::reach`] is told when that is.
     pub tails: Vec<(SeriesId, Timestamp)>,
     /// Its place in the order.
     entry: usize,
 }
 
-/// Windows by the place of their model and kind in the order, with why they are computed again.
-type Windows = BTreeMap<usize, BTreeMap<Window, Option<Arc<str>>>>;
+/// Windows by the place of their model and kind in the order, with why they are computed again if they were before.
+type Windows = BTreeMap<usize, BTreeMap<Window, Option<Touched>>>;
 
 /// A touched window as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Touched {
+struct KeptWindow {
     #[serde(flatten)]
     window: Window,
-    #[serde(default)]
-    cause: Arc<str>,
+    #[serde(flatten)]
+    touched: Touched,
 }
 
 /// A late value that holds until the next one.
@@ -99,7 +102,7 @@ pub struct Schedule {
     /// The latest of these: what is newer is not late for any of them.
     latest_closed: Timestamp,
     /// Which entries of `order` each series feeds.
-    feeds: HashMap<SeriesId, Feeds>,
+    feeds: HashMap<SeriesId, Vec<Feed>>,
     /// Closed windows whose figures do not hold any more.
     touched: Windows,
     /// Those there was no room for, by the place of their model and kind in the order.
@@ -161,10 +164,10 @@ impl Schedule {
             closed,
         };
         for (key, document) in touched {
-            let Ok(Touched { window, cause }) = serde_json::from_slice(document) else { continue };
+            let Ok(KeptWindow { window, touched }) = serde_json::from_slice(document) else { continue };
             // A key that names nothing any more is forgotten when the next figures are stored.
             if let Some(entry) = (0..schedule.order.len()).find(|entry| schedule.key(*entry, &window) == *key) {
-                schedule.touched.entry(entry).or_default().insert(window, Some(cause));
+                schedule.touched.entry(entry).or_default().insert(window, Some(touched));
             }
         }
         for (key, document) in backlog {
@@ -185,24 +188,30 @@ impl Schedule {
     /// were computed together, and those whose turn comes later.
     pub fn computed(&mut self, job: &Job, figures: &[Point]) -> Documents {
         self.under_way.remove(&job.entry);
-        let waits = |under_way: &Windows, entry: usize, window: &Window| {
-            under_way.get(&entry).is_some_and(|windows| windows.contains_key(window))
+        let waits = |under_way: &Windows, feed: &Feed, window: &Window| {
+            let waiting = under_way.get(&feed.entry).and_then(|windows| windows.get(window));
+            waiting.is_some_and(|touched| touched.as_ref().is_none_or(|touched| touched.covers(&feed.assets)))
         };
-        self.touch(figures, Some(job), |under_way, entry, window| entry != job.entry && !waits(under_way, entry, window))
+        self.touch(figures, Some(job), |under_way, feed, window| feed.entry != job.entry && !waits(under_way, feed, window))
     }
 
     /// Takes how far late values of a series reach: to the next value of the series, none when there is none. They touch all closed
     /// windows up to there that carry them in.
     pub fn reach(&mut self, series: SeriesId, late: Timestamp, next: Option<Timestamp>) -> Documents {
-        let entries = self.feeds.get(&series).map_or_else(Vec::new, |feeds| feeds.carried.clone());
+        let feeds = self.carried(series);
         let cause: Arc<str> = format!("late data of {}", self.name(series)).into();
-        self.touch_span(&entries, late, next, &cause)
+        self.touch_span(&feeds, late, next, &cause)
     }
 
-    fn touch_span(&mut self, entries: &[usize], from: Timestamp, to: Option<Timestamp>, cause: &Arc<str>) -> Documents {
+    /// Where a value of a series counts in later windows too.
+    fn carried(&self, series: SeriesId) -> Vec<Feed> {
+        self.feeds.get(&series).into_iter().flatten().filter(|feed| feed.carried).cloned().collect()
+    }
+
+    fn touch_span(&mut self, feeds: &[Feed], from: Timestamp, to: Option<Timestamp>, cause: &Arc<str>) -> Documents {
         let mut documents = Documents::new();
-        for entry in entries {
-            let spec = self.order[*entry].1.clone();
+        for feed in feeds {
+            let spec = self.order[feed.entry].1.clone();
             let closed = self.closed[&spec];
             let until = to.map_or(closed, |to| {
                 // The window in which the next value lies carries the late one in, up to there.
@@ -210,10 +219,10 @@ impl Schedule {
             });
             let windows = spec.windows(from, until, &self.catalog.plant.calendar);
             if let Some(last) = windows.last().filter(|_| windows.len() == MAX_WINDOWS) {
-                self.postpone(*entry, last.end, until, cause);
+                self.postpone(feed, last.end, until, cause);
             }
             for window in windows {
-                self.touch_window(*entry, window, cause, &mut documents);
+                self.touch_window(feed, window, cause, &mut documents);
             }
         }
         self.with_backlog(documents)
@@ -237,8 +246,8 @@ impl Schedule {
         self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
         if self.kept.len() + job.windows.len() > MAX_TOUCHED {
             if let [first, .., last] | [first @ last] = &job.windows[..] {
-                let cause = job.revised.values().next().cloned().unwrap_or_else(|| "a failed computation".into());
-                self.postpone(job.entry, first.start, last.end, &cause);
+                let feed = Feed { entry: job.entry, carried: true, assets: Assets::ALL };
+                self.postpone(&feed, first.start, last.end, &"a failed computation".into());
             }
             return;
         }
@@ -255,10 +264,10 @@ impl Schedule {
         let mut documents = vec![(CLOSED_KEY.to_owned(), self.closed_document())];
         let mut kept = BTreeSet::new();
         for (entry, windows) in &self.touched {
-            for (window, cause) in windows {
+            for (window, touched) in windows {
                 let key = self.key(*entry, window);
                 if !self.kept.contains(&key) {
-                    documents.push((key.clone(), document(window, cause)));
+                    documents.push((key.clone(), document(window, touched)));
                 }
                 kept.insert(key);
             }
@@ -288,14 +297,14 @@ impl Schedule {
             self.take_touched(&mut due);
         }
         let tails = self.take_tails(now);
-        if let (true, Some(feeds)) = (due.is_empty(), tails.first().and_then(|(series, _)| self.feeds.get(series))) {
-            due.extend(feeds.carried.first().map(|entry| (*entry, BTreeMap::new())));
+        if let (true, Some((series, _))) = (due.is_empty(), tails.first()) {
+            due.extend(self.carried(*series).first().map(|feed| (feed.entry, BTreeMap::new())));
         }
         self.outstanding = !due.is_empty();
         self.under_way = due.clone();
-        let job = |(entry, windows): (usize, BTreeMap<Window, Option<Arc<str>>>)| {
+        let job = |(entry, windows): (usize, BTreeMap<Window, Option<Touched>>)| {
             let (model, spec) = self.order[entry].clone();
-            let revised = windows.iter().filter_map(|(window, cause)| Some((*window, cause.clone()?))).collect();
+            let revised = windows.iter().filter_map(|(window, touched)| Some((*window, touched.clone()?))).collect();
             Job { model, spec, windows: windows.into_keys().collect(), revised, tails: Vec::new(), entry }
         };
         let mut jobs: Vec<Job> = due.into_iter().map(job).collect();
@@ -337,8 +346,8 @@ impl Schedule {
         for (entry, touched) in &mut self.touched {
             let windows = due.entry(*entry).or_default();
             while windows.len() < self.room {
-                let Some((window, cause)) = touched.pop_first() else { break };
-                windows.insert(window, cause);
+                let Some((window, why)) = touched.pop_first() else { break };
+                windows.insert(window, why);
             }
         }
         self.touched.retain(|_, touched| !touched.is_empty());
@@ -347,14 +356,15 @@ impl Schedule {
             let room = self.room.saturating_sub(windows.len());
             let taken = backlog.take(room, &self.order[*entry].1, &self.catalog.plant.calendar);
             for window in taken {
-                windows.entry(window).or_insert_with(|| Some(backlog.cause.clone()));
+                let known = windows.entry(window).or_insert_with(|| Some(Touched::default()));
+                known.iter_mut().for_each(|known| _ = known.add(&backlog.assets, &backlog.cause));
             }
         }
         self.backlog.retain(|_, backlog| !backlog.is_empty());
         due.retain(|_, windows| !windows.is_empty());
     }
 
-    fn touch(&mut self, points: &[Point], job: Option<&Job>, counts: impl Fn(&Windows, usize, &Window) -> bool) -> Documents {
+    fn touch(&mut self, points: &[Point], job: Option<&Job>, counts: impl Fn(&Windows, &Feed, &Window) -> bool) -> Documents {
         let mut documents = Documents::new();
         let mut tails = BTreeSet::new();
         let latest_closed = self.latest_closed;
@@ -366,22 +376,22 @@ impl Schedule {
             if let Some(edit) = said.and_then(|text| StopEdit::read(tqv.time, text)) {
                 // It says itself how far it reaches.
                 let end = Some(edit.span.end).filter(|end| *end < Timestamp::MAX);
-                documents.extend(self.touch_span(&feeds.entries, edit.span.start, end, &cause));
+                documents.extend(self.touch_span(&feeds, edit.span.start, end, &cause));
                 continue;
             }
             let mut late: Option<Window> = None;
-            for entry in &feeds.entries {
-                let spec = &self.order[*entry].1;
+            for feed in &feeds {
+                let spec = &self.order[feed.entry].1;
                 let window = spec.window_of(tqv.time, &self.catalog.plant.calendar);
                 if window.map_or(tqv.time, |window| window.end) > self.closed[spec] {
                     continue;
                 }
-                if feeds.carried.contains(entry) {
+                if feed.carried {
                     let window = window.unwrap_or(Window { start: tqv.time, end: tqv.time });
                     late = Some(late.map_or(window, |shorter| if window.span() < shorter.span() { window } else { shorter }));
                 }
-                if let Some(window) = window.filter(|window| counts(&self.under_way, *entry, window)) {
-                    self.touch_window(*entry, window, &cause, &mut documents);
+                if let Some(window) = window.filter(|window| counts(&self.under_way, feed, window)) {
+                    self.touch_window(feed, window, &cause, &mut documents);
                 }
             }
             let new = job.is_none_or(|job| job.revised.keys().any(|window| window.end == tqv.time));
@@ -408,8 +418,8 @@ impl Schedule {
         if self.kept.len() >= MAX_TOUCHED && !self.tails.contains_key(&key) {
             // How far it reaches will not be found out, so it reaches to the end.
             let cause: Arc<str> = format!("late data of {}", self.name(series)).into();
-            for entry in self.feeds.get(&series).map_or_else(Vec::new, |feeds| feeds.carried.clone()) {
-                self.postpone(entry, late, self.closed[&self.order[entry].1], &cause);
+            for feed in self.carried(series) {
+                self.postpone(&feed, late, self.closed[&self.order[feed.entry].1], &cause);
             }
             return None;
         }
@@ -422,8 +432,9 @@ impl Schedule {
     /// Why a value touches closed windows.
     fn cause(&self, series: SeriesId, time: Timestamp, job: Option<&Job>) -> Arc<str> {
         let revised = job.and_then(|job| job.revised.iter().find(|(window, _)| window.end == time));
-        match (revised, &*self.key_of(series)) {
-            (Some((_, cause)), _) => cause.clone(),
+        let asset = self.catalog.entry(series).map(|entry| self.catalog.plant.assets[entry.asset.0].id);
+        match (revised.and_then(|(_, touched)| touched.cause(asset?)), &*self.key_of(series)) {
+            (Some(cause), _) => cause.clone(),
             (None, STOP_EDITS) => format!("stops of {} were explained", self.asset_of(series)).into(),
             (None, _) => format!("late data of {}", self.name(series)).into(),
         }
@@ -437,38 +448,35 @@ impl Schedule {
         self.catalog.entry(series).map(|entry| self.catalog.plant.assets[entry.asset.0].path.clone()).unwrap_or_default()
     }
 
-    /// Has a closed window computed again; the first cause stays.
-    fn touch_window(&mut self, entry: usize, window: Window, cause: &Arc<str>, documents: &mut Documents) {
-        if window.end > self.closed[&self.order[entry].1] {
+    /// Has a closed window computed again for the assets that a series feeds.
+    fn touch_window(&mut self, feed: &Feed, window: Window, cause: &Arc<str>, documents: &mut Documents) {
+        if window.end > self.closed[&self.order[feed.entry].1] {
             return;
         }
-        if self.touched.get(&entry).is_some_and(|touched| touched.contains_key(&window)) {
+        let key = self.key(feed.entry, &window);
+        if !self.kept.contains(&key) && self.kept.len() >= MAX_TOUCHED {
+            self.postpone(feed, window.start, window.end, cause);
             return;
         }
-        let key = self.key(entry, &window);
-        if !self.kept.contains(&key) {
-            if self.kept.len() >= MAX_TOUCHED {
-                self.postpone(entry, window.start, window.end, cause);
-                return;
-            }
-            documents.push((key.clone(), document(&window, &Some(cause.clone()))));
-            self.kept.insert(key);
-        }
-        if let Entry::Vacant(place) = self.touched.entry(entry).or_default().entry(window) {
-            place.insert(Some(cause.clone()));
+        let place = self.touched.entry(feed.entry).or_default().entry(window).or_insert_with(|| Some(Touched::default()));
+        // A window without a reason failed as it closed: it is computed for all anyway.
+        let grown = place.as_mut().is_some_and(|touched| touched.add(&feed.assets, cause));
+        let document = document(&window, place);
+        if self.kept.insert(key.clone()) || grown {
+            documents.push((key, document));
         }
     }
 
     /// Has closed windows that end in `(from, to]` computed again without naming each.
-    fn postpone(&mut self, entry: usize, from: Timestamp, to: Timestamp, cause: &Arc<str>) {
-        match self.backlog.entry(entry) {
-            Entry::Occupied(known) if known.get().covers(from, to) => return,
-            Entry::Occupied(mut known) => known.get_mut().grow(from, to),
+    fn postpone(&mut self, feed: &Feed, from: Timestamp, to: Timestamp, cause: &Arc<str>) {
+        match self.backlog.entry(feed.entry) {
+            Entry::Occupied(known) if known.get().covers(from, to, &feed.assets) => return,
+            Entry::Occupied(mut known) => known.get_mut().grow(from, to, &feed.assets),
             Entry::Vacant(place) => {
-                place.insert(Backlog::new(from, to, cause.clone()));
+                place.insert(Backlog::new(from, to, feed.assets.clone(), cause.clone()));
             }
         }
-        self.grown.insert(entry);
+        self.grown.insert(feed.entry);
     }
 
     /// The documents, and those of what there was no room for.
@@ -498,9 +506,10 @@ impl Schedule {
     }
 }
 
-fn document(window: &Window, cause: &Option<Arc<str>>) -> Vec<u8> {
-    let cause = cause.clone().unwrap_or_default();
-    serde_json::to_vec(&Touched { window: *window, cause }).expect("a window is plain data")
+/// A window whose first computation failed concerns all.
+fn document(window: &Window, touched: &Option<Touched>) -> Vec<u8> {
+    let touched = touched.clone().unwrap_or_else(|| Touched::new(&Assets::ALL, &"".into()));
+    serde_json::to_vec(&KeptWindow { window: *window, touched }).expect("a window is plain data")
 }
 
 fn tail_document(tail: &Tail) -> Vec<u8> {

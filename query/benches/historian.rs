@@ -10,10 +10,11 @@ use andon_models::{
     catalog::{Catalog, SeriesDirectory},
     definition::{AssetIndex, ModelIndex},
     plant_file,
+    schedule::Assets,
     transform::Transforms,
     window::{Window, WindowSpec},
 };
-use andon_query::{Batch, Historian, HistorianOptions, SqlLimits};
+use andon_query::{Batch, Extent, Historian, HistorianOptions, SqlLimits};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::{fmt::Write as _, fs, io, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -215,7 +216,12 @@ fn answers(criterion: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(stored as u64));
     let window = Window { start: SHIFT_START, end: SHIFT_START + SHIFT };
     let metrics = || {
-        let points = runtime.block_on(historian.compute(ModelIndex(0), &WindowSpec::Shift, &[window]));
+        let points = runtime.block_on(historian.compute(&Extent {
+            model: ModelIndex(0),
+            spec: &WindowSpec::Shift,
+            windows: &[window],
+            assets: Assets::ALL,
+        }));
         points.unwrap_or_else(|error| panic!("{error}"))
     };
     assert!(metrics().len() >= MACHINES * 5, "every machine has its metrics and its OEE");

@@ -30,7 +30,7 @@ use crate::{
     TableDescription, Target,
     directory::Directory,
     history, metric,
-    metric::Revised,
+    metric::{Extent, Revised},
     replay::{self, Replay},
     rollup, sql,
     table::{events, points::PointsTable},
@@ -39,11 +39,11 @@ use crate::{
 use andon_models::{
     Point, SeriesId, Timestamp, Tqv, ValueType,
     catalog::Catalog,
-    definition::{AssetIndex, ModelIndex, PropertyIndex},
+    definition::{AssetIndex, PropertyIndex},
     event::Event,
     explained::ValueExplanation,
     oee::{OeeRecord, OeeResult},
-    window::{Window, WindowSpec},
+    window::Window,
 };
 use datafusion::{execution::SendableRecordBatchStream, prelude::SessionContext};
 use keeper::{Done, Request};
@@ -319,21 +319,20 @@ impl Historian {
         events::find(&self.inner.session, &self.inner.store, filter).await
     }
 
-    /// Computes the metrics of a model's window kind for all its assets and these windows, in one plan. Points carry the end of
-    /// their window; what has no value makes no point. Metrics of children must be stored before those of their parents.
+    /// Computes metrics in one plan. Points carry the end of their window; what has no value makes no point. Metrics of children must be stored before those of their parents.
     ///
     /// # Errors
     /// When history cannot be read, or the historian was opened for questions only.
-    pub async fn compute(&self, model: ModelIndex, spec: &WindowSpec, windows: &[Window]) -> Result<Vec<Point>, QueryError> {
-        metric::compute(&self.inner.session, self.points(), self.catalog()?, model, spec, windows).await
+    pub async fn compute(&self, extent: &Extent<'_>) -> Result<Vec<Point>, QueryError> {
+        metric::compute(&self.inner.session, self.points(), self.catalog()?, extent).await
     }
 
     /// Computes windows again that were computed before. Only figures that are different are given back, with what they were.
     ///
     /// # Errors
     /// When history cannot be read, or the historian was opened for questions only.
-    pub async fn revise(&self, model: ModelIndex, spec: &WindowSpec, windows: &[Window]) -> Result<Revised, QueryError> {
-        metric::revise(&self.inner.session, self.points(), self.catalog()?, model, spec, windows).await
+    pub async fn revise(&self, extent: &Extent<'_>) -> Result<Revised, QueryError> {
+        metric::revise(&self.inner.session, self.points(), self.catalog()?, extent).await
     }
 
     /// The time of the first value of a series after an instant.

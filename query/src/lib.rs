@@ -29,6 +29,6 @@ pub use directory::{ColumnDescription, DataStream, FIRST_STREAM, MAX_STREAMS, Ta
 pub use error::QueryError;
 pub use historian::{Historian, StorageHealth, Trouble};
 pub use history::Thinner;
-pub use metric::Revised;
+pub use metric::{Extent, Revised};
 pub use options::{HistorianOptions, MIN_MEMORY, Retention};
 pub use replay::{Replay, Stretch};

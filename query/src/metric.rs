@@ -33,6 +33,7 @@ use andon_models::{
     Point, Timestamp, Tqv, Value,
     catalog::Catalog,
     definition::{AssetIndex, ModelIndex, PropertyIndex},
+    schedule::Assets,
     value::ValueType,
     window::{Window, WindowSpec},
 };
@@ -47,8 +48,27 @@ use datafusion::{
 use inputs::Inputs;
 use std::sync::Arc;
 
-/// Computes the metrics of a model's window kind in these windows, for all assets of the model. The windows are in time order and
-/// do not overlap. Points carry the end of their window; a metric without a value makes no point.
+/// What one plan computes.
+#[derive(Clone, Debug)]
+pub struct Extent<'a> {
+    /// The metrics of this model
+    pub model: ModelIndex,
+    /// and window kind,
+    pub spec: &'a WindowSpec,
+    /// in these windows, which are in time order and do not overlap,
+    pub windows: &'a [Window],
+    /// for these assets of the model.
+    pub assets: Assets,
+}
+
+impl Extent<'_> {
+    fn assets(&self, catalog: &Catalog) -> Vec<AssetIndex> {
+        let all = catalog.plant.assets_of(self.model);
+        all.filter(|asset| self.assets.contains(catalog.plant.assets[asset.0].id)).collect()
+    }
+}
+
+/// Computes metrics. Points carry the end of their window; a metric without a value makes no point.
 ///
 /// # Errors
 /// When the history cannot be read or the plan fails.
@@ -56,15 +76,14 @@ pub async fn compute(
     session: &SessionContext,
     points: Arc<dyn TableProvider>,
     catalog: &Arc<Catalog>,
-    model: ModelIndex,
-    spec: &WindowSpec,
-    windows: &[Window],
+    extent: &Extent<'_>,
 ) -> Result<Vec<Point>, QueryError> {
+    let Extent { model, spec, windows, .. } = *extent;
     let metrics = compiler::compile(catalog, model, spec)?;
-    if metrics.outputs.is_empty() || windows.is_empty() {
+    let assets = extent.assets(catalog);
+    if metrics.outputs.is_empty() || windows.is_empty() || assets.is_empty() {
         return Ok(Vec::new());
     }
-    let assets: Vec<AssetIndex> = catalog.plant.assets_of(model).collect();
     let inputs = Inputs::new(catalog, &assets, &metrics.slots);
     let session = single_partition(session);
     let rows = windowed::table(&session, points, &inputs, windows).await?;

@@ -4,10 +4,10 @@ use andon_models::{
     AssetId, Point, SeriesId, Timestamp,
     catalog::Catalog,
     event::{Event, EventBody},
-    schedule::{Job, revisions::revisions},
+    schedule::{Assets, Job, revisions::revisions},
     window::Window,
 };
-use andon_query::{EventFilter, Historian, QueryError};
+use andon_query::{EventFilter, Extent, Historian, QueryError};
 use std::collections::HashMap;
 
 /// Revisions of earlier days that are looked at to number new ones.
@@ -32,13 +32,16 @@ pub struct Computed {
 /// When history cannot be read.
 pub async fn compute(historian: &Historian, catalog: &Catalog, job: &Job, now: Timestamp) -> Result<Computed, QueryError> {
     let (again, new): (Vec<Window>, Vec<Window>) = job.windows.iter().partition(|window| job.revised.contains_key(window));
+    let extent = |windows, assets| Extent { model: job.model, spec: &job.spec, windows, assets };
     let mut computed = Computed::default();
     for windows in runs(&new) {
-        computed.figures.extend(historian.compute(job.model, &job.spec, windows).await?);
+        computed.figures.extend(historian.compute(&extent(windows, Assets::ALL)).await?);
     }
     let mut changes = Vec::new();
     for windows in runs(&again) {
-        let revised = historian.revise(job.model, &job.spec, windows).await?;
+        let touched = windows.iter().filter_map(|window| Some(job.revised.get(window)?.assets()));
+        let assets = touched.reduce(|one, next| one.join(&next)).unwrap_or_default();
+        let revised = historian.revise(&extent(windows, assets)).await?;
         computed.figures.extend(revised.points);
         changes.extend(revised.changes);
     }

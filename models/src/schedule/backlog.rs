@@ -3,6 +3,7 @@
 //! It holds more windows than were touched, never fewer. Those that were not come out as they were and are not revised, so what
 //! there is no room for costs time and no figure.
 
+use super::Assets;
 use crate::{
     Timestamp,
     calendar::ShiftCalendar,
@@ -16,23 +17,27 @@ use std::sync::Arc;
 pub(super) struct Backlog {
     from: Timestamp,
     to: Timestamp,
+    /// For which assets.
+    #[serde(default)]
+    pub(super) assets: Assets,
     /// Why the first of them was touched.
     pub(super) cause: Arc<str>,
 }
 
 impl Backlog {
-    pub(super) fn new(from: Timestamp, to: Timestamp, cause: Arc<str>) -> Self {
-        Self { from, to, cause }
+    pub(super) fn new(from: Timestamp, to: Timestamp, assets: Assets, cause: Arc<str>) -> Self {
+        Self { from, to, assets, cause }
     }
 
     /// Holds these windows as well. The cause stays.
-    pub(super) fn grow(&mut self, from: Timestamp, to: Timestamp) {
+    pub(super) fn grow(&mut self, from: Timestamp, to: Timestamp, assets: &Assets) {
         (self.from, self.to) = (self.from.min(from), self.to.max(to));
+        self.assets = self.assets.join(assets);
     }
 
-    /// Whether it holds everything that ends in `(from, to]`.
-    pub(super) fn covers(&self, from: Timestamp, to: Timestamp) -> bool {
-        self.from <= from && to <= self.to
+    /// Whether it holds everything of these assets that ends in `(from, to]`.
+    pub(super) fn covers(&self, from: Timestamp, to: Timestamp, assets: &Assets) -> bool {
+        self.from <= from && to <= self.to && self.assets.join(assets) == self.assets
     }
 
     /// Takes the earliest windows out, so many at most.

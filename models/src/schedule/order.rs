@@ -1,13 +1,14 @@
 //! Which metrics there are, in which order they must be computed, and which series feed them.
 
+use super::Assets;
 use crate::{
-    SeriesId,
+    AssetId, SeriesId,
     catalog::Catalog,
     definition::{AssetModel, MetricFormula, ModelIndex, Plant, PropertyKind},
     expression::{Aggregate, Expression, NodeKind, Reference},
     window::WindowSpec,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Children before parents, so that a metric over children finds their figures. Within one model: short windows before long ones.
 pub(super) fn order(catalog: &Catalog) -> Vec<(ModelIndex, WindowSpec)> {
@@ -29,34 +30,47 @@ pub(super) fn order(catalog: &Catalog) -> Vec<(ModelIndex, WindowSpec)> {
     order
 }
 
-/// Which entries of the order read a series.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Feeds {
-    /// All of them.
-    pub entries: Vec<usize>,
-    /// Those in which a value also counts in later windows, until the next one.
-    pub carried: Vec<usize>,
+/// One place where a series is read.
+#[derive(Clone, Debug)]
+pub(super) struct Feed {
+    /// The entry of the order.
+    pub entry: usize,
+    /// Whether a value also counts in later windows, until the next one.
+    pub carried: bool,
+    /// Whose figures read it.
+    pub assets: Assets,
 }
 
-/// Which entries of the order read each series.
-pub(super) fn feeds(catalog: &Catalog, order: &[(ModelIndex, WindowSpec)]) -> HashMap<SeriesId, Feeds> {
-    let mut feeds: HashMap<SeriesId, BTreeSet<(usize, bool)>> = HashMap::new();
+/// Where each series is read.
+pub(super) fn feeds(catalog: &Catalog, order: &[(ModelIndex, WindowSpec)]) -> HashMap<SeriesId, Vec<Feed>> {
+    let mut readers: HashMap<SeriesId, BTreeMap<usize, (bool, Vec<AssetId>)>> = HashMap::new();
     for (entry, (model_index, spec)) in order.iter().enumerate() {
         let references = references(&catalog.plant, *model_index, spec);
         for asset in catalog.plant.assets_of(*model_index) {
             for (reference, carried) in &references {
                 for series in catalog.resolve(asset, reference) {
-                    feeds.entry(series).or_default().extend([(entry, false), (entry, *carried)]);
+                    let (all_carried, assets) = readers.entry(series).or_default().entry(entry).or_default();
+                    *all_carried |= carried;
+                    let id = catalog.plant.assets[asset.0].id;
+                    if assets.last() != Some(&id) {
+                        assets.push(id);
+                    }
                 }
             }
         }
     }
-    let of = |all: BTreeSet<(usize, bool)>| {
-        let (carried, entries): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, carried)| *carried);
-        let entry = |of: Vec<(usize, bool)>| of.into_iter().map(|(entry, _)| entry).collect();
-        Feeds { entries: entry(entries), carried: entry(carried) }
+    // The series of a machine have the same readers: these are held once.
+    let mut known: HashSet<Assets> = HashSet::new();
+    let mut shared = |assets: Vec<AssetId>| {
+        let assets = Assets::these(assets);
+        if let Some(known) = known.get(&assets) {
+            return known.clone();
+        }
+        known.insert(assets.clone());
+        assets
     };
-    feeds.into_iter().map(|(series, all)| (series, of(all))).collect()
+    let mut of = |(entry, (carried, assets))| Feed { entry, carried, assets: shared(assets) };
+    readers.into_iter().map(|(series, readers)| (series, readers.into_iter().map(&mut of).collect())).collect()
 }
 
 fn metrics(model: &AssetModel) -> impl Iterator<Item = (&WindowSpec, &MetricFormula)> {

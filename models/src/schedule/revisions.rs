@@ -48,7 +48,7 @@ pub fn revisions(
         let revision = Revision {
             window: *window,
             number,
-            cause: job.revised.get(window).cloned().unwrap_or_default(),
+            cause: job.revised.get(window).and_then(|touched| touched.cause(asset.id)).cloned().unwrap_or_default(),
             changes: figures.collect(),
             spec: spec.as_str().into(),
         };

@@ -337,3 +337,51 @@ fn a_new_window_kind_counts_as_closed_until_the_start() {
 }
 
 mod late;
+
+const BROTHERS: &str = "      Press B: { model: press, plc: plc }
+";
+
+/// Whose figures a job computes again, and why.
+fn again(catalog: &Catalog, jobs: &[Job]) -> String {
+    let assets = |job: &Job, touched: &Touched| {
+        let of = catalog.plant.assets_of(job.model).map(|asset| &catalog.plant.assets[asset.0]);
+        let of = of.filter(|asset| touched.assets().contains(asset.id));
+        of.map(|asset| format!("{} ({})", asset.path, touched.cause(asset.id).unwrap())).collect::<Vec<_>>().join(", ")
+    };
+    let jobs = jobs.iter().flat_map(|job| job.revised.values().map(move |touched| assets(job, touched)));
+    jobs.collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_late_value_concerns_its_own_asset_and_survives_a_restart_as_such() {
+    let text = format!("{PLANT}{BROTHERS}");
+    let late = |catalog: &Catalog, asset: &str| good(series(catalog, asset, "level"), 1_000, 1.0);
+    let catalog = catalog(&text);
+    let mut schedule = Schedule::new(catalog.clone(), at(4_000), at(4_000), &HashMap::new());
+    let mut kept: HashMap<String, Vec<u8>> = schedule.observe(&[late(&catalog, "Line 1/Press B")]).into_iter().collect();
+    let restarted = |kept: &HashMap<_, _>| Schedule::new(catalog.clone(), at(4_000), at(4_000), kept).due(at(4_000));
+    let only_b = "Line 1/Press B (late data of Line 1/Press B level)";
+    assert_eq!(again(&catalog, &restarted(&kept)), only_b);
+    // Another asset comes to the same window later: each has its own reason, and what is kept says both.
+    kept.extend(schedule.observe(&[late(&catalog, "Line 1/Press A")]));
+    let both = format!("Line 1/Press A (late data of Line 1/Press A level), {only_b}");
+    assert_eq!(again(&catalog, &restarted(&kept)), both);
+    assert_eq!(again(&catalog, &schedule.due(at(4_000))), both);
+}
+
+#[test]
+fn a_figure_touches_its_line_again_though_the_line_is_computed_for_another_reason() {
+    let text =
+        format!("{PLANT}{BROTHERS}  Line 2:\n    model: line\n    machines:\n      Press C: {{ model: press, plc: plc }}\n");
+    let catalog = catalog(&text);
+    let mut schedule = Schedule::new(catalog.clone(), at(600), at(600), &HashMap::new());
+    let figure = |asset: &str| good(series(&catalog, asset, "temp_avg"), 300, 1.0);
+    let temp = good(series(&catalog, "Line 2/Press C", "temp"), 200, 1.0);
+    // The line of press C waits because of another of its machines; a sample of press C is computed in the same round.
+    schedule.observe(&[figure("Line 1/Press A"), temp]);
+    let jobs = schedule.due(at(600));
+    let press = jobs.iter().find(|job| catalog.plant.models[job.model.0].name.as_ref() == "press").unwrap();
+    schedule.computed(press, &[figure("Line 2/Press C")]);
+    schedule.settled();
+    assert_eq!(again(&catalog, &schedule.due(at(600))), "Line 2 (late data of Line 2/Press C temp)");
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{PLANT, at, catalog, event, good, point, rows, series};
-use andon_models::{Quality, StatusCode, Value};
+use andon_models::{Quality, StatusCode, Value, schedule::Assets, window::WindowSpec};
 use std::time::Duration;
 
 mod streams;
@@ -377,7 +377,15 @@ async fn golden_4_through_files_buffer_and_plan() {
     let press = plant.asset_at("Line 1/Press A").unwrap();
     let windows = WindowSpec::Shift.windows(at(start), at(start + 8 * HOUR), &plant.calendar);
     assert_eq!(windows, [Window { start: at(start), end: at(start + 8 * HOUR) }]);
-    let computed = historian.compute(plant.assets[press.0].model, &WindowSpec::Shift, &windows).await.unwrap();
+    let computed = historian
+        .compute(&Extent {
+            model: plant.assets[press.0].model,
+            spec: &WindowSpec::Shift,
+            windows: &windows,
+            assets: Assets::ALL,
+        })
+        .await
+        .unwrap();
     let expected = [
         ("availability_shift", 0.375),
         ("performance_shift", 0.666_666_666_666_666_6),
@@ -396,7 +404,10 @@ async fn golden_4_through_files_buffer_and_plan() {
     historian.append(Batch { points: computed, ..Batch::default() }).await.unwrap();
     let hours = WindowSpec::Tumbling { every: Duration::from_secs(3_600), offset: Duration::ZERO };
     let ended = hours.windows(at(start), at(start + 8 * HOUR), &plant.calendar);
-    let computed = historian.compute(plant.assets[press.0].model, &hours, &ended).await.unwrap();
+    let computed = historian
+        .compute(&Extent { model: plant.assets[press.0].model, spec: &hours, windows: &ended, assets: Assets::ALL })
+        .await
+        .unwrap();
     historian.append(Batch { points: computed, ..Batch::default() }).await.unwrap();
     let shift = "SELECT asset, availability, oee, running_s, coverage, no_value_reason FROM oee WHERE \"window\" = 'shift' AND asset = 'Line 1/Press A'";
     let shown = serde_json::json!([["Line 1/Press A", 0.375, 0.245_833_333_333_333_32, 10_800.0, 0.5, ""]]);

@@ -2,7 +2,7 @@
 
 mod read;
 
-use super::{compute, oee};
+use super::{Extent, compute, oee};
 use crate::error::QueryError;
 use andon_models::{
     Quality, SeriesId, Timestamp, Tqv, Value,
@@ -11,6 +11,7 @@ use andon_models::{
     explained::ValueExplanation,
     expression::Reference,
     oee::{NoValue, OEE_RECORD, OeeFigure, OeeRecord},
+    schedule::Assets,
     window::{Window, WindowSpec},
 };
 use datafusion::{catalog::TableProvider, prelude::SessionContext};
@@ -100,7 +101,9 @@ impl Question<'_> {
         explained.provisional = window.end < whole.end;
         let model = self.catalog.plant.assets[self.asset.0].model;
         let series = self.series()?;
-        let computed = compute(self.session, self.points.clone(), self.catalog, model, spec, &[window]).await?;
+        let assets = Assets::these([self.catalog.plant.assets[self.asset.0].id]);
+        let extent = Extent { model, spec, windows: &[window], assets };
+        let computed = compute(self.session, self.points.clone(), self.catalog, &extent).await?;
         let own = computed.into_iter().find(|point| point.series == series).map(|point| point.tqv);
         explained.stored = read::stored(self.session, &self.points, series, whole.end).await?;
         explained.time = Some(window.end);

@@ -1,6 +1,7 @@
 //! Figures of windows that were computed before: only what is different is new.
 
 use super::{
+    Extent,
     carry::{between, of_series},
     compute,
     rows::{Row, Rows, columns},
@@ -9,9 +10,9 @@ use crate::error::QueryError;
 use andon_models::{
     Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value,
     catalog::Catalog,
-    definition::{AssetIndex, ModelIndex, PropertyIndex, PropertyKind},
+    definition::{AssetIndex, PropertyIndex, PropertyKind},
     schedule::revisions::FigureChange,
-    window::{Window, WindowSpec},
+    window::Window,
 };
 use datafusion::{
     catalog::TableProvider,
@@ -39,14 +40,12 @@ pub async fn revise(
     session: &SessionContext,
     points: Arc<dyn TableProvider>,
     catalog: &Arc<Catalog>,
-    model: ModelIndex,
-    spec: &WindowSpec,
-    windows: &[Window],
+    extent: &Extent<'_>,
 ) -> Result<Revised, QueryError> {
-    let outputs = outputs(catalog, model, spec);
-    let mut stored = stored(session, &points, &outputs, windows).await?;
-    let computed = compute(session, points, catalog, model, spec, windows).await?;
-    let by_end: HashMap<Timestamp, Window> = windows.iter().map(|window| (window.end, *window)).collect();
+    let outputs = outputs(catalog, extent);
+    let mut stored = stored(session, &points, &outputs, extent.windows).await?;
+    let computed = compute(session, points, catalog, extent).await?;
+    let by_end: HashMap<Timestamp, Window> = extent.windows.iter().map(|window| (window.end, *window)).collect();
     let mut revised = Revised::default();
     let mut change = |series: SeriesId, end: Timestamp, before: Value, after: Value| {
         let (Some((asset, property)), Some(window)) = (outputs.get(&series).copied(), by_end.get(&end).copied()) else {
@@ -74,14 +73,13 @@ pub async fn revise(
     Ok(revised)
 }
 
-/// The series of a model's metrics of one window kind.
-fn outputs(catalog: &Catalog, model: ModelIndex, spec: &WindowSpec) -> BTreeMap<SeriesId, (AssetIndex, PropertyIndex)> {
-    let properties = catalog.plant.models[model.0].properties.iter().enumerate();
-    let metrics =
-        properties.filter(|(_, property)| matches!(&property.kind, PropertyKind::Metric { window, .. } if window == spec));
+/// The series of the metrics.
+fn outputs(catalog: &Catalog, extent: &Extent<'_>) -> BTreeMap<SeriesId, (AssetIndex, PropertyIndex)> {
+    let properties = catalog.plant.models[extent.model.0].properties.iter().enumerate();
+    let metrics = properties
+        .filter(|(_, property)| matches!(&property.kind, PropertyKind::Metric { window, .. } if window == extent.spec));
     let metrics: Vec<PropertyIndex> = metrics.map(|(index, _)| PropertyIndex(index)).collect();
-    let assets = catalog.plant.assets_of(model);
-    let all = assets.flat_map(|asset| metrics.iter().map(move |property| (asset, *property)));
+    let all = extent.assets(catalog).into_iter().flat_map(|asset| metrics.iter().map(move |property| (asset, *property)));
     all.filter_map(|(asset, property)| Some((catalog.series_of(asset, property)?, (asset, property)))).collect()
 }
 

@@ -122,7 +122,14 @@ impl Bench {
     async fn compute(&self, model: &str, every: u64, windows: &[Window]) -> Vec<(String, String, i64, Value)> {
         let model = ModelIndex(self.catalog.plant.models.iter().position(|known| &*known.name == model).unwrap());
         let spec = WindowSpec::Tumbling { every: std::time::Duration::from_secs(every), offset: std::time::Duration::ZERO };
-        let points = compute(&SessionContext::new(), self.table(), &self.catalog, model, &spec, windows).await.unwrap();
+        let points = compute(
+            &SessionContext::new(),
+            self.table(),
+            &self.catalog,
+            &Extent { model, spec: &spec, windows, assets: Assets::ALL },
+        )
+        .await
+        .unwrap();
         let mut shown: Vec<_> = points
             .into_iter()
             .map(|point| {

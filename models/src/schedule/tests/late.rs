@@ -81,8 +81,11 @@ impl Plant {
         let (mut points, mut changes) = (Vec::new(), Vec::new());
         let catalog = self.catalog.clone();
         for window in &job.windows {
-            self.computed += 1;
-            for asset in catalog.plant.assets_of(job.model) {
+            // A window computed again is computed for the assets that were touched, and no others.
+            let again = job.revised.get(window).map(Touched::assets).unwrap_or_default();
+            let assets = catalog.plant.assets_of(job.model);
+            for asset in assets.filter(|asset| again.contains(catalog.plant.assets[asset.0].id)) {
+                self.computed += 1;
                 let record = self.record(asset, &job.spec, *window);
                 let key = catalog.plant.model_of(asset).record_key(&job.spec).unwrap();
                 let property = catalog.plant.model_of(asset).property(&key).unwrap();
