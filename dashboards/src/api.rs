@@ -22,6 +22,7 @@ pub(crate) mod plant;
 pub(crate) mod request;
 pub(crate) mod schema;
 pub(crate) mod series;
+pub(crate) mod shifts;
 pub(crate) mod sources;
 pub(crate) mod sql;
 pub(crate) mod write;
@@ -39,6 +40,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/plant", get(plant::plant))
         .route("/arm", post(plant::arm))
+        .route("/shifts", get(shifts::around))
         .route("/assets", get(assets::list))
         .route("/assets/{asset}", get(assets::one))
         .route("/models", get(models::list))

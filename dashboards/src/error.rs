@@ -43,6 +43,11 @@ impl ApiError {
         (self.status, self.message, self.hint)
     }
 
+    /// The answer for a person whose browser shows it as it is.
+    pub(crate) fn into_words(self) -> Response {
+        (self.status, format!("{}\n{}\n", self.message, self.hint)).into_response()
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message, hint)
     }

@@ -12,7 +12,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use std::{net::IpAddr, sync::Arc};
+use utoipa::ToSchema;
 
 /// No inline script, nothing from elsewhere. Inline style stays allowed: the SQL editor makes its style sheets at run time.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -31,7 +33,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// What somebody may do. Each role may do what the ones before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Looks.
     Viewer,
@@ -41,10 +44,22 @@ pub enum Role {
     Engineer,
 }
 
+impl Role {
+    /// Its name, as users read it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Engineer => "engineer",
+        }
+    }
+}
+
 /// Who asks. Handlers ask the principal, never the transport.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Principal {
     /// The name that stands beside what they do.
+    #[schema(value_type = String)]
     pub name: Arc<str>,
     /// What they may do.
     pub role: Role,
@@ -64,8 +79,8 @@ impl Principal {
         if self.role >= role {
             return Ok(());
         }
-        let message = format!("{} is a {:?} and may not do this", self.name, self.role);
-        Err(ApiError::forbidden(message, format!("ask somebody with the role {role:?}")))
+        let message = format!("{} has the role {} and may not do this", self.name, self.role.name());
+        Err(ApiError::forbidden(message, format!("ask somebody with the role {}", role.name())))
     }
 }
 
@@ -88,7 +103,7 @@ pub(crate) async fn guard(ConnectInfo(Peer(peer)): ConnectInfo<Peer>, mut reques
             }
             Err(refusal) => {
                 tracing::warn!(%peer, method = %request.method(), path = request.uri().path(), "request refused");
-                refusal.into_response()
+                if asks_for_a_page(request.headers()) { refusal.into_words() } else { refusal.into_response() }
             }
         };
     for (name, value) in HEADERS {
@@ -117,6 +132,11 @@ fn check(peer: IpAddr, method: &Method, authority: Option<&str>, headers: &Heade
         return Err(ApiError::forbidden("the request comes from another web page", "act in Andon's own page"));
     }
     Ok(Principal::local_engineer())
+}
+
+/// Whether a browser asks, for a page that a person will read.
+fn asks_for_a_page(headers: &HeaderMap) -> bool {
+    text(headers, header::ACCEPT).is_some_and(|accepted| accepted.contains("text/html"))
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -111,6 +111,16 @@ impl ShiftCalendar {
         around.filter(|shift| shift.window.contains(time)).max_by_key(|shift| shift.window.start)
     }
 
+    /// The last shift that ends before the one an instant lies in begins, and the first that begins when that one has ended, within
+    /// `reach`. Between shifts, those on either side.
+    pub fn neighbours(&self, time: Timestamp, reach: Duration) -> [Option<ShiftOccurrence>; 2] {
+        let own = self.shift_at(time).map_or(Window { start: time, end: time }, |shift| shift.window);
+        let earlier = self.shifts_between(own.start - reach, own.start);
+        let later = self.shifts_between(own.end, own.end + reach);
+        let before = earlier.into_iter().filter(|shift| shift.window.end <= own.start).max_by_key(|shift| shift.window.end);
+        [before, later.into_iter().find(|shift| shift.window.start >= own.end)]
+    }
+
     /// All shifts that share time with `(from, to]`, by start; at most [`MAX_SHIFTS`].
     pub fn shifts_between(&self, from: Timestamp, to: Timestamp) -> Vec<ShiftOccurrence> {
         let asked = Window { start: from, end: to };
@@ -295,6 +305,20 @@ mod tests {
                 shift.span().as_secs() / 3600
             )
         })
+    }
+
+    #[test]
+    fn neighbours_are_found_over_a_weekend() {
+        let calendar = calendar(&[("early", "Mon-Fri 06:00-14:00"), ("late", "Mon-Fri 14:00-22:00")]);
+        let told = |time: &str, days: u64| {
+            let found = calendar.neighbours(at(time), Duration::from_secs(days * 86_400));
+            found.map(|shift| shift.map_or("none".into(), |shift| format!("{} {}", shift.name, shift.date))).join(", ")
+        };
+        // 2026-01-09 is a Friday.
+        assert_eq!(told("2026-01-09T13:00:00Z", 9), "late 2026-01-08, late 2026-01-09", "an end belongs to its shift");
+        assert_eq!(told("2026-01-09T21:00:00Z", 9), "early 2026-01-09, early 2026-01-12");
+        assert_eq!(told("2026-01-10T12:00:00Z", 9), "late 2026-01-09, early 2026-01-12", "between shifts those on either side");
+        assert_eq!(told("2026-01-10T12:00:00Z", 1), "late 2026-01-09, none", "no farther than asked");
     }
 
     /// Clocks go forward on 2026-03-29 at 02:00 and back on 2026-10-25 at 03:00: the night shift that started the day before

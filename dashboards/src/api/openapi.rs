@@ -9,7 +9,7 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 use crate::{
     api::{
         alarms, assets, backtests, commands, connections, definition, detectors, events, export, expressions, inputs,
-        instances, lines, live, models, oee, overview, plant, schema, series, sources, sql, write,
+        instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, write,
     },
     error::ErrorBody,
     health,
@@ -29,6 +29,7 @@ use utoipa::OpenApi;
     paths(
         plant::plant,
         plant::arm,
+        shifts::around,
         definition::definition,
         definition::schema,
         definition::version,

@@ -47,6 +47,8 @@ pub(crate) struct PlantView {
     sources: SourceCounts,
     /// The steps of the demo's guide; empty outside the demo.
     guide: Vec<GuideStep>,
+    /// Who asks, and what they may do.
+    you: Principal,
 }
 
 /// How many sources are connected.
@@ -77,7 +79,7 @@ pub(crate) struct Arming {
 
 /// Describes the plant as a whole.
 #[utoipa::path(get, path = "/api/plant", tag = "plant", responses((status = 200, body = PlantView)))]
-pub(crate) async fn plant(State(app): State<Arc<App>>) -> Json<PlantView> {
+pub(crate) async fn plant(State(app): State<Arc<App>>, you: Principal) -> Json<PlantView> {
     let (now, plant) = (app.now(), app.plant());
     let mut alarms = AlarmCounts::default();
     let mut unacknowledged = 0;
@@ -100,6 +102,7 @@ pub(crate) async fn plant(State(app): State<Arc<App>>) -> Json<PlantView> {
         alarms_per_hour_goal: ALARMS_PER_HOUR_GOAL,
         sources: SourceCounts { total, connected },
         guide: app.state.info.guide.clone(),
+        you,
     })
 }
 

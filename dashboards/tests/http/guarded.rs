@@ -9,6 +9,12 @@ async fn foreign_names_and_foreign_pages_are_refused() {
     let service = Service::start().await;
     let foreign_name = service.request(Method::GET, "/api/plant").header(header::HOST, "evil.example:80");
     assert_eq!(service.answer(foreign_name).await.0, StatusCode::MISDIRECTED_REQUEST);
+    let page = service.request(Method::GET, "/").header(header::HOST, "evil.example").header(header::ACCEPT, "text/html,*/*");
+    let words = page.send().await.unwrap().text().await.unwrap();
+    assert_eq!(
+        words, "this is not \"evil.example\"\nuse http://localhost or http://127.0.0.1\n",
+        "a browser shows words as they are"
+    );
     let statement = json!({"sql": "SELECT 1"});
     let forged = service.request(Method::POST, "/api/sql").header(header::ORIGIN, "http://evil.example").json(&statement);
     let (status, body) = service.answer(forged).await;

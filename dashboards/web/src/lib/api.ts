@@ -65,8 +65,25 @@ export const sql = (statement: string, signal?: AbortSignal): Promise<SqlAnswer>
 /** Ends or forgets a resource. */
 export const remove = (path: string): Promise<void> => request<void>(path, { method: "DELETE" });
 
+/** What a page says about a failed request. */
+export interface Failure {
+  message: string;
+  hint: string;
+  /** Whether it was refused for who asks: trying again is of no use. */
+  forbidden?: boolean;
+}
+
 /** The words for an error of any origin. */
-export function explain(error: unknown): { message: string; hint: string } {
-  if (error instanceof ApiError) return { message: error.message, hint: error.hint };
+export function explain(error: unknown): Failure {
+  if (error instanceof ApiError) return { message: error.message, hint: error.hint, forbidden: error.status === 403 };
   return { message: error instanceof Error ? error.message : String(error), hint: "" };
+}
+
+/** The server writes its messages for terminals: small first letter, no full stop. */
+export const sentence = (words: string): string => words && `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?…]$/.test(words) ? "" : "."}`;
+
+/** The same in one line. */
+export function told(error: unknown): string {
+  const { message, hint } = explain(error);
+  return `${sentence(message)} ${sentence(hint)}`.trim();
 }

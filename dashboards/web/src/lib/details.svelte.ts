@@ -1,9 +1,7 @@
 // Details of several assets at once, each read when it is first needed.
 import { SvelteMap } from "svelte/reactivity";
-import { explain, get } from "./api";
+import { explain, get, type Failure } from "./api";
 import type { AssetDetail } from "./types";
-
-type Failure = { message: string; hint: string };
 
 /** Details by the name asked for (id or path), for the life of the calling component. */
 export function details(wanted: () => readonly string[]): { of(name: string): AssetDetail | undefined; readonly failures: ReadonlyMap<string, Failure> } {

@@ -1,11 +1,11 @@
 // The plant file as it is being edited: it outlives the page that shows it, so that a look elsewhere loses nothing.
-import { explain, get } from "./api";
+import { explain, get, type Failure } from "./api";
 import type { Definition, PlantFile } from "./types";
 
 class Draft {
   /** What runs. */
   definition = $state.raw<Definition | null>(null);
-  error = $state.raw<{ message: string; hint: string } | null>(null);
+  error = $state.raw<Failure | null>(null);
   /** The files as edited. */
   files = $state.raw<PlantFile[]>([]);
   /** The hash of the version the edit began with. */

@@ -821,6 +821,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/shifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives the shift an instant lies in, and its neighbours. */
+        get: operations["plant_around"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sources": {
         parameters: {
             query?: never;
@@ -2361,12 +2378,21 @@ export interface components {
             unacknowledged: number;
             /** @description The version of the binary. */
             version: string;
+            /** @description Who asks, and what they may do. */
+            you: components["schemas"]["Principal"];
         };
         Points: [
             number,
             null | boolean | number | string,
             number
         ][];
+        /** @description Who asks. Handlers ask the principal, never the transport. */
+        Principal: {
+            /** @description The name that stands beside what they do. */
+            name: string;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
+        };
         /**
          * @description How urgent an alarm is.
          * @enum {string}
@@ -2564,6 +2590,11 @@ export interface components {
             property: string;
         };
         /**
+         * @description What somebody may do. Each role may do what the ones before it may.
+         * @enum {string}
+         */
+        Role: "viewer" | "operator" | "engineer";
+        /**
          * @description What sets a rule off.
          * @enum {string}
          */
@@ -2624,6 +2655,12 @@ export interface components {
             name: string;
             /** @description Its start. */
             start: components["schemas"]["Time"];
+        };
+        /** @description A shift and its neighbours. */
+        Shifts: {
+            after: null | components["schemas"]["ShiftView"];
+            before: null | components["schemas"]["ShiftView"];
+            shift: null | components["schemas"]["ShiftView"];
         };
         /** @description How many sources are connected. */
         SourceCounts: {
@@ -4975,6 +5012,36 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    plant_around: {
+        parameters: {
+            query?: {
+                /** @description An instant in it, after its start and not after its end; now if left out. */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shifts"];
+                };
+            };
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

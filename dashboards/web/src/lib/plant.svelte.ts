@@ -1,9 +1,10 @@
 // What every page needs to know about the plant: name, zone, shift, alarm counts and the tree of assets.
-import { explain, get } from "./api";
+import { explain, get, type Failure } from "./api";
 import { clock } from "./clock.svelte";
 import { live } from "./live.svelte";
 import { instant } from "./format";
-import type { AssetSummary, Plant } from "./types";
+import type { AssetSummary, Plant, Role } from "./types";
+import { text } from "../text";
 
 const POLL_MS = 10_000;
 const SETTLE_MS = 250;
@@ -11,7 +12,7 @@ const SETTLE_MS = 250;
 class PlantState {
   plant = $state.raw<Plant | null>(null);
   assets = $state.raw<AssetSummary[]>([]);
-  error = $state.raw<{ message: string; hint: string } | null>(null);
+  error = $state.raw<Failure | null>(null);
   /** The plant's zone; UTC until it is known. */
   zone = $derived(this.plant?.time_zone ?? "UTC");
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -49,3 +50,17 @@ class PlantState {
 }
 
 export const site = new PlantState();
+
+const ROLES: readonly Role[] = ["viewer", "operator", "engineer"];
+
+/** Why the person at this page may not do what a role may; empty if they may, or while that is not known: the server decides. */
+export function barred(role: Role): string {
+  const you = site.plant?.you;
+  return you && ROLES.indexOf(you.role) < ROLES.indexOf(role) ? text.forbidden.needs(you.name, text.roles[you.role], text.roles[role]) : "";
+}
+
+/** What a button gets that only a role may press: nothing for those who may, shut and with the reason for the others. */
+export function only(role: Role): { disabled?: true; title?: string } {
+  const title = barred(role);
+  return title ? { disabled: true, title } : {};
+}

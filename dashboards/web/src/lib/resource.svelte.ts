@@ -1,7 +1,9 @@
 // Data of one address, read again when something hints that it changed. Old data stays while new data is on its way.
 import { untrack } from "svelte";
-import { explain, get } from "./api";
+import { explain, get, type Failure } from "./api";
+import { clock } from "./clock.svelte";
 import { live, type Hint } from "./live.svelte";
+import { SvelteMap } from "svelte/reactivity";
 
 export interface ResourceOptions<T> {
   /** Hints after which to read again. */
@@ -17,9 +19,12 @@ const SETTLE_MS = 250;
 /** After a failure it is tried again by itself. */
 const AGAIN_MS = 5_000;
 
+/** What a page shows although it could not be read again: since when, and why. */
+export const outdated = new SvelteMap<symbol, { since: number; why: Failure }>();
+
 export interface Resource<T> {
   readonly data: T | null;
-  readonly error: { message: string; hint: string } | null;
+  readonly error: Failure | null;
   readonly loading: boolean;
   refresh(): void;
 }
@@ -27,12 +32,14 @@ export interface Resource<T> {
 /** Reads `path()` for the life of the calling component, again whenever the path changes. */
 export function resource<T>(path: () => string | null, options: ResourceOptions<T> = {}): Resource<T> {
   let data = $state.raw<T | null>(null);
-  let error = $state.raw<{ message: string; hint: string } | null>(null);
+  let error = $state.raw<Failure | null>(null);
   let loading = $state(true);
   let turn = $state(0);
   let shown: string | null = null;
   let running: AbortController | null = null;
   let again = false;
+  let readAt = 0;
+  const me = Symbol();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const refresh = (after = SETTLE_MS) => {
@@ -50,11 +57,14 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
         (answer) => {
           data = answer;
           error = null;
+          readAt = clock.exact();
+          outdated.delete(me);
         },
         (cause: unknown) => {
           if (mine.signal.aborted) return;
           error = explain(cause);
-          refresh(AGAIN_MS);
+          if (data !== null) outdated.set(me, { since: readAt, why: error });
+          if (!error.forbidden) refresh(AGAIN_MS);
         },
       )
       .finally(() => {
@@ -79,13 +89,17 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
         shown = address;
         data = null;
         error = null;
+        outdated.delete(me);
       }
       if (!address) loading = false;
       else if (running) again = true;
       else read(address);
     });
   });
-  $effect(() => () => running?.abort());
+  $effect(() => () => {
+    running?.abort();
+    outdated.delete(me);
+  });
 
   $effect(() => {
     const stop = live.onHint((hint) => {

@@ -11,6 +11,8 @@ export type RunState = Schemas["Activity"];
 export type CommandState = Schemas["CommandState"];
 
 export type Plant = Schemas["PlantView"];
+export type Shifts = Schemas["Shifts"];
+export type Role = Schemas["Role"];
 export type GuideStep = Schemas["GuideStep"];
 export type AssetSummary = Schemas["AssetSummary"];
 export type AssetDetail = Schemas["AssetView"];
