@@ -86,7 +86,7 @@ test("the log says who did what", TEST, async () => {
   await page.waitForFunction(() => document.querySelectorAll("[data-testid=log] tr[data-kind=deed]").length >= 2);
   assert.match(await page.textContent("[data-testid=log]"), /m\.huber/);
   await page.fill("[type=search]", "nothing like this");
-  await seen("[data-testid=log-none]");
+  await seen("[data-testid=none]");
   assert.equal(parameter("find"), "nothing like this");
   await page.click("[data-testid=log-system]");
   assert.equal(parameter("view"), "system");
@@ -121,6 +121,62 @@ test("the report of a shift is two pages at most", TEST, async () => {
   assert.ok(pages <= 2, `${pages} pages`);
 });
 
+test("a control chart marks what breaks a rule, and says whether the limits are kept", TEST, async () => {
+  await page.goto(`${url}/assets/${await asset("Line 1/Filler 1")}?tab=spc`);
+  await seen("[data-testid=spc-basis]");
+  assert.match(await page.textContent("[data-testid=spc-limits]"), /normal band of the plant file/);
+  assert.match(await page.textContent("[data-testid=spc-capability]"), /Cp\d+\.\d\d/);
+  await page.click("[data-testid=spc-xbar]");
+  await page.selectOption("[data-testid=spc-size]", "3");
+  await page.waitForFunction(() => /subgroups of 3 values/.test(document.querySelector("[data-testid=spc-basis]")?.textContent ?? ""));
+  assert.equal(parameter("chart"), "xbar");
+  await page.focus("[data-testid=spc-chart]");
+  await page.keyboard.press("End");
+  await page.waitForFunction(() => /Mean .* Range /.test(document.querySelector("[data-testid=spc-said]")?.textContent ?? ""));
+  assert.equal(await page.getAttribute("[data-testid=spc-chart]", "aria-valuetext"), await page.textContent("[data-testid=spc-said]"));
+  const capability = await page.textContent("[data-testid=spc-capability]");
+  await page.fill("[data-testid=spc-usl]", "95");
+  await page.keyboard.press("Enter");
+  await addressed("usl");
+  assert.match(await page.textContent("[data-testid=spc-limits]"), /typed/);
+  assert.notEqual(await page.textContent("[data-testid=spc-capability]"), capability);
+  await page.click("[data-testid=spc-rule-1]");
+  assert.equal(parameter("off"), "1");
+  await page.click("[data-testid=spc-table]");
+  assert.ok((await page.locator("[data-testid=spc] .rows tbody tr").count()) > 2);
+});
+
+test("what somebody may not do is shut, with the reason, and a refusal is said in words", TEST, async () => {
+  const other = await demo.newPage();
+  await other.route("**/api/plant", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), you: { name: "Vera", role: "viewer" } } });
+  });
+  const refusal = { error: { message: "Vera has the role viewer and may not do this", hint: "ask somebody with the role engineer" } };
+  await other.route("**/api/definition", (route) => route.fulfill({ status: 403, json: refusal }));
+  await other.goto(`${url}/models?tab=file`);
+  await other.waitForSelector("[data-testid=role]");
+  assert.match(await other.textContent("[data-testid=forbidden]"), /may not do this here.*Vera has the role viewer.*Ask somebody/s);
+  await other.waitForSelector("[data-testid=armed]:disabled");
+  assert.match(await other.getAttribute("[data-testid=armed]", "title"), /needs the role engineer/);
+  await other.unrouteAll({ behavior: "ignoreErrors" });
+  await other.close();
+  demo.problems.splice(0); // the browser reports the 403 that was asked for
+});
+
+test("figures that could not be read again are not shown as the present", TEST, async () => {
+  const other = await demo.newPage();
+  await other.goto(`${url}/sources`);
+  await other.waitForSelector("[data-testid=source-row]");
+  await other.route("**/api/sources", (route) => route.fulfill({ status: 500, json: { error: { message: "query failed", hint: "see the log" } } }));
+  await other.waitForSelector("[data-testid=outdated]");
+  assert.match(await other.textContent("[data-testid=outdated]"), /could not be read again\. Query failed\. See the log\./);
+  await other.unrouteAll({ behavior: "ignoreErrors" });
+  await other.waitForSelector("[data-testid=outdated]", { state: "detached" });
+  await other.close();
+  demo.problems.splice(0); // the browser reports the 500 that was asked for
+});
+
 test("an address that leads nowhere says so", TEST, async () => {
   const other = await demo.newPage();
   await other.goto(`${url}/lines/none`);
@@ -136,9 +192,10 @@ const PAGES = {
   "/assets/{filler}": "[data-testid=property]",
   "/assets/{filler}?tab=trend": ".u-over",
   "/assets/{filler}?tab=data": "table",
+  "/assets/{filler}?tab=spc": "[data-testid=spc-basis]",
   "/detectors": "[data-testid=detector-row]",
   "/detectors/{filler}/overheat": "[data-testid=story]",
-  "/alarms": "[data-testid=page-alarms] table, [data-testid=no-alarms]",
+  "/alarms": "[data-testid=page-alarms] table, [data-testid=none]",
   "/oee": "[data-testid=figure-oee]",
   "/oee?asset=Line%202&at={shift}": "[data-testid=stops]",
   "/report": "[data-testid=report-lines]",

@@ -343,7 +343,6 @@ export const text = {
   },
   trend: {
     title: "Trend",
-    asset: "Machine",
     chooseAsset: "Choose a machine",
     filter: "Filter its properties",
     earlier: "Earlier",
@@ -533,10 +532,8 @@ export const text = {
       actions: "Actions",
     },
     acknowledge: "Acknowledge",
-    acknowledgeAll: (count: number) => `Acknowledge ${count} shown`,
     shelve: "Shelve",
     unshelve: "Unshelve",
-    detector: "Open the detector",
     note: "Note",
     notePlaceholder: "optional: what you saw, what you do",
     reason: "Reason",

@@ -64,3 +64,6 @@ export function properties(models: readonly Model[], typed: string): Entry[] {
   }
   return found;
 }
+
+/** Whether one of the texts has the words in it; no words are in all. */
+export const mentions = (texts: readonly (string | null | undefined)[], words: string): boolean => texts.join(" ").toLowerCase().includes(words.toLowerCase());

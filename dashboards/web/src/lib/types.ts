@@ -18,11 +18,8 @@ export type AssetSummary = Schemas["AssetSummary"];
 export type AssetDetail = Schemas["AssetView"];
 export type Property = Schemas["PropertyView"];
 export type PropertyKind = Schemas["Kind"];
-/** A property that a guard reads, with its value now. */
-export type InputValue = Schemas["PropertyValue"];
 export type MachineTile = Schemas["MachineView"];
 export type Overview = Schemas["Overview"];
-export type OverviewLine = Schemas["LineView"];
 export type Oee = Schemas["OeeView"];
 export type StripPart = Schemas["ActivitySpan"];
 export type Alarm = Schemas["AlarmView"];
@@ -38,7 +35,6 @@ export type CommandEvent = Extract<AnyEvent, { kind: "command" }>;
 export type Explanation = Schemas["Explanation"];
 
 export type DetectorSummary = Schemas["DetectorSummary"];
-export type Snapshot = Schemas["DetectorSnapshot"];
 export type Timer = Schemas["Timer"];
 export type ModelState = Schemas["StateModel"];
 export type ModelRule = Schemas["RuleModel"];
