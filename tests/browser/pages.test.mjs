@@ -53,6 +53,17 @@ test("earlier shifts are one key away, and the address keeps which", TEST, async
   await addressed("at", false);
 });
 
+test("the shift before may lie days away", TEST, async () => {
+  const other = await demo.newPage();
+  const before = { name: "late", start: "2026-01-09T13:00:00Z", end: "2026-01-09T21:00:00Z" };
+  await other.route("**/api/shifts*", (route) => route.fulfill({ json: { shift: null, before, after: null } }));
+  await other.goto(`${url}/lines/${await asset("Line 1")}`);
+  await other.waitForSelector(`[data-testid=shift-previous][href$="at=${Date.parse(before.end)}"]`);
+  await other.close();
+  const found = await demo.get("/api/shifts");
+  assert.ok(Date.parse(found.before.end) <= Date.parse(found.shift.start) && Date.parse(found.after.start) >= Date.parse(found.shift.end));
+});
+
 test("a trend takes pens of several machines, zooms by key, goes back to live and is saved", TEST, async () => {
   await page.goto(`${url}/trend?pens=${encodeURIComponent("Line 1/Filler 1:fill_temp")}`);
   await seen(".u-over");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { capability, countQuery, everyFor, grouped, nelson, outside, signals, SIZES, study, valuesQuery, type Control, type Rule } from "./spc";
+import { capability, countQuery, everyFor, grouped, nelson, outside, running, signals, SIZES, study, valuesQuery, type Control, type Rule } from "./spc";
 
 const single = (values: readonly number[]) => values.map((value, time) => ({ time, values: [value] }));
 /** A chart with its centre at 0 and one standard deviation at 1. */
@@ -114,6 +114,11 @@ describe("subgroups", () => {
     const { groups, incomplete } = grouped([row(0, 1), row(0, 2), row(10, 11), row(20, 21), row(20, 22)], 2);
     expect(groups.map((group) => group.values)).toEqual([[1, 2], [21, 22]]);
     expect(incomplete).toBe(1);
+  });
+  test("values of stops are no part of the process; a stop has what lies after its start and not after its end", () => {
+    const rows = [0, 10, 20, 30, 40, 50].map((time) => row(null, time));
+    expect(running(rows, [{ from: 0, to: 10 }, { from: 25, to: 40 }]).map((one) => one.time)).toEqual([0, 20, 50]);
+    expect(running(rows, [])).toHaveLength(6);
   });
   test("follow one another where each value is taken", () => {
     expect(grouped([1, 2, 3, 4, 5].map((time) => row(null, time)), 2)).toMatchObject({ groups: [{ time: 1 }, { time: 3 }], incomplete: 1 });

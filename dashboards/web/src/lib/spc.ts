@@ -49,6 +49,15 @@ export function grouped(rows: readonly { bin: number | null; time: number; value
   return { groups, incomplete };
 }
 
+/** Values taken while the machine ran: none of its stops, in order of time, has them. */
+export function running<T extends { time: number }>(rows: readonly T[], stops: readonly { from: number; to: number }[]): T[] {
+  let next = 0;
+  return rows.filter((row) => {
+    while (next < stops.length && (stops[next]?.to ?? 0) < row.time) next += 1;
+    return !(row.time > (stops[next]?.from ?? Infinity));
+  });
+}
+
 /** One chart of the two: what it draws and within what. */
 export interface Control {
   values: readonly (number | null)[];
