@@ -25,6 +25,7 @@ pub(crate) mod series;
 pub(crate) mod shifts;
 pub(crate) mod sources;
 pub(crate) mod sql;
+pub(crate) mod trend;
 pub(crate) mod write;
 
 use crate::{app::App, error::ApiError};
@@ -48,6 +49,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/lines/{asset}", get(lines::one))
         .route("/lines/{asset}/notes", post(lines::note))
         .route("/series/{series}/history", get(series::history))
+        .route("/trend", get(trend::trend))
         .route("/detectors", get(detectors::list))
         .route("/detectors/{asset}/{detector}", get(detectors::one))
         .route("/detectors/{asset}/{detector}/release", post(commands::release))

@@ -35,6 +35,7 @@ use crate::{
     rollup, sql,
     table::{events, points::PointsTable},
     transfer::{self, ExportFilter},
+    trend,
 };
 use andon_models::{
     Point, SeriesId, Timestamp, Tqv, ValueType,
@@ -288,6 +289,15 @@ impl Historian {
     /// When history cannot be read.
     pub async fn history(&self, series: SeriesId, window: Window, max_points: usize) -> Result<Vec<Tqv>, QueryError> {
         history::history(&self.inner.session, self.points(), series, window, max_points).await
+    }
+
+    /// The values of some series in a window for one chart, in the order of the series: as [`Self::history`] of each, but long
+    /// spans are made of roll-ups, which do not say when within its window an extreme was. A number may come as a decimal one.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn trend(&self, series: &[SeriesId], window: Window, max_points: usize) -> Result<Vec<Vec<Tqv>>, QueryError> {
+        trend::trend(&self.inner.session, &self.inner.store, series, window, max_points).await
     }
 
     /// All points of some series after an instant, as they are, a stretch of time of at most about `most` points after the other.

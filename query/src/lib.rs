@@ -21,6 +21,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 pub mod transfer;
+mod trend;
 
 pub use answer::{EventFilter, HistorianStats, SqlAnswer, SqlColumn, SqlLimits};
 pub use arrow_stream::ArrowPoints;

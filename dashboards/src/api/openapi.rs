@@ -9,7 +9,7 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 use crate::{
     api::{
         alarms, assets, backtests, commands, connections, definition, detectors, events, export, expressions, inputs,
-        instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, write,
+        instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, trend, write,
     },
     error::ErrorBody,
     health,
@@ -44,6 +44,7 @@ use utoipa::OpenApi;
         assets::list,
         assets::one,
         series::history,
+        trend::trend,
         detectors::list,
         detectors::one,
         backtests::replay::replay,

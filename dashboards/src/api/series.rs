@@ -9,11 +9,11 @@ use std::{sync::Arc, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 
 /// What is shown unless the caller says otherwise.
-const DEFAULT_SPAN: Duration = Duration::from_secs(3_600);
+pub(super) const DEFAULT_SPAN: Duration = Duration::from_secs(3_600);
 /// Points unless the caller says otherwise: about the width of a chart.
-const DEFAULT_POINTS: usize = 1_000;
+pub(super) const DEFAULT_POINTS: usize = 1_000;
 /// Most points of one answer: four for each pixel of the widest screen.
-const MAX_POINTS: usize = 16_384;
+pub(super) const MAX_POINTS: usize = 16_384;
 
 /// Which part of a history, and how fine.
 #[derive(Deserialize, IntoParams)]
@@ -49,9 +49,9 @@ pub(crate) async fn history(
     Parameters(parameters): Parameters<HistoryParameters>,
 ) -> Result<Json<History>, ApiError> {
     let id = SeriesId(series);
-    let entry = app.state.catalog.entry(id).ok_or_else(|| {
-        ApiError::not_found(format!("there is no series {series}"), "GET /api/assets/{id} lists the series of an asset")
-    })?;
+    if app.state.catalog.entry(id).is_none() {
+        return Err(missing(series));
+    }
     let end = parameters.to.map_or_else(|| app.now(), |to| to.0);
     let start = parameters.from.map_or(end - DEFAULT_SPAN, |from| from.0);
     if start >= end {
@@ -59,12 +59,22 @@ pub(crate) async fn history(
     }
     let points = parameters.points.unwrap_or(DEFAULT_POINTS).clamp(1, MAX_POINTS);
     let mut points = app.state.historian.history(id, Window { start, end }, points).await?;
-    let kind = entry.property.map(|property| &app.model(entry.asset).properties[property.0].kind);
-    let is_set = matches!(kind, Some(PropertyKind::Attribute { .. }));
-    if is_set && points.first().is_none_or(|first| first.time > start) {
+    if is_set(&app, id) && points.first().is_none_or(|first| first.time > start) {
         // What was set last before the start holds until it is set again.
         let before = app.state.historian.value_before(id, start).await?;
         points.splice(0..0, before);
     }
     Ok(Json(History { series, points: Points(points) }))
+}
+
+/// There is no such series.
+pub(super) fn missing(series: impl std::fmt::Display) -> ApiError {
+    ApiError::not_found(format!("there is no series {series}"), "GET /api/assets/{id} lists the series of an asset")
+}
+
+/// Whether the values of a series hold until somebody sets another one.
+pub(super) fn is_set(app: &App, series: SeriesId) -> bool {
+    let Some(entry) = app.state.catalog.entry(series) else { return false };
+    let kind = entry.property.map(|property| &app.model(entry.asset).properties[property.0].kind);
+    matches!(kind, Some(PropertyKind::Attribute { .. }))
 }

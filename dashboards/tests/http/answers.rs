@@ -139,6 +139,11 @@ async fn history_comes_in_time_order_with_its_quality() {
     let points = history["points"].as_array().unwrap();
     assert_eq!(points.len(), 10);
     assert_eq!(points[0], json!([before(9).as_millis(), 78.9, 0]));
+    let trend = service.request(Method::GET, &format!("/api/trend?series={temp}&from={}&points=5000", before(10).as_millis()));
+    let columns = trend.send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(columns[..8], [temp.to_le_bytes(), 10_u32.to_le_bytes()].concat());
+    let first = [8, 8 + 10 * 8].map(|at| f64::from_le_bytes(columns[at..at + 8].try_into().unwrap()));
+    assert_eq!(first, [before(9).as_millis() as f64, 78.9], "the same, as columns");
     let (status, error) = service.answer(service.request(Method::GET, "/api/series/99999/history")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(error["error"]["message"], "there is no series 99999");

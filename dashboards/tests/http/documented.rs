@@ -6,8 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
 /// Operations that answer nothing, or no JSON; other tests look at them.
-const OTHERWISE: [&str; 24] = [
+const OTHERWISE: [&str; 25] = [
     "/notes",
+    "/api/trend",
     "/api/export",
     "/api/backtests",
     "/inputs/{input}",

@@ -359,7 +359,7 @@ export const text = {
     most: "Eight pens are the most one chart can tell apart.",
     pens: "Pens",
     range: "Span",
-    ranges: { "15m": "15 min", "1h": "1 h", "8h": "8 h", "1d": "24 h", "7d": "7 days" } as Record<string, string>,
+    ranges: { "15m": "15 min", "1h": "1 h", "8h": "8 h", "1d": "24 h", "7d": "7 days", "30d": "30 days" } as Record<string, string>,
     freeze: "Freeze as seen now",
     unfreeze: "Back to live",
     frozen: (from: string, to: string) => `${from} – ${to}`,

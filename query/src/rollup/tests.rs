@@ -4,9 +4,11 @@ use super::Resolution;
 use crate::{
     Batch, Historian, HistorianOptions,
     historian::tests::kill,
+    table::columns::quality_code,
     testing::{PLANT, at, catalog, rows, series},
+    trend::Grid,
 };
-use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, catalog::Catalog};
+use andon_models::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, catalog::Catalog, window::Window};
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -116,7 +118,28 @@ impl World {
         windows.into_iter().map(|(key, rows)| expected(key, &rows)).collect()
     }
 
+    /// The corners of a trend's stretches are those of its points.
+    async fn check_trend(&self, moment: &str) {
+        let series = ["temp", "state", "running"].map(|property| series(&self.catalog, "Line 1/Press A", property));
+        let now = Timestamp::from_nanos(self.now);
+        // One at each moment, as time passes all of them.
+        let (hours, stretches, ago) = [(9, 90, 1), (11, 20, 61), (30, 5, 0), (1, 20, 3_601)][self.points.len() % 4];
+        let end = now - Duration::from_secs(ago);
+        let window = Window { start: end - Duration::from_secs(hours * 3_600), end };
+        let grid = Grid::of(window, stretches * 4).unwrap();
+        let drawn = self.historian().trend(&series, window, stretches * 4).await.unwrap();
+        for (id, drawn) in series.iter().zip(&drawn) {
+            assert!(drawn.is_sorted_by_key(|tqv| tqv.time));
+            let stored = self.points.range((id.0, i64::MIN, 0)..(id.0 + 1, i64::MIN, 0));
+            let stored = stored.filter(|((_, time, _), _)| window.contains(Timestamp::from_nanos(*time)));
+            let expected = corners(&grid, stored.map(|((_, time, quality), value)| (*time, *quality, value.as_f64())));
+            let found = drawn.iter().map(|tqv| (tqv.time.as_nanos(), quality_code(tqv.quality), tqv.value.as_f64()));
+            assert_eq!(corners(&grid, found), expected, "{moment}: series {} of {window:?} in {stretches}", id.0);
+        }
+    }
+
     async fn check(&self, moment: &str) {
+        self.check_trend(moment).await;
         for resolution in Resolution::ALL {
             let sql = format!(
                 "SELECT series, time, quality, count, numbers, sum, min, max, stdev, first, last, first_time, last_time FROM rollup \
@@ -130,6 +153,29 @@ impl World {
             }
         }
     }
+}
+
+/// What a chart shows of a stretch: the instants of its first and last point with their values, its extremes, its first point that
+/// is not good.
+type Corners = ((i64, Option<f64>), (i64, Option<f64>), Option<(f64, f64)>, Option<(i64, i8)>);
+
+fn corners(grid: &Grid, points: impl Iterator<Item = (i64, i8, Option<f64>)>) -> BTreeMap<i64, Corners> {
+    let mut found: BTreeMap<i64, Corners> = BTreeMap::new();
+    for (time, quality, value) in points {
+        let good = value.filter(|_| quality == 0);
+        let bad = (quality != 0).then_some((time, quality));
+        let stretch = grid.stretch(Timestamp::from_nanos(time));
+        let known = found.entry(stretch).or_insert(((time, value), (time, value), good.map(|good| (good, good)), bad));
+        if known.1.0 <= time {
+            known.1 = (time, value);
+        }
+        if let Some(good) = good {
+            let (low, high) = known.2.get_or_insert((good, good));
+            (*low, *high) = (low.min(good), high.max(good));
+        }
+        known.3 = known.3.or(bad);
+    }
+    found
 }
 
 fn expected((series, end, quality): Key, rows: &[Number]) -> Vec<Json> {

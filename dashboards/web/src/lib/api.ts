@@ -34,6 +34,7 @@ async function request<T>(path: string, init: RequestInit = {}, timeout = TIMEOU
       : new ApiError(0, text.errors.unreachable, text.errors.unreachableHint);
   }
   if (response.status === 204) return undefined as T;
+  if (response.ok && response.headers.get("content-type") === "application/octet-stream") return (await response.arrayBuffer()) as T;
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) {
     const error = (body as { error?: { message?: string; hint?: string } } | null)?.error;

@@ -940,6 +940,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/trend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gives up to eight series for a chart: of each stretch of time the first, the lowest, the highest and the last point.
+         * @description Long spans come from roll-ups; an extreme then stands somewhere in its window. The answer has for each series, in the order in which
+         *     they were asked for: its number and the number of its points n (unsigned, 32 bits each), n times in milliseconds since the epoch
+         *     and n values (decimal numbers of 64 bits, all little-endian). A value that is not a number is a gap. Of an attribute the first
+         *     point is the value that held at the start, with the time at which it was set.
+         */
+        get: operations["series_trend"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/write": {
         parameters: {
             query?: never;
@@ -5261,6 +5284,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    series_trend: {
+        parameters: {
+            query: {
+                /** @description The numbers of the series, separated by commas. */
+                series: string;
+                /** @description Its start, as RFC 3339 or milliseconds since the epoch; an hour before its end if left out. */
+                from?: string;
+                /** @description Its end; now if left out. */
+                to?: string;
+                /** @description About how many points of each series at most: four for each pixel of the chart. */
+                points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Columns of numbers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
             };
             400: {
                 headers: {

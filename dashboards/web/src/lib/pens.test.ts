@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { append, axisDecimals, column, hold, spanOf, trim, valueAt, type Pen, joined, panned, penNames, writePens, zoomed } from "./pens";
+import { append, axisDecimals, column, columnsOf, hold, spanOf, trim, valueAt, type Pen, joined, panned, penNames, writePens, zoomed } from "./pens";
 
 const pen = (over: Partial<Pen>): Pen => ({ series: 0, name: "n", unit: "", step: false, constant: null, normal: null, ...over });
 
@@ -9,6 +9,16 @@ describe("columns", () => {
       times: [1, 2, 3, 5],
       values: [5, null, 1, null],
     });
+  });
+
+  test("a trend's columns are read as the server writes them", () => {
+    const bytes = new DataView(new ArrayBuffer(8 + 2 * 16 + 8));
+    [[0, 7], [4, 2], [40, 9], [44, 0]].forEach(([at, number]) => bytes.setUint32(at ?? 0, number ?? 0, true));
+    [1_500, 2_500, 82.5, Number.NaN].forEach((number, index) => bytes.setFloat64(8 + index * 8, number, true));
+    expect([...columnsOf(bytes.buffer)]).toEqual([
+      [7, { times: [1_500, 2_500], values: [82.5, null] }],
+      [9, { times: [], values: [] }],
+    ]);
   });
 
   test("live values join at the end only", () => {

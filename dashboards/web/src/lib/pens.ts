@@ -34,6 +34,20 @@ export function column(points: readonly (readonly [number, Scalar, number])[]): 
   return { times, values };
 }
 
+/** The columns of a trend by series, as `GET /api/trend` sends them: number and count, then times, then values; no number is a gap. */
+export function columnsOf(bytes: ArrayBuffer): Map<number, Column> {
+  const found = new Map<number, Column>();
+  const view = new DataView(bytes);
+  for (let at = 0; at + 8 <= bytes.byteLength; ) {
+    const [series, count] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    const [times, values] = [at + 8, at + 8 + count * 8];
+    const numbers = (from: number) => Array.from({ length: count }, (_, index) => view.getFloat64(from + index * 8, true));
+    found.set(series, { times: numbers(times), values: numbers(values).map((value) => (Number.isNaN(value) ? null : value)) });
+    at = values + count * 8;
+  }
+  return found;
+}
+
 /** A value that just came in. Older than the last point: history has it already. */
 export function append(to: Column, time: number, value: Scalar, quality: number): boolean {
   const last = to.times.at(-1);
@@ -148,7 +162,7 @@ export function joined(columns: readonly Column[]): { time: number; values: (num
 /** The span a trend shows, from its address: `range=1h` is live, `from` and `to` are frozen. */
 export type Span = { live: true; ms: number; name: string } | { live: false; from: number; to: number };
 
-const RANGES: Record<string, number> = { "15m": 900_000, "1h": 3_600_000, "8h": 28_800_000, "1d": 86_400_000, "7d": 604_800_000 };
+const RANGES: Record<string, number> = { "15m": 900_000, "1h": 3_600_000, "8h": 28_800_000, "1d": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 };
 
 /** Names of the ranges, shortest first. */
 export const RANGE_NAMES = Object.keys(RANGES);
