@@ -248,7 +248,7 @@ WITH shifts AS (
     FROM states JOIN shifts ON states.start < shifts.start + INTERVAL 8 HOUR AND stop > shifts.start GROUP BY ALL
 ), steps AS (
     SELECT asset, property, time,
-           greatest("integer" - lag("integer") OVER (PARTITION BY asset, property ORDER BY time), 0) AS made
+           greatest("double" - lag("double") OVER (PARTITION BY asset, property ORDER BY time), 0) AS made
     FROM samples WHERE property IN ('good', 'bad')
 ), counts AS (
     SELECT asset, shifts.start,
