@@ -39,3 +39,11 @@ class ThemeChoice {
 }
 
 export const theme = new ThemeChoice();
+
+/** A colour of the token file as a canvas takes it: custom properties keep `light-dark()` unresolved, a real colour resolves it. */
+export function colour(element: HTMLElement, name: string): string {
+  element.style.color = `var(${name})`;
+  const resolved = getComputedStyle(element).color;
+  element.style.color = "";
+  return resolved;
+}
