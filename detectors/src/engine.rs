@@ -9,7 +9,7 @@ use crate::{
     command::SEND_WITHIN,
     detector::{Detector, MOST_AHEAD, Outbox, left_behind},
     hand::{self, Waiting},
-    policy::{self, Desk},
+    policy::{self, Desk, SETTLE_WITHIN, Unmet},
     program::Program,
     quiet::{Quiet, Routed},
 };
@@ -27,7 +27,7 @@ use andon_models::{
     time::format_duration,
 };
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -64,6 +64,8 @@ pub struct Engine {
     pub(crate) prepared_ever: u64,
     /// Instances of an earlier definition that this one does not have, to be told at the start.
     gone: Vec<DetectorSnapshot>,
+    /// Whether values of an earlier run are not known any more.
+    doubts: bool,
     /// How much the last step asked for: the next one gets as much room.
     asked: usize,
     /// Samples of the step that instances have to take, and bands; kept to save allocations.
@@ -120,6 +122,7 @@ impl Engine {
             prepared: Vec::new(),
             prepared_ever: 0,
             gone: Vec::new(),
+            doubts: false,
             asked: 0,
             loud: Vec::new(),
             bands: Vec::new(),
@@ -172,6 +175,15 @@ impl Engine {
         restored
     }
 
+    /// Takes values that sources told an earlier run for no longer known: nobody watched since. Guards and interlocks that read them
+    /// do not hold until they are told anew; what is decided meanwhile waits for that, as long as it is not too late.
+    pub fn doubt(&mut self, told: &HashSet<SeriesId>) {
+        for number in 0..self.count() {
+            self.wake(number);
+            self.doubts |= self.instances[number as usize].detector.body.doubt(told);
+        }
+    }
+
     /// Takes over from an engine of an earlier definition while the plant runs: its instances as [`Self::restore`] does, and
     /// whether and how fast may be written. [`Self::start`] tells what was not kept.
     pub fn take_over(&mut self, earlier: &Self, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Restored {
@@ -191,6 +203,9 @@ impl Engine {
             self.disarm(reason, &mut actions);
         }
         self.desk.arming.controls = self.controls.clone();
+        if std::mem::take(&mut self.doubts) {
+            self.desk.settled = now + SETTLE_WITHIN;
+        }
         self.heed_seeds();
         self.heed_clock(&mut actions);
         for gone in std::mem::take(&mut self.gone) {
@@ -287,29 +302,30 @@ impl Engine {
     ///
     /// # Errors
     /// Why it must not be sent; report it back as a `Refused` or `Expired` outcome.
-    pub fn may_send(&mut self, now: Timestamp, command: &Command, current: Option<&Value>) -> Result<(), Arc<str>> {
+    pub fn may_send(&mut self, now: Timestamp, command: &Command, current: Option<&Value>) -> Result<(), Unsent> {
         self.desk.now = now;
         if let Some(reason) = self.desk.forbids() {
             return Err(reason.into());
         }
         if now > command.deadline {
-            return Err("its deadline passed before it was sent".into());
+            return Err("its deadline passed before it was sent".to_owned().into());
         }
         if now + SEND_WITHIN + CLOCK_TOLERANCE < command.deadline {
-            return Err("the clock went back since it was decided, so nobody knows how old it is".into());
+            return Err("the clock went back since it was decided, so nobody knows how old it is".to_owned().into());
         }
-        let Some((number, _)) = self.owner(command.id) else { return Err("nobody here decided it".into()) };
-        self.in_service(number)?;
+        let Some((number, _)) = self.owner(command.id) else { return Err("nobody here decided it".to_owned().into()) };
+        self.in_service(number).map_err(|reason| reason.to_string())?;
         self.wake(number);
         let body = &self.instances[number as usize].detector.body;
         let catalog = self.desk.catalog.clone();
-        match catalog.plant.model_of(body.index).control(&command.control) {
-            Some(control) => {
-                policy::interlock(body, &mut self.desk, control)?;
-                Ok(policy::check_step(control, &command.value, current)?)
-            }
-            None => Err("the control is gone".into()),
-        }
+        let Some(control) = catalog.plant.model_of(body.index).control(&command.control) else {
+            return Err("the control is gone".to_owned().into());
+        };
+        policy::interlock(body, &mut self.desk, control).map_err(|unmet| {
+            let passing = matches!(unmet, Unmet::Unsure(_)) && self.desk.settles();
+            Unsent { reason: unmet.reason().into(), passing }
+        })?;
+        Ok(policy::check_step(control, &command.value, current)?)
     }
 
     /// Makes the next step of one instance panic.
@@ -622,6 +638,27 @@ impl Engine {
 
     fn count(&self) -> u32 {
         u32::try_from(self.instances.len()).expect("checked when they were added")
+    }
+}
+
+/// Why a command must not be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsent {
+    /// The rule that forbids it, in words.
+    pub reason: Arc<str>,
+    /// Whether it is only too early after a start: what the interlock reads has not been told anew. Ask again.
+    pub passing: bool,
+}
+
+impl From<String> for Unsent {
+    fn from(reason: String) -> Self {
+        Self { reason: reason.into(), passing: false }
+    }
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
     }
 }
 

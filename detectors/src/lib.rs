@@ -35,6 +35,6 @@ mod testing;
 pub use action::{Action, Input};
 pub use arming::Arming;
 pub use detector::SILENCE;
-pub use engine::{Engine, Restored};
+pub use engine::{Engine, Restored, Unsent};
 pub use hand::HAND;
 pub use simulation::AssetSimulation;

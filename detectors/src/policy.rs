@@ -27,6 +27,9 @@ pub(crate) const COMMANDS_PER_MINUTE: usize = 60;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How long after a start what sources tell may still be on its way: a connection takes seconds, and a command lives for ten.
+pub(crate) const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+
 /// What all detectors of an engine share while they run.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -39,6 +42,8 @@ pub(crate) struct Desk {
     pub tripped: bool,
     /// The caller's time of this step.
     pub now: Timestamp,
+    /// Until when sources may not have told again what they told an earlier run.
+    pub settled: Timestamp,
     /// Slots of the formula under evaluation; kept to save allocations.
     pub scratch: Vec<SlotValue>,
     decided: HashMap<(AssetId, Arc<str>), VecDeque<Timestamp>>,
@@ -53,6 +58,7 @@ impl Desk {
             foreign: None,
             tripped: false,
             now: Timestamp::MIN,
+            settled: Timestamp::MIN,
             scratch: Vec::new(),
             decided: HashMap::new(),
             minute: VecDeque::new(),
@@ -96,9 +102,15 @@ impl Desk {
     /// Goes back with the caller's time: what was decided just before counts as just before.
     pub fn clock_went_back(&mut self, by: Duration) {
         let now = self.now;
+        self.settled = Timestamp::MIN;
         for time in self.decided.values_mut().chain([&mut self.minute]).flatten().filter(|time| **time > now) {
             *time = *time - by;
         }
+    }
+
+    /// Whether it is just after a start.
+    pub fn settles(&self) -> bool {
+        self.now <= self.settled
     }
 
     fn too_many_in_a_minute(&mut self) -> bool {
@@ -186,7 +198,12 @@ pub(crate) fn check(
     if let Some(reason) = desk.rate_exceeded(body.asset, control, body.instant) {
         return Err(reason);
     }
-    interlock(body, desk, control)
+    match interlock(body, desk, control) {
+        // A detector decides; whether it may be sent is known once its sources have told what the interlock reads.
+        Err(Unmet::Unsure(_)) if desk.settles() && matches!(writer, Writer::Detector) => Ok(()),
+        Err(unmet) => Err(unmet.reason()),
+        Ok(()) => Ok(()),
+    }
 }
 
 fn may_decide(body: &Body, control: &Control, writer: &Writer) -> Result<(), String> {
@@ -248,15 +265,31 @@ fn check_value(control: &Control, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Why an interlock is not met, in words.
+pub(crate) enum Unmet {
+    /// A value it reads is not known well enough.
+    Unsure(String),
+    /// It does not hold.
+    Fails(String),
+}
+
+impl Unmet {
+    /// The words.
+    pub fn reason(self) -> String {
+        let (Self::Unsure(reason) | Self::Fails(reason)) = self;
+        reason
+    }
+}
+
 /// Whether the interlock of a control holds on fresh and good values.
 ///
 /// # Errors
 /// Why it does not.
-pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Result<(), String> {
+pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Result<(), Unmet> {
     let Some((_, formula)) = body.program.interlocks.iter().find(|(name, _)| *name == control.name) else {
         return match &control.interlock {
             // Compiled together with the write action; a control without one has no interlock.
-            Some(interlock) => Err(format!("the interlock `{}` is not known here", interlock.text)),
+            Some(interlock) => Err(Unmet::Fails(format!("the interlock `{}` is not known here", interlock.text))),
             None => Ok(()),
         };
     };
@@ -264,13 +297,13 @@ pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Resu
     for (line, place) in places {
         if let Some(doubt) = doubt(body, &desk.catalog, desk.now, line, place) {
             let name = explanation::name(body, &desk.catalog, line, place);
-            return Err(format!("interlock `{}`: {name} is {doubt}", formula.expression.text));
+            return Err(Unmet::Unsure(format!("interlock `{}`: {name} is {doubt}", formula.expression.text)));
         }
     }
     let slots = body.gather(formula, &mut desk.scratch);
     match Truth::of(&body.evaluate(formula, slots)) {
         Truth::Holds => Ok(()),
-        Truth::Fails | Truth::Unknown => Err(format!("interlock `{}` does not hold", formula.expression.text)),
+        Truth::Fails | Truth::Unknown => Err(Unmet::Fails(format!("interlock `{}` does not hold", formula.expression.text))),
     }
 }
 

@@ -21,7 +21,7 @@ mod plant;
 pub use model::{detector, expression};
 pub use plant::{PATH, command, plant};
 
-use crate::{Action, Arming, Engine, Input, Restored};
+use crate::{Action, Arming, Engine, Input, Restored, Unsent};
 use andon_models::{
     AssetId, Point, SeriesId, StatusCode, Timestamp, Tqv, Value,
     alarm::AlarmVerb,
@@ -35,7 +35,10 @@ use andon_models::{
     time::{format_duration, parse_duration},
 };
 use model::value_of;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// An engine on stage, with what a plant would keep of it.
 pub struct Stage {
@@ -49,6 +52,7 @@ pub struct Stage {
     token: Arc<str>,
     /// The asset whose detector is under test, and whose points a script gives.
     watched: AssetIndex,
+    doubted: HashSet<SeriesId>,
 }
 
 impl Stage {
@@ -112,6 +116,7 @@ impl Stage {
             commands: Vec::new(),
             detector: name,
             watched,
+            doubted: HashSet::new(),
         }
     }
 
@@ -129,9 +134,16 @@ impl Stage {
         self.engine.set_arming(arming);
         let stored = |snapshot: &DetectorSnapshot| serde_json::from_slice(&serde_json::to_vec(snapshot).unwrap()).unwrap();
         self.engine.restore(self.kept.values().map(stored).collect(), &|series| self.latest.get(&series).cloned());
+        self.engine.doubt(&self.doubted);
         let actions = self.engine.start(now);
         self.keep(&actions);
         actions
+    }
+
+    /// Has restarts take values of these properties for no longer known.
+    pub fn doubt(&mut self, names: &[&str]) {
+        let series = |name: &&str| self.catalog.series_named(self.watched, name).unwrap();
+        self.doubted = names.iter().map(series).collect();
     }
 
     /// Goes on with an edited model while it runs.
@@ -166,7 +178,7 @@ impl Stage {
     }
 
     /// Whether the last write may be sent now.
-    pub fn may_send(&mut self, now: Timestamp) -> Result<(), Arc<str>> {
+    pub fn may_send(&mut self, now: Timestamp) -> Result<(), Unsent> {
         let command = self.commands.last().unwrap();
         self.engine.may_send(now, command, None)
     }

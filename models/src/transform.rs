@@ -18,7 +18,7 @@ use crate::{
 };
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{BinaryHeap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -105,6 +105,25 @@ impl Transforms {
             input.previous = None;
             input.good = input.good.take().map(|_| formula::GoodValues::since(input.newest.as_ref()));
         }
+    }
+
+    /// Takes the newest values of some series for no longer known, and of all that is computed from them; gives all of these series.
+    /// What formulas of SiteWise read is the latest Good value whatever came after it, and stays.
+    pub fn doubt(&mut self, told: &HashSet<SeriesId>) -> HashSet<SeriesId> {
+        let mut doubted = told.clone();
+        for derived in &self.derived {
+            let reads = |position: &usize| doubted.contains(&self.inputs[*position].series);
+            if derived.slots.iter().flatten().any(reads) {
+                doubted.insert(self.inputs[derived.output].series);
+            }
+        }
+        for input in self.inputs.iter_mut().filter(|input| doubted.contains(&input.series)) {
+            input.previous = None;
+            if let Some(newest) = &mut input.newest {
+                *newest = Tqv::bad(newest.time, StatusCode::NOT_CONNECTED);
+            }
+        }
+        doubted
     }
 
     /// Adds what follows from a batch of points, of any series and in any order, to the batch.

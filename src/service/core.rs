@@ -13,7 +13,7 @@ use self::{beats::Beats, refused::Refusals, stops::OpenStops};
 
 use super::keyed::{Count, Keyed};
 use andon_dashboards::{AskInstances, Counted, Instances};
-use andon_detectors::{Action, Arming, Engine, HAND, Input};
+use andon_detectors::{Action, Arming, Engine, HAND, Input, Unsent};
 use andon_models::{
     AssetId, EventId, Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
     catalog::Catalog,
@@ -28,7 +28,10 @@ use andon_models::{
     transform::Transforms,
 };
 use andon_query::Batch;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Rounds in which values put by detectors may set off further detectors. A longer chain is a circle; it ends here.
 const MAX_PUT_ROUNDS: usize = 4;
@@ -164,6 +167,9 @@ impl Core {
             }
         }
         let restored = self.engine.restore(snapshots, latest);
+        // Sources tell again what they have as soon as they are connected. Until then it is as if they were lost.
+        let told: HashSet<SeriesId> = self.catalog.tags().iter().filter(|tag| tag.read).map(|tag| tag.series).collect();
+        self.engine.doubt(&self.transforms.doubt(&told));
         self.forget = restored.gone.iter().map(|(asset, detector)| DetectorSnapshot::key(*asset, detector)).collect();
         self.forget.extend(self.keyed.restore(kept));
         if (restored.partly, restored.started_over, restored.gone.len()) != (0, 0, 0) {
@@ -334,7 +340,7 @@ impl Core {
     ///
     /// # Errors
     /// Why not.
-    pub fn may_send(&mut self, now: Timestamp, command: &Command, current: Option<&Value>) -> Result<(), Arc<str>> {
+    pub fn may_send(&mut self, now: Timestamp, command: &Command, current: Option<&Value>) -> Result<(), Unsent> {
         self.engine.may_send(now, command, current)
     }
 

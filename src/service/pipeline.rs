@@ -11,7 +11,7 @@ use super::{
     unrecorded::Unrecorded,
 };
 use andon_dashboards::{AskInstances, LiveHub, Prepare, Write};
-use andon_detectors::Input;
+use andon_detectors::{Input, Unsent};
 use andon_ingest::Delivery;
 use andon_models::{
     Value,
@@ -68,6 +68,8 @@ pub enum Leave {
     Send,
     /// It must not: an interlock, the deadline, or writes are disarmed.
     Forbidden(Arc<str>),
+    /// Not before sources have told again what its interlock reads, just after a start: to be asked again.
+    NotYet(Arc<str>),
     /// It could not be recorded, so it must not be sent.
     NotRecorded,
 }
@@ -211,7 +213,8 @@ impl Pipeline {
             }
             Message::Sending(command, current, reply) => {
                 match self.core.may_send(now, &command, current.as_ref()) {
-                    Err(reason) => _ = reply.send(Leave::Forbidden(reason)),
+                    Err(Unsent { reason, passing: true }) => _ = reply.send(Leave::NotYet(reason)),
+                    Err(Unsent { reason, .. }) => _ = reply.send(Leave::Forbidden(reason)),
                     Ok(()) => {
                         let step = self.core.decide(now, Input::Sent(command.id));
                         self.commit(step, Vec::new(), Some(Durable::Sending(reply))).await;

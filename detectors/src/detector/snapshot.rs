@@ -3,11 +3,12 @@
 use super::{Body, Detector, Dispatch, Timer, body::attribute};
 use crate::{alarm::Alarm, command::CommandLife, policy::Desk};
 use andon_models::{
-    Point, Quality, SeriesId, StatusCode, Timestamp, Tqv,
+    Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value,
     catalog::Catalog,
     expression::{Reference, SlotValue},
     snapshot::{DetectorSnapshot, TimerSnapshot},
 };
+use std::collections::HashSet;
 
 impl Body {
     /// Everything that must survive a restart.
@@ -88,6 +89,19 @@ impl Body {
                 self.learn(line, SlotValue::from(&tqv));
             }
         }
+    }
+
+    /// Takes the values of these series for no longer known. Says whether it knew any.
+    pub fn doubt(&mut self, told: &HashSet<SeriesId>) -> bool {
+        let mut knew = false;
+        for place in 0..self.series.len() {
+            let SlotValue { time, quality, .. } = self.values[place];
+            if self.series[place].is_some_and(|series| told.contains(&series)) && time.is_some() && quality != Quality::Bad {
+                self.learn(place, SlotValue { value: Value::Null, quality: Quality::Bad, time });
+                knew = true;
+            }
+        }
+        knew
     }
 
     /// Values that the newest stored ones do not tell.

@@ -42,7 +42,14 @@ fn an_arming_ends_by_itself_at_its_time() {
         &stage.play("70 time"),
         "1m10s warning commands: writes to machines are disarmed: the 1m for which kim armed them are over",
     );
-    assert!(stage.engine.may_send(Timestamp::from_seconds(71), &command, None).unwrap_err().starts_with("writes are disarmed"));
+    assert!(
+        stage
+            .engine
+            .may_send(Timestamp::from_seconds(71), &command, None)
+            .unwrap_err()
+            .reason
+            .starts_with("writes are disarmed")
+    );
     assert!(stage.play("72 arm 999h").contains("> refuse: writes are armed for up to 31 days"));
 }
 

@@ -277,3 +277,49 @@ proptest! {
         prop_assert_eq!(ids.len(), all, "no id is given twice");
     }
 }
+
+const STOP: &str = "a\n  go when pressure > 5 and temp > 80 to b\nb\n  enter write stop_request = true";
+
+#[test]
+fn what_sources_told_before_a_restart_holds_no_guard_until_they_tell_it_anew() {
+    let mut stage = Stage::new(STOP);
+    stage.doubt(&["running", "temp"]);
+    stage.play("1 running true\n1 temp 85");
+    stage.restart(Timestamp::from_seconds(20), None);
+    // By the values of before it would hold now.
+    assert_same(&stage.play("21 pressure 6\n22 time"), "");
+    assert!(stage.play("23 temp 86").contains("a -> b"));
+}
+
+#[test]
+fn a_write_waits_for_what_its_interlock_reads_to_be_told_anew_and_not_for_ever() {
+    let decided = || {
+        let mut stage = Stage::new(STOP);
+        stage.doubt(&["running"]);
+        stage.play("1 running true\n1 temp 85");
+        stage.restart(Timestamp::from_seconds(20), None);
+        let played = stage.play("21 pressure 6");
+        assert!(played.contains("> write stop_request = true"), "{played}");
+        let unsure = stage.may_send(Timestamp::from_seconds(22)).unwrap_err();
+        assert_eq!((&*unsure.reason, unsure.passing), ("interlock `running`: running is bad", true));
+        stage
+    };
+    let mut stage = decided();
+    stage.play("23 running true");
+    assert_eq!(stage.may_send(Timestamp::from_seconds(24)), Ok(()));
+
+    let mut stage = decided();
+    stage.play("23 running false");
+    let refused = stage.may_send(Timestamp::from_seconds(24)).unwrap_err();
+    assert_eq!((&*refused.reason, refused.passing), ("interlock `running` does not hold", false));
+
+    let late = decided().may_send(Timestamp::from_seconds(32)).unwrap_err();
+    assert!(!late.passing && late.reason.contains("deadline"), "{late}");
+
+    // Later on what is not known forbids at once, as ever.
+    let mut stage = Stage::new(STOP);
+    stage.doubt(&["running"]);
+    stage.play("1 running true\n1 temp 85");
+    stage.restart(Timestamp::from_seconds(20), None);
+    assert!(stage.play("60 pressure 6").contains("refused: interlock `running`: running is bad"));
+}

@@ -254,6 +254,17 @@ fn seeding_takes_up_where_an_earlier_run_ended() {
     assert_eq!(bench.apply("b@6=1"), "sum@6=8");
 }
 
+#[test]
+fn what_an_earlier_run_was_told_is_not_known_until_it_is_told_anew() {
+    let mut bench = Bench::new(&[("sum", "a + b"), ("double", "sum * 2")]);
+    let (a, double) = (bench.series("a"), bench.series("double"));
+    bench.transforms.seed(|_| Some(Tqv::good(Timestamp::from_seconds(5), 7.0.into())));
+    let doubted = bench.transforms.doubt(&[a].into());
+    assert_eq!((doubted.len(), doubted.contains(&double)), (3, true));
+    assert_eq!(bench.apply("b@6=1"), "sum@6=!bad:808a0000 double@6=!bad:808a0000");
+    assert_eq!(bench.apply("a@7=2"), "sum@7=3 double@7=6");
+}
+
 /// The worked example of `pretrigger` (compatibility with AWS IoT SiteWise): a = 10, 20, -, 30 and b = 1, 2, 3, - at 0, 5, 10, 15 minutes.
 #[test]
 fn pretrigger_in_every_order_of_arrival() {

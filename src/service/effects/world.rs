@@ -173,11 +173,22 @@ impl World {
     /// Sends one command: leave to send is on disk first, then the device, then the outcome. At most one task runs this per command.
     async fn send_command(&self, command: Command) {
         stand_still("decided").await;
-        // Its turn comes first: leave is given for the very moment of sending.
-        let _turn = self.sources.turn(&command).await;
-        let current = self.sources.present_value(&command).await;
-        let leave = self.leave_to_send(&command, current).await;
-        self.send_with(leave, command).await;
+        self.send_when(command, |leave| matches!(leave, Leave::NotYet(_))).await;
+    }
+
+    /// Asks for leave until it is given, or refused for good, or it is too late; then sends. Its turn at the device comes first, for leave
+    /// is given for the very moment of sending; it is taken for each attempt, and is others' in between.
+    async fn send_when(&self, command: Command, ask_again: impl Fn(&Leave) -> bool) {
+        loop {
+            let turn = self.sources.turn(&command).await;
+            let current = self.sources.present_value(&command).await;
+            let leave = self.leave_to_send(&command, current).await;
+            if self.is_late(&command) || !leave.as_ref().is_some_and(&ask_again) {
+                return self.send_with(leave, command).await;
+            }
+            drop(turn);
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// Asks the pipeline. None when the service stops: the command stays open and is looked after at the next start.
@@ -198,10 +209,12 @@ impl World {
                 stand_still("answered").await;
                 outcome
             }
-            Some(Leave::Forbidden(reason)) if self.is_late(&command) => {
+            Some(Leave::Forbidden(reason) | Leave::NotYet(reason)) if self.is_late(&command) => {
                 outcome(&command, CommandState::Expired, &reason, &self.now)
             }
-            Some(Leave::Forbidden(reason)) => outcome(&command, CommandState::Refused, &reason, &self.now),
+            Some(Leave::Forbidden(reason) | Leave::NotYet(reason)) => {
+                outcome(&command, CommandState::Refused, &reason, &self.now)
+            }
             Some(Leave::NotRecorded) => outcome(&command, CommandState::Failed, NOT_RECORDED, &self.now),
             None => return,
         };
@@ -213,8 +226,7 @@ impl World {
     }
 
     /// Reads back first, sends only what is neither there nor too late. Its interlock may need values that a source which has just
-    /// come back is about to deliver; so it is asked again until the deadline, each time on what the device shows then. Its turn at
-    /// the device is taken for each attempt, and is others' in between.
+    /// come back is about to deliver; so it is asked again until the deadline, each time on what the device shows then.
     async fn resume_command(&self, command: Command) {
         match self.sources.read_back(&command).await {
             Ok(value) if command.value.is_shown_by(&value) => {
@@ -222,16 +234,7 @@ impl World {
                 outcome.read_back = value;
                 self.report(Message::Outcome(outcome)).await;
             }
-            Ok(_) => loop {
-                let turn = self.sources.turn(&command).await;
-                let current = self.sources.present_value(&command).await;
-                let leave = self.leave_to_send(&command, current).await;
-                if !matches!(leave, Some(Leave::Forbidden(_))) || self.is_late(&command) {
-                    return self.send_with(leave, command).await;
-                }
-                drop(turn);
-                tokio::time::sleep(ASK_AGAIN).await;
-            },
+            Ok(_) => self.send_when(command, |leave| matches!(leave, Leave::Forbidden(_) | Leave::NotYet(_))).await,
             Err(error) => {
                 let reason = format!("after a restart it could not be read back: {error:#}");
                 self.report(Message::Outcome(outcome(&command, CommandState::Unknown, &reason, &self.now))).await;
