@@ -69,6 +69,14 @@ class Andon:
         return self.process.returncode
 
 
+def arm(running):
+    """Allows writes to machines."""
+    request = urllib.request.Request(
+        running.url + "/api/arm", data=b'{"armed": true}', headers={"content-type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
 @pytest.fixture
 def andon(tmp_path):
     """Runs a plant text and stops it in the end."""
@@ -80,10 +88,7 @@ def andon(tmp_path):
         process = Andon(["run", str(file), "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", *arguments])
         running.append(process)
         process.wait_ready()
-        arm = urllib.request.Request(
-            process.url + "/api/arm", data=b'{"armed": true}', headers={"content-type": "application/json"}
-        )
-        urllib.request.urlopen(arm, timeout=10).close()
+        arm(process)
         return process
 
     yield start

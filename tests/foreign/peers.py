@@ -32,6 +32,68 @@ def wait_for(what, condition, seconds=30.0):
     raise AssertionError(f"{what} did not happen within {seconds} s; last seen: {last!r}")
 
 
+class Wire:
+    """The network in front of a peer: a TCP proxy that stops carrying bytes when it is told to, and closes nothing.
+
+    `hold_answers` lets requests through and keeps what comes back; `go_silent` keeps both; `flow` carries again what was kept.
+    """
+
+    def __init__(self, upstream):
+        self.upstream = upstream
+        self.to_server, self.to_client = threading.Event(), threading.Event()
+        self.flow()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def flow(self):
+        self.to_server.set()
+        self.to_client.set()
+
+    def hold_answers(self):
+        self.to_client.clear()
+
+    def go_silent(self):
+        self.to_server.clear()
+        self.to_client.clear()
+
+    def held(self):
+        return not self.to_client.is_set()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client):
+        # Whoever connects in the silence is connected and hears nothing, as behind a firewall that forgot the way.
+        self.to_server.wait()
+        try:
+            server = socket.create_connection(("127.0.0.1", self.upstream), 5)
+            server.settimeout(None)
+        except OSError:
+            client.close()
+            return
+        threading.Thread(target=self._carry, args=(client, server, self.to_server), daemon=True).start()
+        self._carry(server, client, self.to_client)
+
+    @staticmethod
+    def _carry(source, target, allowed):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                allowed.wait()
+                target.sendall(data)
+        allowed.wait()
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.close()
+        self.flow()
+
+
 class LoopThread:
     """An event loop in a thread of its own, for peers that are asynchronous."""
 
@@ -40,7 +102,7 @@ class LoopThread:
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
 
-    def run(self, coroutine, seconds=20):
+    def run(self, coroutine, seconds=60):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(seconds)
 
     def close(self):
@@ -49,19 +111,23 @@ class LoopThread:
 
 
 class OpcUaPeer:
-    """An `asyncua` server with a temperature, a running flag and a writable stop request."""
+    """An `asyncua` server with a temperature, a running flag and a writable stop request. Records every write of a client."""
 
     def __init__(self, port):
         self.port = port
         self.threads = LoopThread()
         self.server = None
         self.nodes = {}
+        self.writes = []
+        # Called when a client has written, before it is answered; and when it has read the stop request.
+        self.on_write = self.on_read = lambda: None
 
     def start(self):
         self.threads.run(self._start())
 
     async def _start(self):
         from asyncua import Server, ua
+        from asyncua.common.callback import CallbackType
 
         self.server = Server()
         await self.server.init()
@@ -78,7 +144,21 @@ class OpcUaPeer:
         ]:
             node = await folder.add_variable(ua.NodeId(f"Filler.{name}", index), name, value, variant)
             self.nodes[name] = (node, variant)
-        await self.nodes["StopRequest"][0].set_writable()
+        stop_request = self.nodes["StopRequest"][0]
+        await stop_request.set_writable()
+
+        def written(event, _):
+            if event.is_external:
+                self.writes += [(node.NodeId.Identifier, node.Value.Value.Value) for node in event.request_params.NodesToWrite]
+                self.on_write()
+
+        def read(event, _):
+            asked = [(node.NodeId, node.AttributeId) for node in event.request_params.NodesToRead]
+            if event.is_external and asked == [(stop_request.nodeid, ua.AttributeIds.Value)]:
+                self.on_read()
+
+        self.server.subscribe_server_callback(CallbackType.PostWrite, written)
+        self.server.subscribe_server_callback(CallbackType.PostRead, read)
         await self.server.start()
 
     def set(self, name, value):
@@ -87,6 +167,10 @@ class OpcUaPeer:
 
     def get(self, name):
         return self.threads.run(self.nodes[name][0].read_value())
+
+    def forget(self):
+        """As after a loss of power: what was written is gone."""
+        self.set("StopRequest", False)
 
     def stop(self):
         if self.server is not None:
@@ -109,6 +193,8 @@ class ModbusPeer:
         self.weight = 500.0
         self.level = 7
         self.writes = []
+        # Called when a client has written, before it is answered; and when it has read a coil.
+        self.on_write = self.on_read = lambda: None
 
     def start(self):
         self.threads.run(self._start())
@@ -120,7 +206,10 @@ class ModbusPeer:
         async def action(function_code, start, address, count, registers, values):
             if values is not None:
                 self.writes.append((function_code, address, list(values)))
+                self.on_write()
                 return None
+            if function_code == 1:
+                self.on_read()
             if function_code == 3:
                 high, low = struct.unpack(">HH", struct.pack(">f", self.weight))
                 for register, word in ((0, low), (1, high)):
@@ -138,6 +227,11 @@ class ModbusPeer:
         device = SimDevice(1, simdata=blocks, action=action)
         self.server = ModbusTcpServer(device, address=("127.0.0.1", self.port))
         await self.server.listen()
+
+    def forget(self):
+        """As after a loss of power: what was written is gone."""
+        self.stop()
+        self.start()
 
     def stop(self):
         if self.server is not None:
