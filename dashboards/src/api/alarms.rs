@@ -32,6 +32,8 @@ use utoipa::{IntoParams, ToSchema};
 const DEFAULT_LIMIT: usize = 200;
 /// Most past alarms of one answer.
 const MAX_LIMIT: usize = 2_000;
+/// Most present alarms of one answer: a flood of a whole plant.
+const MOST_PRESENT: usize = 10_000;
 /// Changes an alarm goes through, usually: raised, acknowledged, cleared, and one to spare.
 const CHANGES_PER_ALARM: usize = 4;
 /// Values shown beside an alarm.
@@ -134,7 +136,8 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Parameters(parameters): Parameters<AlarmParameters>,
 ) -> Result<Json<Vec<AlarmView>>, ApiError> {
-    let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let most = if matches!(parameters.view, View::History) { MAX_LIMIT } else { MOST_PRESENT };
+    let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT).min(most);
     let mut alarms = match parameters.view {
         View::Active => active(&app),
         View::Shelved => present(&app, |alarm| alarm == AlarmState::Shelved),
