@@ -168,6 +168,7 @@ impl Import {
     /// Writes the plant file and checks it.
     pub fn finish(mut self) -> Imported {
         self.gathered.finish(&mut self.findings);
+        self.alarms.over_messages(&mut self.keyed, &mut self.findings);
         let name = self.name.as_deref().unwrap_or("Imported plant");
         let models = (&self.gathered, &self.alarms);
         let (yaml, made) = check::write(models, &self.keyed, &mut self.findings, name, &self.files);

@@ -1,9 +1,11 @@
 //! Alarm models of AWS IoT Events become detectors of the asset models they watch.
 //!
 //! One detector per alarm: its rule as a guard, its life cycle as that of IoT Events (`life_cycle: iot_events`), so that it does what
-//! AWS documents. Whom an alarm model tells stands in AWS's directory of people and in functions, which a file does not hold: that is said.
+//! AWS documents. One whose rule reads messages of an input becomes a detector over messages ([`over_messages`]). Whom an alarm model tells stands in AWS's directory of people and in functions, which a file does not hold: that is said.
 
-use super::Findings;
+mod over_messages;
+
+use super::{Findings, iot_events::Keyed};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
@@ -26,6 +28,10 @@ pub(super) struct AlarmModel {
     threshold: String,
     acknowledge: bool,
     disabled: bool,
+    /// Where messages say which of its instances they are for.
+    key: Option<String>,
+    /// What it does when its state changes.
+    actions: Vec<Value>,
 }
 
 /// Alarm models of all files so far, by name: a later one takes the place of an earlier one.
@@ -57,11 +63,20 @@ impl AlarmModels {
         self.0.push(model);
     }
 
+    /// Gives those whose rules read messages to the detectors over messages.
+    pub fn over_messages(&self, keyed: &mut Keyed, findings: &mut Findings) {
+        for model in self.0.iter().filter(|model| model.reads_messages()) {
+            findings.turn_to(model.file);
+            over_messages::add(model, keyed, findings);
+        }
+    }
+
     /// Puts the detectors into `models:`, but for those that are skipped, and says where each is. An alarm may lose its property in any
     /// round, and is told once.
     pub fn attach(&self, models: &mut Map<String, Value>, skipped: &HashSet<usize>, findings: &mut Findings) -> Vec<Attached> {
         let mut attached = Vec::new();
-        for (alarm, model) in self.0.iter().enumerate().filter(|(alarm, _)| !skipped.contains(alarm)) {
+        let watching = self.0.iter().enumerate().filter(|(_, model)| !model.reads_messages());
+        for (alarm, model) in watching.filter(|(alarm, _)| !skipped.contains(alarm)) {
             let put = detector(model, models).and_then(|(asset_model, detector)| {
                 let key = insert(models, &asset_model, &model.name, detector);
                 key.map(|detector| Attached { alarm, model: asset_model, detector })
@@ -80,6 +95,12 @@ impl AlarmModels {
         let AlarmModel { file, path, name, .. } = &self.0[alarm];
         findings.turn_to(*file);
         findings.not_carried(path, format!("the alarm model {name} is left out: {reason}"));
+    }
+}
+
+impl AlarmModel {
+    fn reads_messages(&self) -> bool {
+        self.input.starts_with("$input.")
     }
 }
 
@@ -112,7 +133,8 @@ fn read(document: &Value, otherwise: &str, (file, path): (usize, &str), findings
         Some(Value::String(text)) => text == "true",
         other => other.and_then(Value::as_bool).unwrap_or(otherwise),
     };
-    not_carried(document, &name, path, findings);
+    not_carried(document, &name, input.starts_with("$input."), path, findings);
+    let actions = document.pointer("/alarmEventActions/alarmActions").and_then(Value::as_array).cloned().unwrap_or_default();
     Some(AlarmModel {
         file,
         path: path.to_owned(),
@@ -123,6 +145,8 @@ fn read(document: &Value, otherwise: &str, (file, path): (usize, &str), findings
         threshold,
         acknowledge: flag("/alarmCapabilities/acknowledgeFlow/enabled", false),
         disabled: flag("/alarmCapabilities/initializationConfiguration/disabledOnInitialization", true),
+        key: text(document, "/key").map(str::to_owned),
+        actions,
         name,
     })
 }
@@ -140,18 +164,24 @@ fn operator(word: &str) -> Option<&'static str> {
 }
 
 /// Names what an alarm model does beside its alarm.
-fn not_carried(document: &Value, name: &str, path: &str, findings: &mut Findings) {
+fn not_carried(document: &Value, name: &str, over_messages: bool, path: &str, findings: &mut Findings) {
+    let instead = match over_messages {
+        true => "give its moves an `sns` action and name a target for that under `targets:`",
+        false => "add a target under `notify:` and name it in `alarm: { notify: … }`",
+    };
     let list = |pointer: &str| document.pointer(pointer).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for (index, action) in list("/alarmNotification/notificationActions").iter().enumerate() {
         let kinds = ["emailConfigurations", "smsConfigurations"].into_iter().filter(|kind| action.get(kind).is_some());
         let kinds: Vec<&str> = kinds.map(|kind| if kind.starts_with("email") { "e-mail" } else { "text messages" }).collect();
         let message = format!(
-            "who gets the {} of {name} stands in AWS's directory; add a target under `notify:` and name it in `alarm: {{ notify: … }}`",
+            "who gets the {} of {name} stands in AWS's directory; {instead}",
             if kinds.is_empty() { "notifications".into() } else { kinds.join(" and ") }
         );
         findings.not_carried(&format!("{path}.alarmNotification.notificationActions[{index}]"), message);
     }
-    for (index, action) in list("/alarmEventActions/alarmActions").iter().enumerate() {
+    // Over messages they are done.
+    let actions = if over_messages { &[][..] } else { list("/alarmEventActions/alarmActions") };
+    for (index, action) in actions.iter().enumerate() {
         let kind = action.as_object().and_then(|members| members.keys().next()).map_or("", String::as_str);
         let message =
             format!("the action {kind} of {name} has no place in an alarm; add `notify` or `publish` to the state `active`");
@@ -212,9 +242,8 @@ fn priority(severity: Option<i64>) -> &'static str {
 /// The model and the key of a property that `$sitewise.assetModel.`model`.`property`.propertyValue.value` means.
 fn property(reference: &str, models: &Map<String, Value>) -> Result<(String, String), String> {
     let plain: String = reference.chars().filter(|letter| *letter != '`').collect();
-    if let Some(input) = plain.strip_prefix("$input.") {
-        let name = input.split('.').next().unwrap_or_default();
-        return Err(format!("it watches messages of the input {name}; give them to a measurement and write the rule there"));
+    if plain.starts_with("$input.") {
+        return Err("its rule reads a property and its threshold a message; write the threshold to an attribute".into());
     }
     let parts: Vec<&str> = plain.trim_start_matches("$sitewise.assetModel.").split('.').collect();
     let (true, [model_id, property_id, ..]) = (plain.starts_with("$sitewise.assetModel."), &parts[..]) else {
@@ -371,10 +400,14 @@ mod tests {
         assert!(notifies.contains("$.alarmNotification.notificationActions[0] who gets the e-mail of A"), "{notifies}");
         let acts = with(r#", "alarmEventActions": { "alarmActions": [ { "lambda": { "functionArn": "arn" } } ] }"#);
         assert!(acts.contains("the action lambda of A"), "{acts}");
-        let input = told(
-            r#"{ "alarmModelName": "A", "alarmRule": { "simpleRule": { "inputProperty": "$input.Pump.temp", "comparisonOperator": "LESS", "threshold": "5" } } }"#,
+        let mixed = told(
+            r#"{ "alarmModelName": "A", "alarmRule": { "simpleRule": { "inputProperty": "$input.Pump.temp", "comparisonOperator": "LESS",
+                "threshold": "$sitewise.assetModel.`x`.`y`.propertyValue.value" } } }"#,
         );
-        assert!(input.contains("it watches messages of the input Pump"), "{input}");
+        assert!(
+            mixed.contains("the alarm model A is left out: its rule reads a message and its threshold a property"),
+            "{mixed}"
+        );
         let stranger = told(
             r#"{ "alarmModelName": "A", "alarmRule": { "simpleRule": { "inputProperty": "$sitewise.assetModel.`x`.`y`.propertyValue.value", "comparisonOperator": "LESS", "threshold": "5" } } }"#,
         );
