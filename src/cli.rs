@@ -25,6 +25,7 @@ mod sql_listen;
 mod sql_user;
 mod stop;
 mod storage;
+mod template;
 mod write;
 
 use clap::{Parser, Subcommand};
@@ -92,6 +93,8 @@ enum Command {
     SqlUser(sql_user::SqlUsers),
     /// Prints the JSON Schema of the plant file, for editors.
     Schema,
+    /// Prints a ready model to put beside a plant file, such as that of a machine with PackML.
+    Template(template::Template),
 }
 
 impl Cli {
@@ -120,6 +123,7 @@ impl Cli {
             Command::Release(release) => release.run(),
             Command::SqlUser(users) => users.run(),
             Command::Schema => print_schema(),
+            Command::Template(template) => template.run(),
         };
         result.unwrap_or_else(|error| {
             eprintln!("andon: {error:#}");
