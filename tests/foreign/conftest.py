@@ -19,10 +19,11 @@ ANDON = os.environ.get("ANDON_BIN") or str(pathlib.Path(__file__).parents[2] / "
 class Andon:
     """One running binary."""
 
-    def __init__(self, arguments):
+    def __init__(self, arguments, environment=None):
         self.lines = []
         self.process = subprocess.Popen(
-            [ANDON, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            [ANDON, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            env=os.environ | (environment or {}),
         )
         threading.Thread(target=self._read, daemon=True).start()
         self.url = None
