@@ -1,7 +1,11 @@
-// A demo and a browser for the tests of one file, and the page's complaints.
+// A running Andon and a browser for the tests of one file, and the page's complaints.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -11,10 +15,34 @@ export const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-f
 /** Longest wait for anything on a page: far more than it takes, also on a busy machine. */
 export const DEADLINE = 240_000;
 
+/** Asks again and again until the answer is a yes; for what the service says, as `waitForFunction` is for pages. */
+export async function until(asked) {
+  for (const end = performance.now() + DEADLINE; ; ) {
+    const answer = await asked().catch((error) => (performance.now() < end ? null : Promise.reject(error)));
+    if (answer) return answer;
+    assert.ok(performance.now() < end, `not within ${DEADLINE / 1_000} s: ${asked}`);
+    await setTimeout(200);
+  }
+}
+
 /** Starts `andon demo` and Chromium. */
-export async function open(...options) {
+export const open = (...options) => start(["demo", "--listen", "127.0.0.1:0", ...options]);
+
+/** Starts `andon run` with a plant file of the test's own, and Chromium. */
+export async function run(plant) {
+  const folder = await mkdtemp(join(tmpdir(), "andon-browser-"));
+  await writeFile(join(folder, "plant.yaml"), plant);
+  const running = await start(["run", join(folder, "plant.yaml"), "--data", join(folder, "data"), "--listen", "127.0.0.1:0"]);
+  const close = async () => {
+    await running.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { ...running, close };
+}
+
+async function start(command) {
   assert.ok(CHROMIUM, "Chromium is missing; tests/run installs it");
-  const demo = spawn(ANDON, ["demo", "--listen", "127.0.0.1:0", ...options], { stdio: ["ignore", "pipe", "pipe"] });
+  const service = spawn(ANDON, command, { stdio: ["ignore", "pipe", "pipe"] });
   const url = await new Promise((resolve, reject) => {
     let text = "";
     const read = (chunk) => {
@@ -22,9 +50,9 @@ export async function open(...options) {
       const found = text.match(/http:\/\/[0-9.:]+/);
       if (found) resolve(found[0]);
     };
-    demo.stdout.on("data", read);
-    demo.stderr.on("data", read);
-    demo.on("exit", (code) => reject(new Error(`the demo ended with ${code}:\n${text}`)));
+    service.stdout.on("data", read);
+    service.stderr.on("data", read);
+    service.on("exit", (code) => reject(new Error(`${command[0]} ended with ${code}:\n${text}`)));
   });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
   const problems = [];
@@ -38,9 +66,9 @@ export async function open(...options) {
   const get = async (path) => (await fetch(url + path)).json();
   const close = async () => {
     await browser.close();
-    if (demo.exitCode !== null) return;
-    const ended = new Promise((resolve) => demo.on("exit", resolve));
-    demo.kill("SIGINT");
+    if (service.exitCode !== null) return;
+    const ended = new Promise((resolve) => service.on("exit", resolve));
+    service.kill("SIGINT");
     await ended;
   };
   return { url, newPage, problems, get, close };

@@ -3,7 +3,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { look } from "./axe.mjs";
 import { open } from "./demo.mjs";
 
 const TEST = { timeout: 900_000 };
@@ -108,22 +108,7 @@ const PAGES = {
 };
 
 for (const colorScheme of ["light", "dark"]) {
-  test(`these pages keep nobody out (${colorScheme})`, TEST, async () => {
-    const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-    const line = await asset("Line 1");
-    const looked = await demo.newPage({ colorScheme });
-    const found = [];
-    for (const [path, there] of Object.entries(PAGES)) {
-      await looked.goto(url + path.replace("{line}", line));
-      await looked.waitForSelector(there);
-      await looked.evaluate(axe);
-      const result = await looked.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-      for (const violation of result.violations.filter(({ impact }) => impact === "serious" || impact === "critical"))
-        found.push(`${path}: ${violation.id}: ${violation.nodes.map((node) => node.target.join(" ")).join(", ")}`);
-    }
-    await looked.close();
-    assert.deepEqual(found, []);
-  });
+  test(`these pages keep nobody out (${colorScheme})`, TEST, async () => look(demo, PAGES, { line: await asset("Line 1") }, colorScheme));
 }
 
 test("no page complained", () => assert.deepEqual(demo.problems, []));
