@@ -9,16 +9,22 @@ use super::{
 };
 use crate::{app::App, board, error::ApiError, view::Time};
 use andon_models::{
+    Point, Quality, SeriesId, Value,
     definition::AssetIndex,
     oee::{OeeFigures, OeeLosses, OeeRecord},
     window::{Window, WindowSpec},
 };
-use andon_query::SqlLimits;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use utoipa::{IntoParams, ToSchema};
 
+/// Rows of an answer at most: three shifts of two hundred machines over a month.
+const MAX_ROWS: usize = 20_000;
 /// What is shown unless the caller says otherwise.
 const DEFAULT_SPAN: Duration = Duration::from_secs(7 * 86_400);
 
@@ -131,28 +137,30 @@ pub(crate) async fn figures(
     Ok(Json(OeeBoard { window: spec.name(), rows, truncated }))
 }
 
-/// The stored records whose windows end in a span, and whether there are more.
+/// The stored records whose windows end in a span, oldest first, and whether there are more.
 async fn records(
     app: &App,
     assets: &[AssetIndex],
     spec: &WindowSpec,
     ends: Window,
 ) -> Result<(Vec<(AssetIndex, OeeRecord)>, bool), ApiError> {
-    let keys: BTreeSet<Arc<str>> = assets.iter().filter_map(|asset| app.model(*asset).record_key(spec)).collect();
-    let quoted =
-        |texts: Vec<&str>| texts.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect::<Vec<_>>().join(", ");
-    let sql = format!(
-        "SELECT asset, string FROM samples WHERE property IN ({}) AND asset IN ({}) AND quality = 'good' \
-         AND string IS NOT NULL AND time > '{}' AND time <= '{}' ORDER BY time, asset",
-        quoted(keys.iter().map(|key| &**key).collect()),
-        quoted(assets.iter().map(|asset| &*app.asset(*asset).path).collect()),
-        ends.start,
-        ends.end
-    );
-    let answer = app.state.historian.sql(&sql, SqlLimits::default()).await?;
-    let read = |row: &Vec<serde_json::Value>| {
-        let asset = app.plant().asset_at(row.first()?.as_str()?)?;
-        Some((asset, OeeRecord::read(row.get(1)?.as_str()?)?))
+    let series = |asset: &AssetIndex| {
+        let key = app.model(*asset).record_key(spec)?;
+        Some((app.state.catalog.series_named(*asset, &key)?, *asset))
     };
-    Ok((answer.rows.iter().filter_map(read).collect(), answer.truncated))
+    let assets: HashMap<SeriesId, AssetIndex> = assets.iter().filter_map(series).collect();
+    let series: Vec<SeriesId> = assets.keys().copied().collect();
+    let mut replay = app.state.historian.replay(&series, ends.start, MAX_ROWS);
+    let (mut records, mut truncated) = (Vec::new(), false);
+    while let (false, Some(stretch)) = (truncated, replay.next(ends.end).await?) {
+        for Point { series, tqv } in stretch.points {
+            let (Some(asset), Value::String(text), Quality::Good) = (assets.get(&series), tqv.value, tqv.quality) else {
+                continue;
+            };
+            truncated |= records.len() == MAX_ROWS;
+            records.extend(OeeRecord::read(&text).filter(|_| !truncated).map(|record| (*asset, record)));
+        }
+    }
+    records.sort_by_key(|(asset, record)| (record.window.end, app.asset(*asset).path.clone()));
+    Ok((records, truncated))
 }
