@@ -8,6 +8,7 @@ mod backtest;
 mod backup;
 mod check;
 mod client;
+mod correct;
 mod data;
 mod demo;
 mod explain;
@@ -87,6 +88,10 @@ enum Command {
     Disarm(arm::Disarm),
     /// Writes a control by hand: shown first, sent when it is confirmed.
     Write(write::Write),
+    /// Says which value an attribute had from a time on; figures of that time follow.
+    Set(correct::Set),
+    /// Corrects one stored value, such as a wrong count; figures that it reaches follow.
+    Correct(correct::Correct),
     /// Ends the dry run of a detector: from now on it writes.
     Release(arm::Release),
     /// Adds, lists and removes users of PostgreSQL's protocol.
@@ -120,6 +125,8 @@ impl Cli {
             Command::Arm(arm) => arm.run(),
             Command::Disarm(disarm) => disarm.run(),
             Command::Write(write) => write.run(),
+            Command::Set(set) => set.run(),
+            Command::Correct(correct) => correct.run(),
             Command::Release(release) => release.run(),
             Command::SqlUser(users) => users.run(),
             Command::Schema => print_schema(),

@@ -3,6 +3,7 @@
 pub mod backtest;
 pub mod clock;
 pub mod core;
+pub mod corrector;
 pub mod definition;
 pub mod effects;
 pub mod hand;
@@ -62,6 +63,8 @@ use tokio::{
 
 /// Batches of due metrics that may wait for the worker; the schedule keeps the rest.
 const MAX_METRIC_BATCHES: usize = 1;
+/// Corrections of the past that are worked out at a time; the core keeps the rest.
+const MAX_CORRECTIONS: usize = 1;
 /// Operators' requests that may wait for the pipeline; people are slower than that.
 const MAX_REQUESTS: usize = 64;
 /// How long a clean stop waits for each part before it goes on without it.
@@ -248,6 +251,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
     let (writes, write_queue) = mpsc::channel(pipeline::MAX_WRITES);
     let (jobs, job_queue) = mpsc::channel(MAX_METRIC_BATCHES);
+    let (corrections, correction_queue) = mpsc::channel(MAX_CORRECTIONS);
     let sources = Arc::new(Sources::start(&catalog, &data, &deliver, &now));
     let carrier = Arc::new(Carrier::new(sources.clone(), Places { data, programs }, now.clone())?);
     sources.watch(&live, &messages);
@@ -260,6 +264,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
     let (effects, effects_task) = Effects::start(world.clone());
     let metrics =
         tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone(), now.clone()));
+    beside.spawn(corrector::run(catalog.clone(), historian.clone(), correction_queue, messages.clone(), now.clone()));
 
     beside.spawn(storage::watch(historian.watch_storage()?, messages.clone(), now.clone()));
 
@@ -278,6 +283,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         messages: message_queue,
         effects,
         jobs,
+        corrections,
         unrecorded: Default::default(),
     };
     let first = pipeline.core.start(now(), &|series| historian.latest(series));

@@ -7,6 +7,7 @@ mod backtest;
 mod check;
 mod commands;
 mod controller;
+mod corrections;
 mod harness;
 mod late;
 mod messages;

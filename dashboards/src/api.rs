@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod backtests;
 pub(crate) mod commands;
 pub(crate) mod connections;
+pub(crate) mod corrections;
 pub(crate) mod definition;
 pub(crate) mod detectors;
 pub(crate) mod events;
@@ -44,6 +45,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/shifts", get(shifts::around))
         .route("/assets", get(assets::list))
         .route("/assets/{asset}", get(assets::one))
+        .route("/attributes", post(corrections::set))
+        .route("/corrections", post(corrections::correct))
         .route("/models", get(models::list))
         .route("/overview", get(overview::overview))
         .route("/lines/{asset}", get(lines::one))

@@ -15,6 +15,7 @@ use crate::{
 use andon_models::{
     AssetId, SeriesId, Timestamp, Tqv, Value,
     definition::{Asset, AssetIndex, AssetModel, Plant, PropertyIndex, PropertyKind},
+    expression::nearest,
     operator::{OperatorDeed, OperatorRequest},
     snapshot::ConnectionState,
     window::Window,
@@ -143,7 +144,11 @@ impl App {
     pub(crate) fn find(&self, named: &str) -> Result<AssetIndex, ApiError> {
         let by_id = named.parse().ok().and_then(|id| self.index_of(id));
         let found = by_id.or_else(|| self.plant().asset_at(named));
-        found.ok_or_else(|| ApiError::not_found(format!("there is no asset {named}"), "GET /api/assets lists them all"))
+        found.ok_or_else(|| {
+            let near = nearest(named, self.plant().assets.iter().map(|asset| &*asset.path));
+            let hint = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
+            ApiError::not_found(format!("there is no asset {named}"), hint + "GET /api/assets lists them all")
+        })
     }
 
     /// All assets below one, and itself.

@@ -428,6 +428,10 @@ impl Engine {
             OperatorDeed::EditStop { .. } => {
                 return actions.push(Action::Refuse(OperatorRefusal::NotNow("stops are no matter of detectors".into())));
             }
+            OperatorDeed::Edit(_) => {
+                return actions
+                    .push(Action::Refuse(OperatorRefusal::NotNow("values of the past are no matter of detectors".into())));
+            }
             OperatorDeed::Note { .. } => {
                 return actions.push(Action::Refuse(OperatorRefusal::NotNow("notes are no matter of detectors".into())));
             }

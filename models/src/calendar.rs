@@ -1,5 +1,7 @@
 //! The plant's shift calendar: shifts in plant time, with daylight saving; instants in UTC.
 
+mod instant;
+
 use crate::{Timestamp, window::Window};
 use jiff::{
     civil::{Date, Time, Weekday},

@@ -31,6 +31,7 @@ pub mod calendar;
 pub mod catalog;
 pub mod cloudformation;
 pub mod command;
+pub mod correction;
 pub mod definition;
 pub mod detector;
 pub mod difference;

@@ -1,6 +1,6 @@
 //! What a person may ask of the running plant.
 
-use crate::{AssetId, command::HandRole, iot_events::InputMessage, oee::edits::StopEdit};
+use crate::{AssetId, command::HandRole, correction::Edit, iot_events::InputMessage, oee::edits::StopEdit};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -111,6 +111,8 @@ pub enum OperatorDeed {
         /// What holds from now on.
         edits: Vec<StopEdit>,
     },
+    /// Sets or corrects values of the past.
+    Edit(Edit),
     /// Keeps what somebody tells the next shift about a line or a machine.
     Note {
         /// The line or the machine.

@@ -4,6 +4,7 @@
 //! is touched is kept in the very record of the data that touched it. A restart goes on from there.
 
 mod backlog;
+mod corrected;
 mod order;
 pub mod revisions;
 #[cfg(test)]

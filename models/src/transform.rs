@@ -22,8 +22,11 @@ use std::{
     sync::Arc,
 };
 
+mod again;
 mod build;
 mod formula;
+
+pub use self::again::Again;
 
 /// All transforms of a plant, with the newest values of their inputs.
 #[derive(Clone, Debug)]
@@ -124,6 +127,21 @@ impl Transforms {
             }
         }
         doubted
+    }
+
+    /// The attributes among what they read.
+    fn constants(&self) -> impl Iterator<Item = SeriesId> + '_ {
+        self.inputs.iter().filter(|input| input.constant).map(|input| input.series)
+    }
+
+    /// Learns results that were computed elsewhere; those that are still the newest are read by other transforms.
+    pub fn learn(&mut self, points: &[Point]) {
+        for Point { series, tqv } in points {
+            let input = self.positions.get(series).map(|position| &mut self.inputs[*position]);
+            if let Some(newest) = input.and_then(|input| input.newest.as_mut()).filter(|newest| newest.time == tqv.time) {
+                newest.clone_from(tqv);
+            }
+        }
     }
 
     /// Adds what follows from a batch of points, of any series and in any order, to the batch.

@@ -3,13 +3,19 @@
 //! The live loop ([`super::pipeline`]) and the fast production of history ([`super::history`]) drive the same core.
 
 mod beats;
+mod corrections;
 mod refused;
 mod stops;
 #[cfg(test)]
 mod tests;
 
 pub use self::refused::Refused;
-use self::{beats::Beats, refused::Refusals, stops::OpenStops};
+use self::{
+    beats::Beats,
+    corrections::{Corrections, Edited},
+    refused::Refusals,
+    stops::OpenStops,
+};
 
 use super::keyed::{Count, Keyed};
 use andon_dashboards::{AskInstances, Counted, Instances};
@@ -18,6 +24,7 @@ use andon_models::{
     AssetId, EventId, Point, Sample, SeriesId, TagId, Timestamp, Tqv, Value,
     catalog::Catalog,
     command::{Command, HandWrite, Prepared},
+    correction::{Correction, Edit},
     definition::PropertyKind,
     event::{Deed, Event, EventBody},
     iot_events::InputMessage,
@@ -62,6 +69,7 @@ pub struct Core {
     refusals: Refusals,
     beats: Beats,
     stops: OpenStops,
+    corrections: Corrections,
     /// Keys of the kept documents of detectors that the definition does not have any more.
     forget: Vec<String>,
     /// Whether there will be a restart to remember anything for.
@@ -149,6 +157,7 @@ impl Core {
             refusals,
             beats,
             stops: OpenStops::default(),
+            corrections: Corrections::default(),
             forget: Vec::new(),
             remembers,
             messages: 0,
@@ -159,6 +168,7 @@ impl Core {
     pub fn restore(&mut self, kept: &HashMap<String, Vec<u8>>, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
         self.transforms.seed(latest);
         self.stops = OpenStops::restore(&self.catalog, latest);
+        self.corrections = Corrections::restore(kept);
         let mut snapshots = Vec::new();
         for (key, document) in kept.iter().filter(|(key, _)| key.starts_with("detector/")) {
             match serde_json::from_slice::<DetectorSnapshot>(document) {
@@ -292,7 +302,43 @@ impl Core {
         if let OperatorDeed::Note { asset, text } = &request.deed {
             return self.note(now, *asset, Deed { by: request.by.clone(), verb: "note".into(), detail: text.clone() });
         }
+        if let OperatorDeed::Edit(edit) = &request.deed {
+            return self.edit(now, &request.by, edit);
+        }
         self.decide(now, Input::Operator(request))
+    }
+
+    /// Keeps values of the past that somebody sets or corrects. They set nothing off: what depends on them is worked out beside the
+    /// loop. A value that is still the newest is one of the present as well, and takes its way.
+    fn edit(&mut self, now: Timestamp, by: &Arc<str>, edit: &Edit) -> Step {
+        match self.corrections.edit(&self.catalog, now, by, edit) {
+            Ok(Edited { points, event, keep }) => {
+                let mut step =
+                    if edit.present { self.written(now, points) } else { Step::record(Batch { points, ..Batch::default() }) };
+                step.batch.events.push(event);
+                step.batch.keep.push(keep);
+                step
+            }
+            Err(reason) => Step { refusal: Some(OperatorRefusal::NotNow(reason)), ..Step::default() },
+        }
+    }
+
+    /// The next correction to work out, while none is.
+    pub fn next_correction(&mut self, now: Timestamp) -> Option<Correction> {
+        self.corrections.next(now)
+    }
+
+    /// Takes results of transforms over the past that a correction made others. They set nothing off.
+    pub fn recomputed(&mut self, points: Vec<Point>) -> Step {
+        self.transforms.learn(&points);
+        Step::record(Batch { points, ..Batch::default() })
+    }
+
+    /// Takes a correction back: settled, or to be worked out again later.
+    pub fn correction_ended(&mut self, now: Timestamp, correction: &Correction, settled: bool) -> Step {
+        let key = self.corrections.ended(correction, settled, now);
+        let keep = key.into_iter().map(|key| (key, Vec::new())).collect();
+        Step::record(Batch { keep, ..Batch::default() })
     }
 
     /// Keeps what somebody tells the next shift.

@@ -14,9 +14,10 @@ use andon_dashboards::{AskInstances, LiveHub, Prepare, Write};
 use andon_detectors::{Input, Unsent};
 use andon_ingest::Delivery;
 use andon_models::{
-    Value,
+    Point, Value,
     command::{Command, CommandOutcome},
-    operator::{OperatorRefusal, OperatorRequest},
+    correction::{Correction, Reached},
+    operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
     schedule::{Job, Schedule},
 };
 use andon_query::{Batch, Historian};
@@ -56,6 +57,10 @@ pub enum Message {
     Outcome(CommandOutcome),
     /// The figures of a job, or none if they could not be computed; answered once they can be read.
     Computed(Job, Option<Computed>, oneshot::Sender<()>),
+    /// Transforms over the past that a correction made others; answered when the record is on its way.
+    Recomputed(Vec<Point>, oneshot::Sender<()>),
+    /// What a correction changed, or none if it could not be worked out.
+    Corrected(Correction, Option<Vec<Reached>>),
     /// Everything that was due is computed and stored.
     MetricsDone,
     /// Something to be remembered.
@@ -96,6 +101,8 @@ pub struct Pipeline {
     pub effects: Effects,
     /// Where due metrics go.
     pub jobs: mpsc::Sender<Vec<Job>>,
+    /// Where corrections of the past are worked out.
+    pub corrections: mpsc::Sender<Correction>,
     /// What the disk does not take now.
     pub unrecorded: Unrecorded,
 }
@@ -191,6 +198,10 @@ impl Pipeline {
                         _ = reply.send(Err(refusal));
                         self.commit(step, Vec::new(), None).await;
                     }
+                    // What it means for closed windows is worked out with what follows from it.
+                    None if matches!(request.deed, OperatorDeed::Edit(_)) => {
+                        self.store(step, Vec::new(), Some(Durable::Operator(reply))).await;
+                    }
                     None => self.commit(step, Vec::new(), Some(Durable::Operator(reply))).await,
                 }
                 "operator"
@@ -237,6 +248,17 @@ impl Pipeline {
                 let _ = reply.send(());
                 "figures"
             }
+            Message::Recomputed(points, reply) => {
+                let step = self.core.recomputed(points);
+                self.store(step, Vec::new(), None).await;
+                // The corrector may have gone; then nobody waits for the answer.
+                let _ = reply.send(());
+                "figures"
+            }
+            Message::Corrected(correction, reached) => {
+                self.corrected(&correction, reached).await;
+                "figures"
+            }
             Message::MetricsDone => {
                 let keep = self.schedule.settled();
                 self.commit(Step::record(Batch { keep, ..Batch::default() }), Vec::new(), None).await;
@@ -271,6 +293,20 @@ impl Pipeline {
                 permit.send(jobs);
             }
         }
+        if let Ok(permit) = self.corrections.try_reserve()
+            && let Some(correction) = self.core.next_correction(now)
+        {
+            permit.send(correction);
+        }
+    }
+
+    /// Has the windows computed again that a correction reaches, and forgets it: one record, so that a crash forgets neither.
+    async fn corrected(&mut self, correction: &Correction, reached: Option<Vec<Reached>>) {
+        let mut step = self.core.correction_ended((self.now)(), correction, reached.is_some());
+        for reached in reached.into_iter().flatten() {
+            step.batch.keep.extend(self.schedule.corrected(&reached, &correction.cause));
+        }
+        self.store(step, Vec::new(), None).await;
     }
 
     async fn figures(&mut self, job: &Job, computed: Computed) {

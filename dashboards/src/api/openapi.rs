@@ -8,8 +8,8 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 
 use crate::{
     api::{
-        alarms, assets, backtests, commands, connections, definition, detectors, events, export, expressions, inputs,
-        instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, trend, write,
+        alarms, assets, backtests, commands, connections, corrections, definition, detectors, events, export, expressions,
+        inputs, instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, trend, write,
     },
     error::ErrorBody,
     health,
@@ -43,6 +43,8 @@ use utoipa::OpenApi;
         models::list,
         assets::list,
         assets::one,
+        corrections::set,
+        corrections::correct,
         series::history,
         trend::trend,
         detectors::list,

@@ -6,7 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
 /// Operations that answer nothing, or no JSON; other tests look at them.
-const OTHERWISE: [&str; 25] = [
+const OTHERWISE: [&str; 27] = [
+    "/api/attributes",
+    "/api/corrections",
     "/notes",
     "/api/trend",
     "/api/export",

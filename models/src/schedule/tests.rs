@@ -29,7 +29,7 @@ assets:
 ";
 
 /// So many seconds after midnight of 2 March 2026, a Monday, UTC.
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_seconds(1_772_409_600 + second)
 }
 
@@ -39,7 +39,7 @@ fn catalog(text: &str) -> Arc<Catalog> {
     Arc::new(Catalog::build(Arc::new(plant), &mut SeriesDirectory::default()))
 }
 
-fn series(catalog: &Catalog, asset: &str, property: &str) -> SeriesId {
+pub(super) fn series(catalog: &Catalog, asset: &str, property: &str) -> SeriesId {
     let asset = catalog.plant.asset_at(asset).unwrap();
     catalog.series_named(asset, property).unwrap_or_else(|| panic!("{property} of {asset:?}"))
 }
@@ -49,20 +49,20 @@ fn good(series: SeriesId, second: i64, value: f64) -> Point {
 }
 
 /// A schedule and what was kept of it, as the historian would.
-struct Stage {
-    catalog: Arc<Catalog>,
-    schedule: Schedule,
+pub(super) struct Stage {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) schedule: Schedule,
     kept: HashMap<String, Vec<u8>>,
 }
 
 impl Stage {
     /// All windows are closed up to `from`.
-    fn new(from: i64) -> Self {
+    pub(super) fn new(from: i64) -> Self {
         let (catalog, kept) = (catalog(PLANT), HashMap::new());
         Self { schedule: Schedule::new(catalog.clone(), at(from), at(from), &kept), catalog, kept }
     }
 
-    fn keep(&mut self, documents: Documents) {
+    pub(super) fn keep(&mut self, documents: Documents) {
         for (key, document) in documents {
             if document.is_empty() {
                 self.kept.remove(&key)
@@ -72,7 +72,7 @@ impl Stage {
         }
     }
 
-    fn restart(&mut self, now: i64) {
+    pub(super) fn restart(&mut self, now: i64) {
         self.schedule = Schedule::new(self.catalog.clone(), at(now), at(now), &self.kept);
     }
 
@@ -91,7 +91,7 @@ impl Stage {
         jobs.iter().map(show).collect::<Vec<_>>().join("; ")
     }
 
-    fn due(&mut self, now: i64) -> String {
+    pub(super) fn due(&mut self, now: i64) -> String {
         let jobs = self.schedule.due(at(now));
         self.show(&jobs)
     }
