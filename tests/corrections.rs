@@ -41,7 +41,7 @@ const A: &str = "North/Line 1/Press A";
 const B: &str = "North/Line 1/Press B";
 
 /// Every so often a machine tells its counts.
-const STEP: i64 = 600;
+const STEP: i64 = 300;
 const SHIFT: i64 = 8 * 3_600;
 
 /// The day before the test: its windows are closed, and the present is not far.
@@ -69,14 +69,14 @@ impl Day {
     }
 }
 
-/// Two shifts of two machines that run all the time and make 50 pieces a minute, the last of each ten minutes' scrap.
+/// Two shifts of two machines that run all the time and make 50 pieces a minute, five of 250 scrap.
 async fn two_shifts(andon: &Andon, day: &Day) {
     let mut body = String::new();
     for asset in [A, B] {
         let asset = asset.replace(' ', "\\ ");
         for step in 0..=2 * SHIFT / STEP {
-            let (good, time) = (step * 490, day.six() + step * STEP);
-            body += &format!("press,asset={asset} running=true,good={good},bad={},speed=30 {time}\n", step * 10);
+            let (good, time) = (step * 245, day.six() + step * STEP);
+            body += &format!("press,asset={asset} running=true,good={good},bad={},speed=30 {time}\n", step * 5);
         }
     }
     let request = reqwest::Client::new().post(format!("{}/api/write?precision=s", andon.url)).body(body);
@@ -161,7 +161,7 @@ async fn what_an_attribute_was_for_a_shift_changes_that_shift_and_nothing_else()
 
     let load =
         |at: &str| format!("SELECT value FROM samples WHERE asset = '{A}' AND property = 'load' AND time = '{}'", day.at(at));
-    for (at, value) in [("06:00", "0.6"), ("13:50", "0.6"), ("14:00", "0.5")] {
+    for (at, value) in [("06:00", "0.6"), ("13:55", "0.6"), ("14:00", "0.5")] {
         andon.wait_for_column(&load(at), &[value]).await;
     }
     let load_max = format!("SELECT value FROM samples WHERE property = 'load_max' AND asset = '{A}' ORDER BY time");
@@ -213,7 +213,7 @@ async fn corrected(andon: &Andon, day: &Day) {
     andon.wait_for_column(causes, &[&cause]).await;
     let (done, told) = command(andon, &["correct", A, "bad", "7", "--at", &day.of_it("DAY 16:01")]);
     assert!(!done && told.contains(&day.of_it("no good value at DAYT16:01:00Z")), "{told}");
-    assert!(told.contains(&day.of_it("590 at DAYT16:00:00Z and 610 at DAYT16:10:00Z")), "{told}");
+    assert!(told.contains(&day.of_it("590 at DAYT16:00:00Z and 605 at DAYT16:05:00Z")), "{told}");
 }
 
 /// What cannot be is refused, and says what there is to do.

@@ -224,7 +224,6 @@ export const text = {
   },
   attribute: {
     edit: "past…",
-    editTitle: (name: string) => `What ${name} was for a while`,
     title: (name: string) => `What ${name} was for a while`,
     present: (value: string) => `Now it is ${value}, as the plant file says. Here is said what it was before; figures of that time are computed again.`,
     value: "Value",

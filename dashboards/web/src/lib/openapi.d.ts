@@ -246,6 +246,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attributes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says which value an attribute had from a time on. Transforms and figures over that time are computed again; each changed figure
+         *     gets a revision. The plant file says what holds now, so a value that differs from it needs an end.
+         */
+        post: operations["assets_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backtests": {
         parameters: {
             query?: never;
@@ -332,6 +352,26 @@ export interface paths {
         get: operations["service_connections"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Corrects one stored value of a measurement, such as a wrong count. Transforms and figures it reaches are computed again; each
+         *     changed figure gets a revision.
+         */
+        post: operations["assets_correct"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1284,6 +1324,25 @@ export interface components {
             source_down: string | null;
             state: null | components["schemas"]["StateView"];
         };
+        /** @description A value that an attribute had for a while. */
+        AttributeEdit: {
+            /** @description The id or the path of the asset. */
+            asset: string;
+            /** @description The attribute, by key or name. */
+            attribute: string;
+            /** @description From when on it held: `2026-11-01 06:00` in plant time, or RFC 3339. */
+            from: string;
+            /** @description Who says it, where several people work under one log-in. */
+            name?: string;
+            /** @description Why. */
+            note?: string;
+            /** @description Up to when, or `now`; may be left out where it is what the plant file says, which goes on. */
+            to?: string | null;
+            /** @description The value's unit, if not the attribute's. */
+            unit?: string;
+            /** @description The value; a text is read as the attribute's type says. */
+            value: unknown;
+        };
         /** @description Something that would have happened. */
         BacktestEvent: {
             /** @description Path of its asset; empty for the system itself. */
@@ -1679,6 +1738,24 @@ export interface components {
             message: string;
             /** @description `error`: the files cannot be used; `warning`: they hardly do what was meant. */
             severity: string;
+        };
+        /** @description What was set or corrected. */
+        Edited: {
+            /** @description Its path. */
+            asset: string;
+            /** @description The asset's id. */
+            asset_id: string;
+            /** @description What was there before, in order of time. */
+            before: components["schemas"]["Datum"][];
+            /** @description From when on it is another. */
+            from: components["schemas"]["Time"];
+            /** @description The property's key. */
+            property: string;
+            to: null | components["schemas"]["Time"];
+            /** @description Its unit; empty if none. */
+            unit: string;
+            /** @description What is there now. */
+            value: components["schemas"]["Datum"];
         };
         /** @description An edited definition. */
         EditedDefinition: {
@@ -2953,6 +3030,23 @@ export interface components {
             diagnostics: components["schemas"]["DiagnosticView"][];
             error: components["schemas"]["ErrorDetail"];
         };
+        /** @description A wrong value of a measurement, and the right one. */
+        ValueCorrection: {
+            /** @description The id or the path of the asset. */
+            asset: string;
+            /** @description The instant of the wrong value, exactly: `2026-11-01 06:00:00.5` in plant time, or RFC 3339. */
+            at: string;
+            /** @description Who says it, where several people work under one log-in. */
+            name?: string;
+            /** @description Why. */
+            note?: string;
+            /** @description The measurement, by key or name. */
+            property: string;
+            /** @description The value's unit, if not the measurement's. */
+            unit?: string;
+            /** @description The right value; a text is read as the measurement's type says. */
+            value: unknown;
+        };
         /** @description How a value came about. */
         ValueExplanation: {
             /** @description Path of the asset. */
@@ -3660,6 +3754,81 @@ export interface operations {
             };
         };
     };
+    assets_set: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "asset": "Line 2/Filler 2",
+                 *       "attribute": "ideal_rate",
+                 *       "value": 34000,
+                 *       "from": "2026-11-01 06:00",
+                 *       "to": "2026-11-01 14:00",
+                 *       "note": "0.75 l bottles",
+                 *       "name": "Mara"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AttributeEdit"];
+            };
+        };
+        responses: {
+            /** @description It is on disk */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Edited"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     backtests_start: {
         parameters: {
             query?: never;
@@ -3881,6 +4050,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConnectionsView"];
+                };
+            };
+        };
+    };
+    assets_correct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "asset": "Line 2/Filler 2",
+                 *       "property": "bad_count",
+                 *       "value": 812,
+                 *       "at": "2026-11-01T09:30:00Z",
+                 *       "note": "counter was read while the fitter tested it",
+                 *       "name": "Mara"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ValueCorrection"];
+            };
+        };
+        responses: {
+            /** @description It is on disk */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Edited"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
