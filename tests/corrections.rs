@@ -103,7 +103,7 @@ async fn wait_for_shifts(andon: &Andon, day: &Day, asset: &str, figure: &str, ex
 /// Figures that nothing was said about, with what they are.
 const OTHERS: &str = "SELECT asset || ' ' || property || ' ' || CAST(time AS VARCHAR), value FROM samples \
      WHERE (property LIKE '%5m' OR property LIKE '%1h' OR property LIKE '%shift' OR property = 'load_max') \
-     AND time <= 'DAYT23:00:00Z' \
+     AND value IS NOT NULL AND time <= 'DAYT22:00:00Z' \
      AND (asset LIKE '%B' OR time <= 'DAYT06:00:00Z' OR time > 'DAYT14:00:00Z') ORDER BY 1";
 
 /// Runs a command against it: whether it succeeded, and what it said.
@@ -124,6 +124,9 @@ async fn what_an_attribute_was_for_a_shift_changes_that_shift_and_nothing_else()
         wait_for_shifts(&andon, &day, asset, "performance", ["0.833", "0.833"]).await;
     }
     andon.wait_for_column("SELECT DISTINCT value FROM samples WHERE property = 'load_max'", &["0.5"]).await;
+    // The last of all figures are those of the area.
+    let last = "SELECT count(*) FROM samples WHERE property = 'performance_5m' AND asset = 'North' AND value IS NOT NULL";
+    andon.wait_for_column(last, &["192"]).await;
     let others = andon.sql(&day.of_it(OTHERS)).await;
     assert!(others.len() > 500, "{}", others.len());
 
