@@ -18,7 +18,9 @@ fn imported(more: &Value) -> (Plant, Imported) {
         "alarmRule": { "simpleRule": {
             "inputProperty": "$input.Press.sensor.temp", "comparisonOperator": "GREATER", "threshold": "'80'" } },
     });
-    model.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    for (member, value) in more.as_object().into_iter().flatten() {
+        model[member] = value.clone();
+    }
     let mut import = Import::new(Parameters::none());
     import.add("alarm.json", &model.to_string());
     let imported = import.finish();
@@ -64,7 +66,7 @@ fn states(more: &Value, events: &str) -> Vec<String> {
         let before = states.last().map(|state: &String| state.trim_end_matches('+').to_owned());
         states.push(match last {
             Some(last) => {
-                let state = last["state"].as_str().unwrap();
+                let state = last["state"].as_str().expect("each evaluation says its state");
                 let moved = before.as_deref().is_some_and(|before| before != state);
                 format!("{state}{}", if moved { "+" } else { "" })
             }
