@@ -130,21 +130,22 @@ impl Board {
         }
         Self::renew(app);
         let waiting = newest.changed();
-        match known {
+        match &known {
             // Late figures are better than none; the page sees by their time that they are.
             Some(_) => drop(timeout(PATIENCE, waiting).await),
             None => drop(waiting.await),
         }
         let made = newest.borrow().clone();
         let failed = || {
-            let cause = made.failure.clone().unwrap_or_else(|| "it took too long".into());
+            let cause = made.failure.clone().unwrap_or_else(|| "they grew too old meanwhile".into());
             ApiError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("the figures of the shift could not be made: {cause}"),
                 "see the log",
             )
         };
-        made.usable().map(|(_, figures)| figures).ok_or_else(failed)
+        // Those that were fit to be shown when the page asked still are.
+        made.usable().or(known).map(|(_, figures)| figures).ok_or_else(failed)
     }
 
     /// Starts to make new figures, unless that is under way. A page that goes away does not stop it.
