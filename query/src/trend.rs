@@ -91,7 +91,7 @@ pub async fn trend(
     let view = View::of(store, &Prune { from, to: to.saturating_add(Resolution::Minute.micros()), ..chosen.clone() })?;
     let Some(grid) = Grid::of(window, most) else {
         let points = Arc::new(PointsTable::new(store.clone()));
-        let each = series.to_vec().into_iter().map(|id| history(session, points.clone(), id, window, most));
+        let each = series.iter().copied().map(|id| history(session, points.clone(), id, window, most));
         return futures::stream::iter(each).buffered(READ_AT_ONCE).try_collect().await;
     };
     let mut drawn: BTreeMap<i32, Thinner> = series.iter().map(|id| (series_code(*id), grid.thinner())).collect();
