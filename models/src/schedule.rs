@@ -3,17 +3,23 @@
 //! Nothing that is due is forgotten: up to where windows are closed is kept when their figures are stored, and a closed window that
 //! is touched is kept in the very record of the data that touched it. A restart goes on from there.
 
+mod backfill;
+mod backfills;
 mod backlog;
 mod corrected;
 mod order;
 pub mod revisions;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod touched;
 
+pub use backfill::{Backfill, BackfillOrder, BackfillState};
+pub use backfills::{BackfillRefusal, Part, Play, Played, Standing};
 pub use touched::{Assets, Touched};
 
 use self::{
+    backfills::Backfills,
     backlog::Backlog,
     order::{Feed, feeds, order},
 };
@@ -68,6 +74,8 @@ pub struct Job {
     pub revised: BTreeMap<Window, Touched>,
     /// Late values that hold until the next one of their series: [`Schedule::reach`] is told when that is.
     pub tails: Vec<(SeriesId, Timestamp)>,
+    /// The back-fill it belongs to; none for what is due by itself.
+    pub backfill: Option<Part>,
     /// Its place in the order.
     entry: usize,
 }
@@ -127,6 +135,8 @@ pub struct Schedule {
     room: usize,
     /// Whether a plan failed since everything was settled last.
     failed: bool,
+    /// What is computed over history when nothing else is due.
+    backfills: Backfills,
 }
 
 impl Schedule {
@@ -160,6 +170,7 @@ impl Schedule {
             retry_at: Timestamp::MIN,
             room: MAX_WINDOWS_PER_JOB,
             failed: false,
+            backfills: Backfills::default(),
             catalog,
             order,
             closed,
@@ -177,6 +188,7 @@ impl Schedule {
                 schedule.backlog.insert(entry, backlog);
             }
         }
+        schedule.restore_backfills(kept);
         schedule
     }
 
@@ -189,6 +201,9 @@ impl Schedule {
     /// were computed together, and those whose turn comes later.
     pub fn computed(&mut self, job: &Job, figures: &[Point]) -> Documents {
         self.under_way.remove(&job.entry);
+        if let Some(part) = job.backfill {
+            return self.filled(job, part, figures);
+        }
         let waits = |under_way: &Windows, feed: &Feed, window: &Window| {
             let waiting = under_way.get(&feed.entry).and_then(|windows| windows.get(window));
             waiting.is_some_and(|touched| touched.as_ref().is_none_or(|touched| touched.covers(&feed.assets)))
@@ -242,6 +257,10 @@ impl Schedule {
         self.failed = true;
         self.room = self.room.min(job.windows.len() / 2).max(1);
         self.under_way.remove(&job.entry);
+        if let Some(part) = job.backfill {
+            self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
+            return self.fill_failed(part, job.windows.len() == 1, now);
+        }
         let again = job.tails.iter().map(|(series, late)| ((*series, *late), Tail { start: *late, late: *late }));
         self.tails.extend(again);
         self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
@@ -306,11 +325,14 @@ impl Schedule {
         let job = |(entry, windows): (usize, BTreeMap<Window, Option<Touched>>)| {
             let (model, spec) = self.order[entry].clone();
             let revised = windows.iter().filter_map(|(window, touched)| Some((*window, touched.clone()?))).collect();
-            Job { model, spec, windows: windows.into_keys().collect(), revised, tails: Vec::new(), entry }
+            Job { model, spec, windows: windows.into_keys().collect(), revised, tails: Vec::new(), backfill: None, entry }
         };
         let mut jobs: Vec<Job> = due.into_iter().map(job).collect();
         if let Some(first) = jobs.first_mut() {
             first.tails = tails;
+        }
+        if jobs.is_empty() {
+            jobs.extend(self.fill(now));
         }
         jobs
     }

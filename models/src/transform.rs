@@ -25,6 +25,7 @@ use std::{
 mod again;
 mod build;
 mod formula;
+pub mod over_history;
 
 pub use self::again::Again;
 

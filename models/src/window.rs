@@ -99,6 +99,15 @@ impl WindowSpec {
         }
     }
 
+    /// How many windows end in `(from, to]`; those of shifts, days and weeks up to [`MAX_WINDOWS`].
+    pub fn count(&self, from: Timestamp, to: Timestamp, calendar: &ShiftCalendar) -> u64 {
+        match self {
+            _ if from >= to => 0,
+            Self::Tumbling { every, offset } => Tumbling::new(*every, *offset).count(from, to),
+            _ => self.windows(from, to, calendar).len() as u64,
+        }
+    }
+
     /// Its name in the plant file: `5m`, `1h`, `1d offset 6h`, `shift`, `day`, `week`. Reads back by [`FromStr`].
     pub fn name(&self) -> String {
         self.to_string()
@@ -153,9 +162,19 @@ impl Tumbling {
         self.window(self.number_of(time))
     }
 
+    /// The numbers of the first and the last window that end in `(from, to]`.
+    fn numbers(self, from: Timestamp, to: Timestamp) -> (i128, i128) {
+        let number = |time: Timestamp| (i128::from(time.as_nanos()) - self.offset).div_euclid(self.every);
+        (number(from) + 1, number(to))
+    }
+
+    fn count(self, from: Timestamp, to: Timestamp) -> u64 {
+        let (first, last) = self.numbers(from, to);
+        u64::try_from(last - first + 1).unwrap_or(0)
+    }
+
     fn windows(self, from: Timestamp, to: Timestamp) -> Vec<Window> {
-        let first = (i128::from(from.as_nanos()) - self.offset).div_euclid(self.every) + 1;
-        let last = (i128::from(to.as_nanos()) - self.offset).div_euclid(self.every);
+        let (first, last) = self.numbers(from, to);
         (first..=last).filter_map(|number| self.window(number)).take(MAX_WINDOWS).collect()
     }
 }

@@ -52,6 +52,17 @@ impl Backlog {
         windows
     }
 
+    /// From when to when.
+    pub(super) fn span(&self) -> (Timestamp, Timestamp) {
+        (self.from, self.to)
+    }
+
+    /// Takes out what ends up to an instant. Says whether nothing is left.
+    pub(super) fn advance(&mut self, until: Timestamp) -> bool {
+        self.from = self.from.max(until);
+        self.is_empty()
+    }
+
     /// Whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.to <= self.from

@@ -336,6 +336,7 @@ fn a_new_window_kind_counts_as_closed_until_the_start() {
     assert_eq!(stage.due(4_000), "press 1h 3600");
 }
 
+mod backfill;
 mod late;
 
 const BROTHERS: &str = "      Press B: { model: press, plc: plc }

@@ -309,3 +309,5 @@ fn formulas_know_the_time_of_their_sample() {
     assert_eq!(bench.apply("b@3600=1"), "t@3600=0");
     assert_eq!(bench.apply("b@3700=1 a@7200=0"), "t@3700=0 h@7200=4");
 }
+
+mod over_history;
