@@ -4,6 +4,7 @@ mod alarms;
 mod apply;
 mod arm;
 mod ask;
+mod backfill;
 mod backtest;
 mod backup;
 mod check;
@@ -78,6 +79,8 @@ enum Command {
     Export(export::Export),
     /// Plays recorded history through a detector: what it would have raised and written, compared with another definition of it.
     Backtest(backtest::Backtest),
+    /// Computes metrics and transforms over history, as a running plant defines them now.
+    Backfill(backfill::Backfill),
     /// Copies a data folder, also while Andon runs on it; `andon backup verify` checks a copy.
     Backup(backup::Backup),
     /// Makes a data folder out of a backup.
@@ -120,6 +123,7 @@ impl Cli {
             Command::Import(import) => import.run(),
             Command::Export(export) => export.run(),
             Command::Backtest(backtest) => backtest.run(),
+            Command::Backfill(backfill) => backfill.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
             Command::Arm(arm) => arm.run(),

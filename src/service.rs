@@ -15,6 +15,7 @@ pub mod metrics_worker;
 pub mod notify;
 pub mod pipeline;
 pub mod recompute;
+pub mod replayer;
 pub mod sources;
 pub mod sql_users;
 pub mod storage;
@@ -39,7 +40,7 @@ use self::{
     store::Store,
     telemetry::Standing,
 };
-use andon_dashboards::{AppInfo, AppState, Asks, LiveHub, Server};
+use andon_dashboards::{AppInfo, AppState, Asks, Backfills, LiveHub, Server};
 use andon_models::{
     EventId, Timestamp,
     catalog::Catalog,
@@ -298,6 +299,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         live,
         prepares: hand::start(sources.clone(), messages.clone()),
         instances: instances(messages.clone()),
+        backfills: backfills(messages.clone()),
         backtests: backtest::desk::start(catalog.clone(), historian.clone(), variables),
         requests: requests(messages, leases),
         writes,
@@ -401,6 +403,19 @@ fn instances(messages: mpsc::Sender<Message>) -> Asks {
     tokio::spawn(async move {
         while let Some(ask) = queue.recv().await {
             if messages.send(Message::Instances(ask)).await.is_err() {
+                return;
+            }
+        }
+    });
+    asks
+}
+
+/// The way requests about back-fills take from the web server to the pipeline.
+fn backfills(messages: mpsc::Sender<Message>) -> Backfills {
+    let (asks, mut queue) = mpsc::channel(MAX_REQUESTS);
+    tokio::spawn(async move {
+        while let Some(ask) = queue.recv().await {
+            if messages.send(Message::Backfill(ask)).await.is_err() {
                 return;
             }
         }

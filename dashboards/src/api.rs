@@ -2,6 +2,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod assets;
+pub(crate) mod backfills;
 pub(crate) mod backtests;
 pub(crate) mod commands;
 pub(crate) mod connections;
@@ -57,6 +58,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/detectors/{asset}/{detector}", get(detectors::one))
         .route("/detectors/{asset}/{detector}/release", post(commands::release))
         .route("/detectors/{asset}/{detector}/replay", get(backtests::replay::replay))
+        .route("/backfills", get(backfills::list).post(backfills::start))
+        .route("/backfills/{number}", get(backfills::one).delete(backfills::cancel))
         .route("/backtests", post(backtests::start))
         .route("/backtests/{id}", get(backtests::one).delete(backtests::cancel))
         .route("/commands/prepare", post(commands::prepare))

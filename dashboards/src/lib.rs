@@ -23,6 +23,7 @@ mod web;
 mod write;
 
 pub use api::{
+    backfills::{AskBackfill, Backfills},
     backtests::{
         AskBacktest, BacktestEvent, BacktestOrder, BacktestRefusal, BacktestSide, BacktestState, BacktestView, Backtests,
         ReplayInput, ReplayOrder, ReplayStep, ReplayTimer, ReplayVariable, ReplayView,
@@ -74,6 +75,8 @@ pub struct AppState {
     pub prepares: Prepares,
     /// Where questions about instances of detectors go.
     pub instances: Asks,
+    /// Who computes over history.
+    pub backfills: Backfills,
     /// Who plays back-tests.
     pub backtests: Backtests,
     /// Where written values go.

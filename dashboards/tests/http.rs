@@ -10,6 +10,8 @@ mod shape;
 
 #[path = "http/answers.rs"]
 mod answers;
+#[path = "http/backfills.rs"]
+mod backfills;
 #[path = "http/backtests.rs"]
 mod backtests;
 #[path = "http/definition.rs"]

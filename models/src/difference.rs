@@ -47,6 +47,9 @@ pub struct Change {
     pub after: Option<String>,
     /// What follows from it.
     pub consequences: Vec<String>,
+    /// What a back-fill has to name to compute it over history: `filler.temp_avg`; none where there is nothing to compute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<String>,
 }
 
 /// All changes from one definition to another.
@@ -75,6 +78,7 @@ impl Difference {
             };
             if let Some(first) = own.first_mut().filter(|_| told.insert(fact.group.clone())) {
                 first.consequences = teller.tell(fact, known.get(fact.id.as_str()).copied(), first.kind);
+                first.backfill = teller.backfill(fact);
             }
             changes.extend(own);
         }
@@ -102,7 +106,7 @@ impl Difference {
 fn whole(fact: &Fact, kind: ChangeKind) -> Change {
     let said = Some(fact.summary()).filter(|said| !said.is_empty());
     let (before, after) = if kind == ChangeKind::Added { (None, said) } else { (said, None) };
-    Change { what: fact.what.clone(), kind, before, after, consequences: Vec::new() }
+    Change { what: fact.what.clone(), kind, before, after, consequences: Vec::new(), backfill: None }
 }
 
 /// What is said otherwise about one thing.
@@ -111,7 +115,8 @@ fn differences(before: &Fact, after: &Fact) -> Vec<Change> {
     if before.what != after.what {
         let (was, is) = (Some(before.what.clone()), Some(after.what.clone()));
         let what = format!("{} name", after.what);
-        changes.push(Change { what, kind: ChangeKind::Changed, before: was, after: is, consequences: Vec::new() });
+        let kind = ChangeKind::Changed;
+        changes.push(Change { what, kind, before: was, after: is, consequences: Vec::new(), backfill: None });
     }
     let empty = Vec::new();
     let names: Vec<&str> = after.aspects.iter().chain(&before.aspects).map(|aspect| aspect.name.as_str()).collect();
@@ -146,6 +151,7 @@ fn compare(what: &str, before: &[Line], after: &[Line]) -> Vec<Change> {
         before,
         after,
         consequences: Vec::new(),
+        backfill: None,
     };
     if gone.is_empty() && come.is_empty() {
         let order = |lines: &[Line]| Some(lines.iter().map(|line| line.shown.as_str()).collect::<Vec<_>>().join(" · "));

@@ -464,6 +464,16 @@ impl Historian {
         Ok(self.writing()?.standing.watch())
     }
 
+    /// The time of the oldest point there is; none without any.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.inner.store.oldest()
+    }
+
+    /// Whether points that are too old are forgotten, so that what is oldest may have had something before it.
+    pub fn forgets(&self) -> bool {
+        self.inner.options.keep.samples.is_some()
+    }
+
     /// How it is doing.
     pub fn stats(&self) -> HistorianStats {
         let (buffered, points, events, series, record) = self.inner.store.counts();

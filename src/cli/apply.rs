@@ -1,17 +1,19 @@
 //! `andon apply`: has a running plant go on with another definition.
 
 use super::{
-    block_on,
+    backfill, block_on,
     remote::{Remote, plan_and_apply},
 };
 use crate::service::definition::place::Place;
-use std::{path::PathBuf, process::ExitCode};
+use serde_json::json;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// Arguments of `andon apply`.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  andon apply plant.yaml                           shows the plan, asks, applies\n  \
                   andon apply line-2.yaml --to http://127.0.0.1:9090   of a plant in a folder: this file, others stay\n  \
                   andon apply plant/ --yes --comment 'new limit'   without asking, with a reason\n  \
+                  andon apply plant.yaml --backfill 30d            and computes what is new or changed over 30 days of history\n  \
                   andon apply --revert 7                           back to version 7\n\n\
                   The plant is stopped and started again, which takes about a second: values written over HTTP wait, states of\n\
                   detectors, alarms and timers stay. The files of the running plant are replaced; versions stay in its data folder.\n\
@@ -32,6 +34,9 @@ pub struct Apply {
     /// Why; stands beside the version.
     #[arg(long, default_value = "")]
     comment: String,
+    /// Computes new and changed metrics and transforms over so much history once it is applied, such as 30d.
+    #[arg(long, value_name = "SPAN", value_parser = backfill::span)]
+    backfill: Option<Duration>,
     /// Who, where several people work under one log-in.
     #[arg(long = "as", value_name = "NAME", default_value = "")]
     name: String,
@@ -52,11 +57,29 @@ impl Apply {
                 remote.with(place.read()?, matches!(place, Place::Folder(_)))
             }
             (None, Some(version)) if self.yes => {
-                remote.revert(version, &self.comment, &self.name).await?;
+                let computed = remote.revert(version, &self.comment, &self.name).await?;
+                self.fill(&remote, &computed).await?;
                 return Ok(true);
             }
             (None, version) => remote.version(version.unwrap_or_default()).await?,
         };
-        plan_and_apply(&remote, &files, self.yes, &self.comment, &self.name).await
+        let applied = plan_and_apply(&remote, &files, self.yes, &self.comment, &self.name).await?;
+        if let Some(computed) = &applied {
+            self.fill(&remote, computed).await?;
+        }
+        Ok(applied.is_some())
+    }
+
+    /// Begins to compute over history what is new or was changed.
+    async fn fill(&self, remote: &Remote, computed: &[String]) -> anyhow::Result<()> {
+        let Some(span) = self.backfill else { return Ok(()) };
+        if computed.is_empty() {
+            eprintln!("No metric or transform is new or changed: there is nothing to compute over history.");
+            return Ok(());
+        }
+        let span = json!({ "last_seconds": span.as_secs() });
+        let number = backfill::begin(remote.client()?, computed, span, &self.name).await?;
+        eprintln!("See how far it is: andon backfill --follow {number} --url {}", self.to);
+        Ok(())
     }
 }

@@ -63,6 +63,14 @@ impl Client {
         self.answer(self.http.post(self.address(path)).json(body)).await
     }
 
+    /// Asks it to take something back.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
+        self.answer(self.http.delete(self.address(path))).await
+    }
+
     /// Asks a statement.
     ///
     /// # Errors

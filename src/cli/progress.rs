@@ -6,6 +6,9 @@ use std::{io::IsTerminal, sync::Mutex, time::Duration};
 /// Time between two lines where there is no terminal: a log should not drown in them.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// Steps in which a share is shown.
+const WHOLE: u64 = 1_000;
+
 /// Shows how far work is.
 pub struct Progress {
     bar: ProgressBar,
@@ -21,6 +24,17 @@ impl Progress {
     /// Work of so many bytes.
     pub fn bytes(what: &str, total: u64) -> Self {
         Self::new(what, total, true, "{bytes}/{total_bytes}")
+    }
+
+    /// Work of which only the share is known that is done.
+    pub fn share(what: &str) -> Self {
+        Self::new(what, WHOLE, false, "")
+    }
+
+    /// Says which share is done, 0 to 1, and what that is in words.
+    pub fn say(&self, share: f64, words: &str) {
+        self.bar.set_message(words.to_owned());
+        self.set((share * WHOLE as f64) as u64, 0);
     }
 
     /// Work without a known end, counted in rows.

@@ -59,7 +59,11 @@ impl Remote {
         Ok(Self { client: Some(client), ..remote })
     }
 
-    fn client(&self) -> anyhow::Result<&Client> {
+    /// Who is asked.
+    ///
+    /// # Errors
+    /// When nobody is.
+    pub fn client(&self) -> anyhow::Result<&Client> {
         self.client.as_ref().context("nobody was asked")
     }
 
@@ -102,20 +106,20 @@ impl Remote {
         Ok(serde_json::from_value(answer)?)
     }
 
-    /// Has it run with files that were planned.
+    /// Has it run with files that were planned. Gives what is computed newly or otherwise, as a back-fill names it.
     ///
     /// # Errors
     /// Why it does not, and what to do.
-    pub async fn apply(&self, plan: &Plan, files: &Files, comment: &str, name: &str) -> anyhow::Result<()> {
+    pub async fn apply(&self, plan: &Plan, files: &Files, comment: &str, name: &str) -> anyhow::Result<Vec<String>> {
         let body = json!({ "files": shown(files), "base": plan.base, "comment": comment, "name": name });
         self.done(self.client()?.post(&["api", "definition", "apply"], &body).await?)
     }
 
-    /// Has it run with an earlier version again.
+    /// Has it run with an earlier version again. Gives what is computed otherwise.
     ///
     /// # Errors
     /// Why it does not, and what to do.
-    pub async fn revert(&self, version: i64, comment: &str, name: &str) -> anyhow::Result<()> {
+    pub async fn revert(&self, version: i64, comment: &str, name: &str) -> anyhow::Result<Vec<String>> {
         let body = json!({ "version": version, "base": self.hash, "comment": comment, "name": name });
         let answer = self.client()?.post(&["api", "definition", "revert"], &body).await?;
         print(answer["text"].as_str().unwrap_or_default().trim_end())?;
@@ -132,11 +136,13 @@ impl Remote {
         Ok(files.into_iter().map(|File { name, text }| (name, text)).collect())
     }
 
-    fn done(&self, answer: Value) -> anyhow::Result<()> {
+    fn done(&self, answer: Value) -> anyhow::Result<Vec<String>> {
         for told in answer["consequences"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             eprintln!("note: {told}");
         }
-        Ok(print(&format!("Applied; the plant runs with version {}.", answer["version"]))?)
+        print(&format!("Applied; the plant runs with version {}.", answer["version"]))?;
+        let changes = answer["changes"].as_array().into_iter().flatten();
+        Ok(changes.filter_map(|change| change["backfill"].as_str().map(str::to_owned)).collect())
     }
 }
 
@@ -179,22 +185,27 @@ fn shown(files: &Files) -> Vec<Value> {
     files.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect()
 }
 
-/// Shows a plan, asks, and applies. False if nothing was applied.
+/// Shows a plan, asks, and applies. Gives what is computed newly or otherwise, as a back-fill names it; none if nothing was applied.
 ///
 /// # Errors
 /// Why it was not applied.
-pub async fn plan_and_apply(remote: &Remote, files: &Files, yes: bool, comment: &str, name: &str) -> anyhow::Result<bool> {
+pub async fn plan_and_apply(
+    remote: &Remote,
+    files: &Files,
+    yes: bool,
+    comment: &str,
+    name: &str,
+) -> anyhow::Result<Option<Vec<String>>> {
     let plan = remote.plan(files).await?;
     if !plan.print()? {
         bail!("the files have errors; nothing was changed");
     }
     if plan.is_same() {
-        return Ok(true);
+        return Ok(Some(Vec::new()));
     }
     if !yes && !super::ask::agreed("Apply it?")? {
         print("Nothing was changed.")?;
-        return Ok(false);
+        return Ok(None);
     }
-    remote.apply(&plan, files, comment, name).await?;
-    Ok(true)
+    Ok(Some(remote.apply(&plan, files, comment, name).await?))
 }

@@ -91,6 +91,8 @@ pub struct Step {
     pub refusal: Option<OperatorRefusal>,
     /// Samples that were not let in, by source and reason.
     pub refused: Vec<Refused>,
+    /// Whether its points are of long ago, computed over history.
+    pub past: bool,
 }
 
 /// Something to do in the world.
@@ -514,6 +516,11 @@ impl Step {
     /// Something that no detector decided.
     pub fn record(batch: Batch) -> Self {
         Self { batch, ..Self::default() }
+    }
+
+    /// What was long ago: nobody who looks at the present is told.
+    pub fn past(batch: Batch) -> Self {
+        Self { past: true, ..Self::record(batch) }
     }
 
     /// Has the record remember its notices until it is known what became of them: a crash must not swallow them.

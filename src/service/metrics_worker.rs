@@ -1,7 +1,11 @@
-//! Computes due metrics beside the pipeline: one plan per model and window kind, children before parents.
+//! Computes due metrics beside the pipeline: one plan per model and window kind, children before parents. When nothing is due it
+//! plays the transforms of a back-fill.
 
-use super::{clock::Now, pipeline::Message, recompute, telemetry};
-use andon_models::{catalog::Catalog, schedule::Job};
+use super::{clock::Now, pipeline::Message, recompute, replayer::Replayer, telemetry};
+use andon_models::{
+    catalog::Catalog,
+    schedule::{Job, Play},
+};
 use andon_query::Historian;
 use std::sync::Arc;
 use tokio::{
@@ -9,15 +13,37 @@ use tokio::{
     time::Instant,
 };
 
+/// What is to be computed.
+pub enum Work {
+    /// Windows of metrics, in this order.
+    Metrics(Vec<Job>),
+    /// A stretch of values of transforms.
+    Transforms(Play),
+}
+
 /// Runs until no more jobs can come.
 pub async fn run(
     catalog: Arc<Catalog>,
     historian: Historian,
-    mut due: mpsc::Receiver<Vec<Job>>,
+    mut due: mpsc::Receiver<Work>,
     messages: mpsc::Sender<Message>,
     now: Now,
 ) {
-    while let Some(jobs) = due.recv().await {
+    let mut replayer = Replayer::new(catalog.clone(), historian.clone());
+    while let Some(work) = due.recv().await {
+        let jobs = match work {
+            Work::Metrics(jobs) => jobs,
+            Work::Transforms(play) => {
+                let played = replayer.play(&play).await;
+                let played = played.inspect_err(
+                    |error| tracing::error!(number = play.number, %error, "transforms could not be played; tried again later"),
+                );
+                if messages.send(Message::Replayed(played.map_err(|_| play.number))).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
         for job in jobs {
             let (model, window) = (&*catalog.plant.models[job.model.0].name, job.spec.name());
             let start = Instant::now();

@@ -6,11 +6,12 @@ use super::{
     clock::Now,
     core::{Core, Effect, Step},
     effects::{Durable, Effects},
+    metrics_worker::Work,
     recompute::Computed,
     telemetry,
     unrecorded::Unrecorded,
 };
-use andon_dashboards::{AskInstances, LiveHub, Prepare, Write};
+use andon_dashboards::{AskBackfill, AskInstances, LiveHub, Prepare, Write};
 use andon_detectors::{Input, Unsent};
 use andon_ingest::Delivery;
 use andon_models::{
@@ -18,7 +19,7 @@ use andon_models::{
     command::{Command, CommandOutcome},
     correction::{Correction, Reached},
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
-    schedule::{Job, Schedule},
+    schedule::{Job, Played, Schedule},
 };
 use andon_query::{Batch, Historian};
 use std::{sync::Arc, time::Duration};
@@ -63,6 +64,10 @@ pub enum Message {
     Corrected(Correction, Option<Vec<Reached>>),
     /// Everything that was due is computed and stored.
     MetricsDone,
+    /// What came of a stretch of transforms, or the number of the back-fill whose stretch could not be played.
+    Replayed(Result<Played, u32>),
+    /// Somebody asks about back-fills.
+    Backfill(AskBackfill),
     /// Something to be remembered.
     Record(Batch),
 }
@@ -100,7 +105,7 @@ pub struct Pipeline {
     /// Where effects go.
     pub effects: Effects,
     /// Where due metrics go.
-    pub jobs: mpsc::Sender<Vec<Job>>,
+    pub jobs: mpsc::Sender<Work>,
     /// Where corrections of the past are worked out.
     pub corrections: mpsc::Sender<Correction>,
     /// What the disk does not take now.
@@ -264,6 +269,21 @@ impl Pipeline {
                 self.commit(Step::record(Batch { keep, ..Batch::default() }), Vec::new(), None).await;
                 "figures"
             }
+            Message::Replayed(played) => {
+                match played {
+                    Ok(mut played) => {
+                        let keep = self.schedule.played(&played);
+                        let points = std::mem::take(&mut played.points);
+                        self.store(Step::past(Batch { points, keep, ..Batch::default() }), Vec::new(), None).await;
+                    }
+                    Err(number) => self.schedule.play_failed(number, now),
+                }
+                "figures"
+            }
+            Message::Backfill(ask) => {
+                self.backfill(ask).await;
+                "operator"
+            }
             Message::Record(batch) => {
                 self.commit(Step::record(batch), Vec::new(), None).await;
                 "record"
@@ -290,7 +310,9 @@ impl Pipeline {
         if let Ok(permit) = self.jobs.try_reserve() {
             let jobs = self.schedule.due(now);
             if !jobs.is_empty() {
-                permit.send(jobs);
+                permit.send(Work::Metrics(jobs));
+            } else if let Some(play) = self.schedule.play(now) {
+                permit.send(Work::Transforms(play));
             }
         }
         if let Ok(permit) = self.corrections.try_reserve()
@@ -298,6 +320,43 @@ impl Pipeline {
         {
             permit.send(correction);
         }
+        let (keep, events) = self.schedule.end_backfills(now);
+        if !keep.is_empty() {
+            self.store(Step::record(Batch { keep, events, ..Batch::default() }), Vec::new(), None).await;
+        }
+    }
+
+    /// Answers when what was asked for is on disk.
+    async fn backfill(&mut self, ask: AskBackfill) {
+        // Whoever asked may have gone, so no answer needs to arrive.
+        match ask {
+            AskBackfill::List(reply) => drop(reply.send(self.schedule.backfills())),
+            AskBackfill::Start(order, reply) => {
+                let history = (self.historian.oldest(), self.historian.forgets());
+                match self.schedule.backfill(order, history, (self.now)()) {
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                    Ok((standing, keep, event)) => {
+                        tracing::info!(number = standing.backfill.number, windows = standing.windows, "a back-fill was begun");
+                        self.keep(Batch { keep, events: vec![event], ..Batch::default() }, reply, Ok(standing)).await;
+                    }
+                }
+            }
+            AskBackfill::Cancel(number, by, reply) => match self.schedule.cancel_backfill(number, &by) {
+                Err(refusal) => drop(reply.send(Err(refusal))),
+                Ok(keep) => self.keep(Batch { keep, ..Batch::default() }, reply, Ok(())).await,
+            },
+        }
+    }
+
+    /// Stores something and answers when it is on disk. Nobody is answered when it never gets there.
+    async fn keep<T: Send + 'static>(&mut self, batch: Batch, reply: oneshot::Sender<T>, answer: T) {
+        let (durable, on_disk) = oneshot::channel();
+        self.store(Step::record(batch), vec![durable], None).await;
+        tokio::spawn(async move {
+            if on_disk.await.is_ok() {
+                drop(reply.send(answer));
+            }
+        });
     }
 
     /// Has the windows computed again that a correction reaches, and forgets it: one record, so that a crash forgets neither.
@@ -310,7 +369,11 @@ impl Pipeline {
     }
 
     async fn figures(&mut self, job: &Job, computed: Computed) {
-        let mut step = self.core.points((self.now)(), computed.figures);
+        let mut step = match job.backfill {
+            // What is computed over history is news to no detector.
+            Some(_) => Step::past(Batch { points: computed.figures, ..Batch::default() }),
+            None => self.core.points((self.now)(), computed.figures),
+        };
         step.batch.events.extend(computed.events);
         step.batch.keep.extend(self.schedule.computed(job, &step.batch.points));
         for (series, late, next) in computed.reach {
@@ -331,7 +394,9 @@ impl Pipeline {
             return;
         }
         step.keep_notices();
-        self.live.publish_points(&step.batch.points);
+        if !step.past {
+            self.live.publish_points(&step.batch.points);
+        }
         let events = step.batch.events.clone();
         // What comes later must not be on disk before what is owed.
         self.unrecorded.join(&mut step.batch);

@@ -1,7 +1,7 @@
 //! Computes a job: new windows as they are, windows that were computed before with what changed and why.
 
 use andon_models::{
-    AssetId, Point, SeriesId, Timestamp,
+    AssetId, Point, SeriesId, Timestamp, Value,
     catalog::Catalog,
     event::{Event, EventBody},
     schedule::{Assets, Job, revisions::revisions},
@@ -44,6 +44,10 @@ pub async fn compute(historian: &Historian, catalog: &Catalog, job: &Job, now: T
         let revised = historian.revise(&extent(windows, assets)).await?;
         computed.figures.extend(revised.points);
         changes.extend(revised.changes);
+    }
+    if job.backfill.is_some() {
+        // What was not there before was not changed: the record of the back-fill says that it came.
+        changes.retain(|change| change.before != Value::Null);
     }
     if let Some(first) = changes.first() {
         let earlier = earlier(historian, first.window.start, &job.spec.name()).await?;

@@ -190,7 +190,7 @@ fn unknown(id: &str) -> ApiError {
 }
 
 /// The span that is asked for.
-fn window(app: &App, from: Option<Timestamp>, to: Option<Timestamp>, most: Duration) -> Result<Window, ApiError> {
+pub(super) fn window(app: &App, from: Option<Timestamp>, to: Option<Timestamp>, most: Duration) -> Result<Window, ApiError> {
     let hint = "give `from`, and perhaps `to`";
     let start = from.ok_or_else(|| ApiError::bad_request("it is not said how much history", hint))?;
     let window = Window { start, end: to.unwrap_or_else(|| app.now()) };

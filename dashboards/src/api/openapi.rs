@@ -8,8 +8,9 @@ pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, Sna
 
 use crate::{
     api::{
-        alarms, assets, backtests, commands, connections, corrections, definition, detectors, events, export, expressions,
-        inputs, instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, trend, write,
+        alarms, assets, backfills, backtests, commands, connections, corrections, definition, detectors, events, export,
+        expressions, inputs, instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, trend,
+        write,
     },
     error::ErrorBody,
     health,
@@ -49,6 +50,10 @@ use utoipa::OpenApi;
         trend::trend,
         detectors::list,
         detectors::one,
+        backfills::start,
+        backfills::list,
+        backfills::one,
+        backfills::cancel,
         backtests::replay::replay,
         backtests::start,
         backtests::one,

@@ -46,6 +46,7 @@ fn answer(ask: AskDefinition) {
             before: Some("82".into()),
             after: Some("84".into()),
             consequences: Vec::new(),
+            backfill: None,
         }]
     };
     match ask {

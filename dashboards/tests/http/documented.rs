@@ -6,12 +6,14 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
 /// Operations that answer nothing, or no JSON; other tests look at them.
-const OTHERWISE: [&str; 27] = [
+const OTHERWISE: [&str; 29] = [
     "/api/attributes",
     "/api/corrections",
     "/notes",
     "/api/trend",
     "/api/export",
+    "/api/backfills",
+    "/api/backfills/{number}",
     "/api/backtests",
     "/inputs/{input}",
     "/reason",

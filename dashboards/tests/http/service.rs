@@ -2,7 +2,7 @@
 
 use crate::{definition, plant};
 use andon_dashboards::{
-    AppInfo, AppState, AskBacktest, AskInstances, Asks, BacktestEvent, BacktestOrder, BacktestRefusal, BacktestView, Backtests,
+    AppInfo, AppState, AskBackfill, AskBacktest, AskInstances, Asks, BacktestEvent, BacktestOrder, BacktestRefusal, BacktestView, Backfills, Backtests,
     Counted, Instances, LiveHub, ReplayInput, ReplayOrder, ReplayStep, ReplayTimer, ReplayVariable, ReplayView, Server, Write,
     Writes,
 };
@@ -11,13 +11,14 @@ use andon_models::{
     alarm::AlarmState,
     catalog::Catalog,
     operator::{OperatorRefusal, OperatorRequest},
+    schedule::Schedule,
     snapshot::{ConnectionState, InstanceSnapshot, NamedTimerSnapshot, TimerSnapshot},
     window::Window,
 };
 use andon_query::{Batch, Historian, HistorianOptions};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -62,6 +63,7 @@ impl Service {
             requests: asked,
             prepares: mpsc::channel(1).0,
             instances: instances(),
+            backfills: backfills(),
             backtests: backtests(),
             writes: store(historian.clone()),
             now: Arc::new(plant::now),
@@ -150,6 +152,28 @@ fn instances() -> Asks {
             };
             let counted = Counted { detector: "motor".into(), key: Some("id".into()), instances: 1 };
             let _ = ask.reply.send(Instances { detectors: vec![counted], instances: vec![instance] });
+        }
+    });
+    asks
+}
+
+/// A plant's loop that computes over history; nothing of it is ever done.
+fn backfills() -> Backfills {
+    let (asks, mut queue) = mpsc::channel::<AskBackfill>(1);
+    let mut schedule = Schedule::new(plant::catalog(), plant::now(), plant::now(), &HashMap::new());
+    tokio::spawn(async move {
+        while let Some(ask) = queue.recv().await {
+            match ask {
+                AskBackfill::Start(order, reply) => {
+                    let begun = schedule.backfill(order, (Some(plant::now() - Duration::from_secs(7_200)), false), plant::now());
+                    drop(reply.send(begun.map(|(standing, ..)| standing)));
+                }
+                AskBackfill::List(reply) => drop(reply.send(schedule.backfills())),
+                AskBackfill::Cancel(number, by, reply) => {
+                    drop(reply.send(schedule.cancel_backfill(number, &by).map(drop)));
+                    schedule.end_backfills(plant::now());
+                }
+            }
         }
     });
     asks

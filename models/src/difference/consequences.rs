@@ -49,15 +49,44 @@ impl<'a> Teller<'a> {
             }
             (Thing::Source(_), ChangeKind::Changed) => vec!["it is connected to anew".into()],
             (Thing::Source(place), kind) => self.source(place, kind),
-            (Thing::Property(model, place), kind) => self.property(model, place, earlier, kind),
+            (Thing::Property(model, place), kind) => {
+                let mut told = self.property(model, place, earlier, kind);
+                if kind != ChangeKind::Removed && self.backfill(fact).is_some() {
+                    told.insert(1, self.over_history(fact));
+                }
+                told
+            }
             (Thing::Control(..), _) | (Thing::Plant | Thing::Notify | Thing::Input, _) => Vec::new(),
             (Thing::Oee(_), ChangeKind::Removed) => vec!["its figures are not computed any more; those stored stay".into()],
-            (Thing::Oee(_), _) => vec![FROM_THE_NEXT_WINDOW.into()],
+            (Thing::Oee(_), _) => vec![FROM_THE_NEXT_WINDOW.into(), self.over_history(fact)],
             (Thing::Detector(model, place), kind) => self.detector(model, place, earlier, kind),
             (Thing::Model(model), kind) => self.model(model, kind),
             (Thing::Asset(asset), kind) => self.asset(asset, kind),
             (Thing::Keyed(place), kind) => self.keyed(place, kind),
         }
+    }
+
+    /// What computes it over history, if it is computed at all.
+    pub fn backfill(&self, fact: &Fact) -> Option<String> {
+        let name = |model: ModelIndex| &self.after.models[model.0].name;
+        match fact.thing {
+            // All figures of a block are computed together.
+            Thing::Oee(model) => Some(format!("{}.oee", name(model))),
+            Thing::Property(model, place) => {
+                let property = &self.after.models[model.0].properties[place.0];
+                let computed = matches!(property.kind, PropertyKind::Transform { .. } | PropertyKind::Metric { .. });
+                computed.then(|| format!("{}.{}", name(model), property.key))
+            }
+            _ => None,
+        }
+    }
+
+    /// How history gets what is computed from now on.
+    fn over_history(&self, fact: &Fact) -> String {
+        let target = self.backfill(fact).unwrap_or_default();
+        let plain = target.chars().all(|letter| letter.is_alphanumeric() || "._-".contains(letter));
+        let target = if plain { target } else { format!("'{target}'") };
+        format!("`andon backfill {target} --last 30d` computes it over history")
     }
 
     /// What follows from all changes together.

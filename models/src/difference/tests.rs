@@ -110,11 +110,14 @@ fn formulas_say_from_when_they_hold() {
     check(&[("running: state == 6", "running: state == 5"), ("5m: { hot: max(temp) }", "5m: { hot: avg(temp), coldest: min(temp) }")], "
 ~ filler.running  state == 6 → state == 5
     computed so from the next sample on; values before that stay as they are
+    `andon backfill filler.running --last 30d` computes it over history
     read by interlock of stop, detector overheat
 ~ filler.hot  5m: max(temp) → 5m: avg(temp)
     computed so from the window that is open now on; earlier figures stay until late data touches their window
+    `andon backfill filler.hot --last 30d` computes it over history
 + filler.coldest  5m: min(temp)
     computed from the next window of 5m on
+    `andon backfill filler.coldest --last 30d` computes it over history
 ! what may be written to machines changes: if writes are armed they are disarmed, until somebody looks at it and arms them again");
 }
 
@@ -218,6 +221,7 @@ fn a_renaming_keeps_the_thing() {
     read by metric hot, detector overheat
 ~ filler.hot  5m: max(temp) → 5m: max(fill_temp)
     computed so from the window that is open now on; earlier figures stay until late data touches their window
+    `andon backfill filler.hot --last 30d` computes it over history
 ~ filler.overheat state normal rule  when temp > temp_limit and running to hot → when fill_temp > temp_limit and running to hot
     2 instances keep their state
 ~ filler.overheat state hot rule  when temp < temp_limit - 3 for 1m to normal do clear → when fill_temp < temp_limit - 3 for 1m to normal do clear

@@ -117,6 +117,14 @@ pub struct Snapshot {
 }
 
 impl Store {
+    /// The time of the oldest point there is.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let snapshot = self.snapshot();
+        let files = snapshot.files.points.iter().map(|file| file.from);
+        let chunks = snapshot.points.iter().map(|chunk| Timestamp::from_micros(chunk.from));
+        files.chain(chunks).min()
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -109,7 +109,7 @@ impl Import {
             let plan = remote.plan(&files).await?;
             return plan.print();
         }
-        plan_and_apply(&remote, &files, self.yes, &self.comment, "").await
+        Ok(plan_and_apply(&remote, &files, self.yes, &self.comment, "").await?.is_some())
     }
 
     /// The name of the file in the plant's folder: importing the same again replaces it.

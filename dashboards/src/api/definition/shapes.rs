@@ -98,6 +98,8 @@ pub struct ChangeView {
     pub after: Option<String>,
     /// What follows from it.
     pub consequences: Vec<String>,
+    /// What a back-fill has to name to compute it over history: `filler.temp_avg`; null where there is nothing to compute.
+    pub backfill: Option<String>,
 }
 
 /// What files would change.
@@ -184,12 +186,12 @@ impl From<Diagnostic> for DiagnosticView {
 }
 
 impl From<Change> for ChangeView {
-    fn from(Change { what, kind, before, after, consequences }: Change) -> Self {
+    fn from(Change { what, kind, before, after, consequences, backfill }: Change) -> Self {
         let kind = match kind {
             ChangeKind::Added => "added",
             ChangeKind::Removed => "removed",
             ChangeKind::Changed => "changed",
         };
-        Self { what, kind, before, after, consequences }
+        Self { what, kind, before, after, consequences, backfill }
     }
 }

@@ -351,3 +351,26 @@ fn it_begins_where_history_begins_and_says_so() {
         stage.schedule.end_backfills(at(3_001));
     }
 }
+
+#[test]
+fn the_figures_of_an_oee_block_have_one_name() {
+    let mut stage = Stage::of(super::late::DAY, 6_000);
+    let number = stage.begin(&["press.oee"], 0, 6_000);
+    let jobs = stage.schedule.due(at(6_001));
+    assert_eq!(stage.short(&jobs), "press 10m 10@6000");
+    let record = series(&stage.catalog, "Line 1/Press A", &crate::oee::OEE_RECORD);
+    let point = |window: &Window| Point { series: record, tqv: Tqv::good(window.end, "x".into()) };
+    let records: Vec<Point> = jobs[0].windows[2..4].iter().map(point).collect();
+    stage.schedule.computed(&jobs[0], &records);
+    stage.schedule.settled();
+    // The line's figures are made of its machines' records.
+    let line = std::iter::from_fn(|| {
+        let jobs = stage.schedule.due(at(6_001));
+        jobs.iter().for_each(|job| drop(stage.schedule.computed(job, &[])));
+        stage.schedule.settled();
+        (!jobs.is_empty()).then(|| stage.short(&jobs))
+    });
+    let line: Vec<String> = line.filter(|job| job.starts_with("line")).collect();
+    assert_eq!(line, ["line 10m 2@2400"]);
+    assert!(stage.ended(6_001).contains(&format!("back-fill {number} of press.oee")));
+}

@@ -10,7 +10,7 @@ use crate::{
 };
 use proptest::prelude::*;
 
-const DAY: &str = "
+pub(super) const DAY: &str = "
 plant: { name: Test, timezone: UTC }
 models:
   line:
