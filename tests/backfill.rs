@@ -123,7 +123,8 @@ fn figure(computed: &BTreeMap<(String, String, i64), String>, asset: &str, prope
 
 /// The mean of what a press measures in a window of five minutes.
 fn mean(press: i64, end: i64, warm: impl Fn(f64) -> f64) -> f64 {
-    let seconds = (0..end).step_by(10).map(|second| second + 1 + 2 * press).filter(|second| end - 300 < *second && *second <= end);
+    let seconds =
+        (0..end).step_by(10).map(|second| second + 1 + 2 * press).filter(|second| end - 300 < *second && *second <= end);
     let values: Vec<f64> = seconds.map(|second| warm(temp(press, second))).collect();
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -173,7 +174,9 @@ async fn a_new_transform_and_what_reads_it_are_computed_over_history_and_a_chang
     let revised = "SELECT DISTINCT asset FROM events WHERE kind = 'revision' ORDER BY asset";
     andon.wait_for_column(revised, &["Line", "Line/Press 1", "Line/Press 2"]).await;
     let deeds = andon.get("/api/events?kind=deed").await;
-    for word in ["end_backfill", "Kim", "of press.warm from 2026-03-02T10:00:00Z to 2026-03-02T12:00:00Z is done", "1440 values"] {
+    for word in
+        ["end_backfill", "Kim", "of press.warm from 2026-03-02T10:00:00Z to 2026-03-02T12:00:00Z is done", "1440 values"]
+    {
         assert!(deeds.contains(word), "{word}: {deeds}");
     }
 }
@@ -292,8 +295,7 @@ async fn a_back_fill_by_command() {
     std::fs::write(folder.path().join("new.yaml"), plant("temp * 2", "5m")).unwrap();
     let (_, planned) = andon(folder.path(), &["plan", "new.yaml", "--running", &running.url]);
     assert!(planned.contains("`andon backfill press.warm_avg --last 30d` computes it over history"), "{planned}");
-    let (fine, applied) =
-        andon(folder.path(), &["apply", "new.yaml", "--to", &running.url, "--yes", "--backfill", "3000d"]);
+    let (fine, applied) = andon(folder.path(), &["apply", "new.yaml", "--to", &running.url, "--yes", "--backfill", "3000d"]);
     assert!(fine && applied.contains("Back-fill 1 of") && applied.contains("there is no history before"), "{applied}");
     let (fine, followed) = andon(folder.path(), &["backfill", "--follow", "1", "--url", &running.url]);
     assert!(fine && followed.contains("1  done"), "{followed}");

@@ -2,9 +2,9 @@
 
 use crate::{definition, plant};
 use andon_dashboards::{
-    AppInfo, AppState, AskBackfill, AskBacktest, AskInstances, Asks, BacktestEvent, BacktestOrder, BacktestRefusal, BacktestView, Backfills, Backtests,
-    Counted, Instances, LiveHub, ReplayInput, ReplayOrder, ReplayStep, ReplayTimer, ReplayVariable, ReplayView, Server, Write,
-    Writes,
+    AppInfo, AppState, AskBackfill, AskBacktest, AskInstances, Asks, Backfills, BacktestEvent, BacktestOrder, BacktestRefusal,
+    BacktestView, Backtests, Counted, Instances, LiveHub, ReplayInput, ReplayOrder, ReplayStep, ReplayTimer, ReplayVariable,
+    ReplayView, Server, Write, Writes,
 };
 use andon_models::{
     Tqv,
@@ -165,7 +165,8 @@ fn backfills() -> Backfills {
         while let Some(ask) = queue.recv().await {
             match ask {
                 AskBackfill::Start(order, reply) => {
-                    let begun = schedule.backfill(order, (Some(plant::now() - Duration::from_secs(7_200)), false), plant::now());
+                    let begun =
+                        schedule.backfill(order, (Some(plant::now() - Duration::from_secs(7_200)), false), plant::now());
                     drop(reply.send(begun.map(|(standing, ..)| standing)));
                 }
                 AskBackfill::List(reply) => drop(reply.send(schedule.backfills())),

@@ -145,7 +145,8 @@ impl Backfill {
         calendar: &ShiftCalendar,
     ) -> Option<(Vec<Window>, Timestamp)> {
         let (asked, owed) = (self.asked.get(name), self.owed.get(name));
-        let (from, to) = asked.into_iter().chain(owed).map(Backlog::span).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))?;
+        let (from, to) =
+            asked.into_iter().chain(owed).map(Backlog::span).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))?;
         let mut piece = PIECE / u32::try_from(assets.max(1)).unwrap_or(u32::MAX);
         loop {
             let until = to.min(from + piece);

@@ -145,7 +145,8 @@ impl Schedule {
         backfill.asked = self.asked(&targets, &backfill, whole);
         let standing = self.standing(&backfill);
         if standing.windows > MOST_WINDOWS {
-            let message = format!("these are {} windows, more than {MOST_WINDOWS} at once; take a shorter span", standing.windows);
+            let message =
+                format!("these are {} windows, more than {MOST_WINDOWS} at once; take a shorter span", standing.windows);
             return Err(BackfillRefusal::Wrong(message));
         }
         self.backfills.last = number;

@@ -220,7 +220,8 @@ fn a_restart_goes_on_after_the_last_piece_that_was_stored() {
     // Killed while the second piece was computed.
     stage.restart(end + 2);
     assert_eq!(stage.standing(number).backfill.state, BackfillState::Running);
-    let expected = ["press 5m 512@307200", "press 5m 176@360000", "line 5m 512@153600", "line 5m 512@307200", "line 5m 176@360000"];
+    let expected =
+        ["press 5m 512@307200", "press 5m 176@360000", "line 5m 512@153600", "line 5m 512@307200", "line 5m 176@360000"];
     assert_eq!(stage.rounds(end + 2, |_| true), expected);
     assert!(stage.ended(end + 3).contains("is done"));
     stage.restart(end + 4);
@@ -256,7 +257,8 @@ fn transforms_are_played_before_windows_are_computed() {
     assert_eq!((play.begin, play.after, play.until), (at(0), at(0), at(3_000)));
     assert_eq!((play.transforms, play.behind), (BTreeSet::from([warm]), BTreeSet::new()));
     assert_eq!(stage.schedule.play(at(3_001)), None, "one after the other");
-    let documents = stage.schedule.played(&Played { number, points: vec![good(warm, 700, 2.0), good(warm, 1_000, 2.0)], to: at(1_500) });
+    let documents =
+        stage.schedule.played(&Played { number, points: vec![good(warm, 700, 2.0), good(warm, 1_000, 2.0)], to: at(1_500) });
     stage.keep(documents);
     // A restart knows what is owed and what was played.
     stage.restart(3_001);
