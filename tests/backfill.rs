@@ -113,8 +113,8 @@ async fn computed(andon: &Andon, properties: &[&str], seconds: i64) -> BTreeMap<
     let named: Vec<String> = properties.iter().map(|name| format!("'{name}'")).collect();
     let sql = format!(
         "SELECT asset, property, CAST(date_part('epoch', time) AS BIGINT) AS second, \
-         coalesce(CAST(value AS VARCHAR), text) AS value FROM samples WHERE property IN ({}) \
-         AND time <= '{}' AND (value IS NOT NULL OR text IS NOT NULL) ORDER BY time LIMIT 1000000",
+         coalesce(CAST(value AS VARCHAR), string) AS value FROM samples WHERE property IN ({}) \
+         AND time <= '{}' AND (value IS NOT NULL OR string IS NOT NULL) ORDER BY time LIMIT 1000000",
         named.join(", "),
         time(seconds)
     );
@@ -223,19 +223,19 @@ async fn derived_data_that_is_deleted_and_computed_again_is_what_it_was_to_the_b
     wait_for("the same figures", async || (computed(&live, &DERIVED, 4 * 3_600).await == recomputed).then_some(())).await;
 }
 
-/// Six hours in windows of a second: long enough to be met in the middle.
+/// Six hours in windows of ten seconds, each with one value of each press: long enough to be met in the middle.
 const LONG: i64 = 6 * 3_600;
 
 /// A plant whose back-fill over [`LONG`] is under way.
 async fn under_way(site: &Site) -> (Andon, Value) {
     let andon = site.run().await;
     write(&andon, &raw(LONG)).await;
-    apply(&andon, &plant("temp * 2", "1s")).await;
+    apply(&andon, &plant("temp * 2", "10s")).await;
     let begun = begin(&andon, &["press.warm_avg"], LONG).await;
     wait_for("some of it", async || {
         let standing = standing(&andon, &begun).await;
         assert_eq!(standing["ended"], Value::Null, "too fast to be met in the middle: {standing}");
-        (standing["windows_done"].as_u64().unwrap() > 1_000).then_some(())
+        (standing["windows_done"].as_u64().unwrap() > 0).then_some(())
     })
     .await;
     (andon, begun)
@@ -250,14 +250,8 @@ async fn a_back_fill_goes_on_after_a_crash() {
     let ended = over(&andon, &begun).await;
     assert_eq!(ended["state"], "done", "{ended}");
     let figures = computed(&andon, &["warm_avg", "hottest"], LONG + 10).await;
-    assert_eq!(figures.len(), 4 * LONG as usize / 10, "of each value a window, and of the line as many");
-    for second in (0..LONG).step_by(10) {
-        for (press, second) in [(1, second + 3), (2, second + 5)] {
-            let expected = Some(temp(press, second) * 2.0);
-            assert_eq!(figure(&figures, &format!("Line/Press {press}"), "warm_avg", second), expected, "{second}");
-            assert_eq!(figure(&figures, "Line", "hottest", second), expected, "{second}");
-        }
-    }
+    assert_eq!(figures.len(), 3 * LONG as usize / 10);
+    assert_tens(&figures, 10..=LONG);
     let begun_once = "SELECT count(*) FROM events WHERE kind = 'deed' AND verb = 'backfill'";
     andon.wait_for_column(begun_once, &["1"]).await;
 }
@@ -271,12 +265,19 @@ async fn what_a_cancelled_back_fill_has_computed_stays_and_is_right() {
     let ended = over(&andon, &begun).await;
     assert_eq!(ended["state"], "cancelled", "{ended}");
     let figures = computed(&andon, &["warm_avg", "hottest"], LONG + 10).await;
-    let of = |property: &str| figures.keys().filter(|(_, known, _)| known == property).count();
-    assert!(of("warm_avg") > 0 && of("warm_avg") < 2 * LONG as usize / 10, "{}", of("warm_avg"));
-    assert_eq!(of("warm_avg"), of("hottest"), "the line has what its presses have");
-    for ((asset, property, second), value) in figures {
-        let press = if second % 10 == 3 { 1 } else { 2 };
-        assert_eq!(value.parse::<f64>().unwrap(), temp(press, second) * 2.0, "{asset} {property} {second}");
+    let last = figures.keys().map(|(.., second)| *second).max().unwrap();
+    assert!(last < LONG, "it was met in the middle: {last}");
+    assert_eq!(figures.len(), 3 * last as usize / 10, "the line has what its presses have");
+    assert_tens(&figures, 10..=last);
+}
+
+/// The figures of windows of ten seconds that end in this span.
+fn assert_tens(figures: &BTreeMap<(String, String, i64), String>, ends: std::ops::RangeInclusive<i64>) {
+    for end in ends.step_by(10) {
+        let values = [temp(1, end - 7) * 2.0, temp(2, end - 5) * 2.0];
+        assert_eq!(figure(figures, "Line/Press 1", "warm_avg", end), Some(values[0]), "{end}");
+        assert_eq!(figure(figures, "Line/Press 2", "warm_avg", end), Some(values[1]), "{end}");
+        assert_eq!(figure(figures, "Line", "hottest", end), Some(values[0].max(values[1])), "{end}");
     }
 }
 
@@ -296,7 +297,7 @@ async fn a_back_fill_by_command() {
     let (_, planned) = andon(folder.path(), &["plan", "new.yaml", "--running", &running.url]);
     assert!(planned.contains("`andon backfill press.warm_avg --last 30d` computes it over history"), "{planned}");
     let (fine, applied) = andon(folder.path(), &["apply", "new.yaml", "--to", &running.url, "--yes", "--backfill", "1h"]);
-    assert!(fine && applied.contains("Back-fill 1 of press.warmest, press.warm, press.warm_avg"), "{applied}");
+    assert!(fine && applied.contains("Back-fill 1 of line.hottest, press.warmest, press.warm, press.warm_avg"), "{applied}");
     let (fine, followed) = andon(folder.path(), &["backfill", "--follow", "1", "--url", &running.url]);
     assert!(fine && followed.contains("1  done"), "{followed}");
     let span = ["--from", &time(0), "--to", &time(3_600), "--url", &running.url, "--as", "Kim"];
