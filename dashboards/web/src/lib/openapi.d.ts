@@ -266,6 +266,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backfills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists back-fills: those that go on and the last ones that are over, the newest first. */
+        get: operations["backfills_list"];
+        put?: never;
+        /**
+         * Begins to compute metrics and transforms over history, as they are defined now. Live windows come first; figures that change are
+         *     revisions that name the back-fill.
+         */
+        post: operations["backfills_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backfills/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how a back-fill stands. */
+        get: operations["backfills_one"];
+        put?: never;
+        post?: never;
+        /** Takes a back-fill back. What it has computed stays, and what depends on that is computed. */
+        delete: operations["backfills_cancel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backtests": {
         parameters: {
             query?: never;
@@ -1343,6 +1382,73 @@ export interface components {
             /** @description The value; a text is read as the attribute's type says. */
             value: unknown;
         };
+        /** @description What is to be computed, and over which time. */
+        BackfillRequest: {
+            /** @description From this instant on. */
+            from?: string | null;
+            /**
+             * Format: int64
+             * @description The last so many seconds, instead of `from` and `to`.
+             */
+            last_seconds?: number | null;
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
+            /** @description Models, metrics and transforms: `filler`, `filler.temp_avg`. */
+            targets: string[];
+            /** @description Up to this instant; now if it is left out. */
+            to?: string | null;
+        };
+        /** @description A back-fill, and how far it is. */
+        BackfillView: {
+            /** @description When. */
+            begun: components["schemas"]["Time"];
+            /** @description Who asked for it. */
+            by: string;
+            ended: null | components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Figures that were new or different.
+             */
+            figures: number;
+            /** @description From when on. */
+            from: components["schemas"]["Time"];
+            history_from: null | components["schemas"]["Time"];
+            /** @description Why it failed, or what has to be known of it; empty if nothing has. */
+            note: string;
+            /**
+             * Format: int32
+             * @description Its number.
+             */
+            number: number;
+            /**
+             * Format: double
+             * @description Which share of it is done, 0 to 1.
+             */
+            progress: number;
+            /** @description `waiting`, `running`, `cancelling`, `done`, `cancelled` or `failed`. */
+            state: string;
+            /** @description What is computed. */
+            targets: string[];
+            /** @description Up to when. */
+            to: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Values of transforms that were new or different.
+             */
+            transform_values: number;
+            /** @description Up to when transforms are computed; the end of the span when there are none. */
+            transforms_to: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Windows that were computed.
+             */
+            windows_done: number;
+            /**
+             * Format: int64
+             * @description Windows in all, by what is known now: what depends on changed figures is added as they change.
+             */
+            windows_total: number;
+        };
         /** @description Something that would have happened. */
         BacktestEvent: {
             /** @description Path of its asset; empty for the system itself. */
@@ -1520,6 +1626,8 @@ export interface components {
         ChangeView: {
             /** @description What is said now; null for what goes. */
             after: string | null;
+            /** @description What a back-fill has to name to compute it over history: `filler.temp_avg`; null where there is nothing to compute. */
+            backfill: string | null;
             /** @description What was said before; null for what was not there. */
             before: string | null;
             /** @description What follows from it. */
@@ -3820,6 +3928,162 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    backfills_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillView"][];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    backfills_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BackfillRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    backfills_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    backfills_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
