@@ -119,7 +119,7 @@ impl Alarm {
     }
 
     /// The condition came. It counts at once, or when it has stood for the delay; `explanation` is kept until then.
-    pub fn condition_came(&mut self, now: Timestamp, message: Arc<str>, explanation: &Explanation) -> Option<Moved> {
+    pub fn condition_came(&mut self, now: Timestamp, message: Arc<str>, explanation: &Arc<Explanation>) -> Option<Moved> {
         let delay = self.settings().on_delay;
         match self.kept.pending.take() {
             // It was never gone for long enough to have gone.
@@ -135,7 +135,7 @@ impl Alarm {
     }
 
     /// The condition went. It counts at once, or when it has been away for the delay.
-    pub fn condition_went(&mut self, now: Timestamp, explanation: &Explanation) -> Option<Moved> {
+    pub fn condition_went(&mut self, now: Timestamp, explanation: &Arc<Explanation>) -> Option<Moved> {
         let delay = self.settings().off_delay;
         match self.kept.pending.take() {
             Some(pending) if pending.raises => return None,

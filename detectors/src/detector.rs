@@ -25,6 +25,7 @@ use crate::{
     alarm::Hand,
     command::{CommandLife, Told},
     hierarchy::Tree,
+    origin::Origins,
     policy::{Desk, Writer},
     program::Program,
 };
@@ -38,7 +39,6 @@ use andon_models::{
     expression::SlotValue,
     operator::OperatorRefusal,
 };
-use body::Move;
 use statig::blocking::{IntoStateMachineExt, StateMachine};
 use std::{sync::Arc, time::Duration};
 
@@ -70,8 +70,8 @@ pub(crate) struct Detector {
 
 impl Detector {
     /// A detector that has not entered any state.
-    pub fn new(program: Arc<Program>, catalog: &Catalog, index: AssetIndex) -> Self {
-        Self { machine: Tree::new().state_machine(), body: Body::new(program, catalog, index) }
+    pub fn new(program: Arc<Program>, catalog: &Catalog, index: AssetIndex, origins: &mut Origins) -> Self {
+        Self { machine: Tree::new().state_machine(), body: Body::new(program, catalog, index, origins) }
     }
 
     /// Whether it has entered a state.
@@ -96,7 +96,7 @@ impl Detector {
                 ..Explanation::default()
             },
         };
-        self.body.moving = Some(Move { from, explanation, mark: self.body.out.records.len(), recorded: true });
+        self.body.begin_move(from, explanation);
         let initial = self.body.program.model.initial.0;
         self.dispatch(desk, Dispatch::Enter(initial));
     }

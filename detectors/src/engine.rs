@@ -9,6 +9,7 @@ use crate::{
     command::SEND_WITHIN,
     detector::{Detector, MOST_AHEAD, Outbox, left_behind},
     hand::{self, Waiting},
+    origin::Origins,
     policy::{self, Desk, SETTLE_WITHIN, Unmet},
     program::Program,
     quiet::{Quiet, Routed},
@@ -71,6 +72,8 @@ pub struct Engine {
     /// Samples of the step that instances have to take, and bands; kept to save allocations.
     pub(crate) loud: Vec<Routed>,
     bands: Vec<Band>,
+    /// The emptied outbox of the last instance that ran, for the next; kept to save allocations.
+    outbox: Outbox,
 }
 
 /// What became of the instances of an earlier run or an earlier definition.
@@ -126,14 +129,16 @@ impl Engine {
             asked: 0,
             loud: Vec::new(),
             bands: Vec::new(),
+            outbox: Outbox::default(),
         };
         let plant = &catalog.plant;
+        let mut origins = Origins::default();
         for model in (0..plant.models.len()).map(ModelIndex) {
             let by_hand = hand::model_of(&plant.models[model.0]).map(Arc::new);
             for detector in plant.models[model.0].detectors.iter().chain(&by_hand) {
                 let program = Arc::new(Program::compile(plant, model, detector));
                 for asset in plant.assets_of(model).filter(|asset| wanted(*asset)) {
-                    engine.add(Detector::new(program.clone(), &catalog, asset));
+                    engine.add(Detector::new(program.clone(), &catalog, asset, &mut origins));
                 }
             }
         }
@@ -574,22 +579,26 @@ impl Engine {
             return false;
         }
         self.quiet.wake(number, &mut instance.detector.body);
+        let body = &mut instance.detector.body;
+        body.out = Outbox { dirty: body.out.dirty, ..std::mem::take(&mut self.outbox) };
         let desk = &mut self.desk;
         let survived = catch_unwind(AssertUnwindSafe(|| deed(&mut instance.detector, desk))).is_ok();
         let body = &mut instance.detector.body;
-        let out = std::mem::take(&mut body.out);
+        let mut out = std::mem::take(&mut body.out);
         if !survived {
             instance.quarantined = true;
             self.quarantine(number, actions);
             return false;
         }
-        actions.extend(out.records.into_iter().map(Action::Record));
-        if out.dirty {
+        actions.extend(out.records.drain(..).map(Action::Record));
+        if std::mem::take(&mut out.dirty) {
             actions.push(Action::Keep(body.snapshot()));
         }
-        actions.extend(out.deferred);
-        let sender = &body.program.model.name;
-        sends.extend(out.sends.into_iter().map(|target| (sender.clone(), body.instant, body.asset, target)));
+        actions.append(&mut out.deferred);
+        for target in out.sends.drain(..) {
+            sends.push_back((body.program.model.name.clone(), body.instant, body.asset, target));
+        }
+        self.outbox = out;
         self.schedule(number);
         self.report_trip(actions);
         true

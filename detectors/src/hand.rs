@@ -106,7 +106,7 @@ impl Engine {
             unit: control.unit.clone(),
             effect: control.policy.effect.clone(),
             interlock: control.interlock.as_ref().map(|interlock| interlock.text.clone()).unwrap_or_default(),
-            inputs: interlock.map_or_else(Vec::new, |formula| explanation::inputs(body, &catalog, &formula.lines)),
+            inputs: interlock.map_or_else(Vec::new, |formula| explanation::inputs(body, &formula.lines)),
             dry_run: body.pretends(control).is_some(),
             by: write.by.clone(),
             second_person: control.policy.second_person,

@@ -10,7 +10,7 @@
 //! - [`iot_events`]: detector models of IoT Events, whose instances belong to keys in messages.
 //! - `arming`: the one switch for all writes; `hand`: writes by people, in two steps.
 //! - `alarm`, `command`: the fixed life cycles, as statig machines too. `policy`: what may be written.
-//! - `explanation`, `message`: why it moved, and what it tells people.
+//! - `explanation`, `origin`, `message`: why it moved, and what it tells people.
 
 mod action;
 mod alarm;
@@ -23,6 +23,7 @@ mod hand;
 mod hierarchy;
 pub mod iot_events;
 mod message;
+mod origin;
 mod policy;
 mod program;
 mod quiet;

@@ -25,7 +25,7 @@ enum Part {
 pub(crate) struct Filling<'a> {
     pub values: &'a [SlotValue],
     /// The unit of a table line; none writes bare values.
-    pub unit: Option<&'a dyn Fn(usize) -> std::sync::Arc<str>>,
+    pub unit: Option<&'a dyn Fn(usize) -> &'a str>,
     pub asset: &'a str,
     pub detector: &'a str,
     pub state: &'a str,
@@ -80,9 +80,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Line(line) => {
-                    text.push_str(&value_text(&filling.values[*line], filling.unit.map(|unit| unit(*line)).as_deref()))
-                }
+                Part::Line(line) => text.push_str(&value_text(&filling.values[*line], filling.unit.map(|unit| unit(*line)))),
                 Part::Asset => text.push_str(filling.asset),
                 Part::Detector => text.push_str(filling.detector),
                 Part::State => text.push_str(filling.state),
@@ -130,7 +128,6 @@ fn round_for_people(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn fill(text: &str, people: bool) -> String {
         let values = [
@@ -141,7 +138,7 @@ mod tests {
         ];
         let template =
             Template::parse(text, &mut |name| ["temp", "temp_limit", "dead", "parent.rate"].iter().position(|n| *n == name));
-        let unit = |line: usize| -> Arc<str> { if line == 3 { "".into() } else { "°C".into() } };
+        let unit = |line: usize| if line == 3 { "" } else { "°C" };
         template.fill(&Filling {
             values: &values,
             unit: people.then_some(&unit),

@@ -6,7 +6,7 @@
 use crate::{
     arming::Arming,
     detector::{Body, MOST_AHEAD},
-    explanation::{self, Truth},
+    explanation::Truth,
 };
 use andon_models::{
     AssetId, Quality, Timestamp, Value,
@@ -296,7 +296,7 @@ pub(crate) fn interlock(body: &Body, desk: &mut Desk, control: &Control) -> Resu
     let places = formula.lines.iter().flat_map(|line| body.places_of(*line).map(move |place| (*line, place)));
     for (line, place) in places {
         if let Some(doubt) = doubt(body, &desk.catalog, desk.now, line, place) {
-            let name = explanation::name(body, &desk.catalog, line, place);
+            let name = &body.origins[place].name;
             return Err(Unmet::Unsure(format!("interlock `{}`: {name} is {doubt}", formula.expression.text)));
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Program {
     pub nodes: Vec<Arc<Node>>,
     /// Everything any formula, message or interlock reads.
     pub table: Vec<Line>,
+    /// By node: the lines among which a rule without a guard decides.
+    pub surroundings: Vec<Vec<usize>>,
     /// Message of the alarm and of notifications.
     pub message: Template,
     /// Interlocks of the controls it writes.
@@ -43,6 +45,8 @@ pub(crate) struct Program {
 pub(crate) struct Line {
     pub reference: Reference,
     pub name: Arc<str>,
+    /// What it sets off is set off by this, in words: `input temp`.
+    pub trigger: Arc<str>,
 }
 
 /// A state with everything it does.
@@ -68,8 +72,8 @@ pub(crate) struct Rule {
     pub after: Option<Duration>,
     pub every: Option<Duration>,
     /// What its timers are called.
-    pub hold_name: Arc<str>,
-    pub stay_name: Arc<str>,
+    pub hold_words: TimerWords,
+    pub stay_words: TimerWords,
     /// The lines whose change sets it off.
     pub listens: Vec<usize>,
     /// The only message that sets it off.
@@ -79,6 +83,15 @@ pub(crate) struct Rule {
     /// The state to go to as written.
     pub target: Option<usize>,
     pub actions: Vec<Step>,
+}
+
+/// What a timer of a rule is called; empty if the rule has none of the kind.
+#[derive(Debug, Default)]
+pub(crate) struct TimerWords {
+    /// As pages show it: `for 1m`.
+    pub name: Arc<str>,
+    /// What it sets off is set off by this: `timer for 1m`.
+    pub trigger: Arc<str>,
 }
 
 /// What a timer of a rule counts. A rule may have one of each: `after: 1m` and `for: 10s` must both be over.
@@ -108,6 +121,8 @@ pub(crate) struct Step {
 pub(crate) struct Formula {
     pub expression: Arc<Expression>,
     pub lines: Vec<usize>,
+    /// The texts of the steps of its explanation.
+    pub steps: Vec<Arc<str>>,
     /// Whether it reads the newest values of children.
     pub reads_children: bool,
 }
@@ -134,11 +149,13 @@ impl Program {
         let holds = model.states.iter().flat_map(|state| &state.rules).any(|rule| rule.hold.is_some());
         let steps = |node: &Arc<Node>| node.steps().any(|step| matches!(step.kind, ActionKind::Raise));
         let raises = nodes.iter().any(steps);
+        let surroundings = nodes.iter().map(|node| surroundings(node, &message)).collect();
         Self {
             model: model.clone(),
             definition: definition(model),
             nodes,
             table: compiler.table,
+            surroundings,
             message,
             interlocks: compiler.interlocks,
             suppress_when,
@@ -175,6 +192,20 @@ impl Placed for Node {
     fn parent(&self) -> Option<&Arc<Self>> {
         self.parent.as_ref()
     }
+}
+
+/// What a rule without a guard is decided among: what the guards of the active states read, which let it stay until now, and what
+/// its message tells.
+fn surroundings(leaf: &Arc<Node>, message: &Template) -> Vec<usize> {
+    let mut lines = Vec::new();
+    let active = std::iter::successors(Some(leaf), |node| node.parent.as_ref());
+    let guards = active.flat_map(|node| &node.rules).filter_map(|rule| rule.when.as_ref());
+    for line in guards.flat_map(|formula| &formula.lines).copied().chain(message.lines()) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 /// Whether any detector of an asset model sends inputs to the one of this name.
@@ -216,11 +247,11 @@ impl Node {
 }
 
 impl Rule {
-    /// The name of one of its timers as pages show it; empty if it has none of that kind.
-    pub fn timer_name(&self, kind: TimerKind) -> &Arc<str> {
+    /// What one of its timers is called.
+    pub fn timer_words(&self, kind: TimerKind) -> &TimerWords {
         match kind {
-            TimerKind::Hold => &self.hold_name,
-            TimerKind::Stay => &self.stay_name,
+            TimerKind::Hold => &self.hold_words,
+            TimerKind::Stay => &self.stay_words,
         }
     }
 
@@ -240,8 +271,12 @@ impl Rule {
     }
 }
 
-fn timer_name(word: &str, span: Option<Duration>) -> Arc<str> {
-    span.map_or_else(|| "".into(), |span| format!("{word} {}", format_duration(span)).into())
+impl TimerWords {
+    fn of(word: &str, span: Option<Duration>) -> Self {
+        let Some(span) = span else { return Self::default() };
+        let name = format!("{word} {}", format_duration(span));
+        Self { trigger: format!("timer {name}").into(), name: name.into() }
+    }
 }
 
 struct Compiler<'a> {
@@ -281,8 +316,11 @@ impl Compiler<'_> {
             on_bad: rule.on_bad,
             after: rule.after,
             every: rule.every,
-            hold_name: timer_name("for", rule.hold),
-            stay_name: rule.every.map_or_else(|| timer_name("after", rule.after), |every| timer_name("every", Some(every))),
+            hold_words: TimerWords::of("for", rule.hold),
+            stay_words: match rule.every {
+                None => TimerWords::of("after", rule.after),
+                every => TimerWords::of("every", every),
+            },
             listens,
             message: rule.on.clone().filter(|_| on_line.is_none()),
             limited: rule.on.is_some(),
@@ -340,7 +378,7 @@ impl Compiler<'_> {
     fn formula(&mut self, expression: &Arc<Expression>) -> Formula {
         let lines = expression.references.iter().map(|reference| self.line(reference)).collect();
         let reads_children = expression.references.iter().any(|read| matches!(read, Reference::Children { .. }));
-        Formula { expression: expression.clone(), lines, reads_children }
+        Formula { expression: expression.clone(), lines, steps: expression.step_texts(), reads_children }
     }
 
     fn template(&mut self, text: &str) -> Template {
@@ -391,8 +429,19 @@ impl Compiler<'_> {
         if let Some(position) = self.table.iter().position(|line| line.reference == *reference) {
             return position;
         }
-        self.table.push(Line { reference: reference.clone(), name: name_of(reference) });
+        let name = name_of(reference);
+        self.table.push(Line { reference: reference.clone(), trigger: trigger_of(reference, &name), name });
         self.table.len() - 1
+    }
+}
+
+fn trigger_of(reference: &Reference, name: &Arc<str>) -> Arc<str> {
+    match reference {
+        Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } | Reference::Before(_) | Reference::Time => {
+            format!("input {name}").into()
+        }
+        Reference::Variable(_) => format!("variable {name}").into(),
+        Reference::Alarm(_) => name.clone(),
     }
 }
 

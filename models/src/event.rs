@@ -60,8 +60,8 @@ pub struct Transition {
     pub from: Arc<str>,
     /// State path after.
     pub to: Arc<str>,
-    /// Why it moved.
-    pub explanation: Explanation,
+    /// Why it moved; what its detector keeps shares it.
+    pub explanation: Arc<Explanation>,
 }
 
 /// Why a detector moved.
@@ -143,7 +143,7 @@ pub struct AlarmChange {
     pub note: Arc<str>,
     /// Why: the rule, its inputs and every step of its evaluation; empty where a person did it.
     #[serde(default, skip_serializing_if = "Explanation::is_empty")]
-    pub explanation: Explanation,
+    pub explanation: Arc<Explanation>,
 }
 
 /// A change of a command.

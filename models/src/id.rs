@@ -1,11 +1,14 @@
 //! Identities. Every id is a newtype; ids of definitions are derived from names, so the same file gives the same ids.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write};
 use uuid::Uuid;
 
 /// The namespace of all name-derived ids (UUID version 5, RFC 9562 section 5.5).
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_7a52_7c0e_5d5b_9a53_1b0c_7a4d_0e11);
+
+/// Bytes that the name of most ids takes.
+const USUAL_NAME: usize = 128;
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
@@ -16,8 +19,10 @@ macro_rules! uuid_id {
 
         impl $name {
             /// Derives the id from a stable name.
-            pub fn from_name(name: &str) -> Self {
-                Self(Uuid::new_v5(&NAMESPACE, [concat!($kind, ":"), name].concat().as_bytes()))
+            pub fn from_name(name: &(impl fmt::Display + ?Sized)) -> Self {
+                let mut text = String::with_capacity(USUAL_NAME);
+                write!(text, concat!($kind, ":{}"), name).expect("a text takes any name");
+                Self(Uuid::new_v5(&NAMESPACE, text.as_bytes()))
             }
         }
 

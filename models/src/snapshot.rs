@@ -165,7 +165,7 @@ pub struct PendingAlarm {
     /// The message with its values, as of then.
     pub message: Arc<str>,
     /// Why.
-    pub explanation: Explanation,
+    pub explanation: Arc<Explanation>,
 }
 
 /// A command, as it stands.
@@ -189,7 +189,7 @@ pub struct LastTransition {
     /// When.
     pub time: Timestamp,
     /// Why.
-    pub explanation: Explanation,
+    pub explanation: Arc<Explanation>,
 }
 
 /// How a source is doing. Health is the age of the last value, not of the last socket event; both are here.

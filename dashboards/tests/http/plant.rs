@@ -169,7 +169,7 @@ pub fn explanation() -> Explanation {
 /// Filler 1 got hot 11 minutes ago; the alarm stands since 10.
 pub fn events() -> Vec<Event> {
     let moved = |from: &str, to: &str| {
-        EventBody::Transition(Transition { from: from.into(), to: to.into(), explanation: explanation() })
+        EventBody::Transition(Transition { from: from.into(), to: to.into(), explanation: explanation().into() })
     };
     vec![
         event(290, moved("", "normal")),

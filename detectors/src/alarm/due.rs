@@ -7,7 +7,7 @@ use andon_models::{
     event::{ExplainedTimer, Explanation},
     time::format_duration,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Something that was due, and happened.
 #[derive(Debug, PartialEq)]
@@ -94,7 +94,8 @@ impl Alarm {
         let moved = if pending.raises { self.raise(now, pending.message) } else { self.clear(now) };
         let span = format_duration(pending.due.since(pending.since));
         let ran = ExplainedTimer { name: format!("{name} {span}").into(), started: pending.since, due: pending.due };
-        Some(Due::Delayed(verb, moved, Explanation { timer: Some(ran), ..pending.explanation }))
+        let why = Explanation { timer: Some(ran), ..Arc::unwrap_or_clone(pending.explanation) };
+        Some(Due::Delayed(verb, moved, why))
     }
 }
 

@@ -4,7 +4,6 @@ use super::{Body, Scene};
 use crate::{
     action::Action,
     command::{CommandLife, DEFAULT_VERIFY, SEND_WITHIN},
-    explanation,
     message::{Filling, Template},
     policy::{self, Desk, Writer},
     program::{Formula, Step},
@@ -24,7 +23,7 @@ impl Scene<'_> {
     pub fn run(&mut self, steps: &[Step]) {
         for step in steps {
             if let Some(moving) = &mut self.body.moving {
-                moving.explanation.actions.push(step.text.clone());
+                moving.actions.push(step.text.clone());
             }
             self.run_one(step);
         }
@@ -34,7 +33,7 @@ impl Scene<'_> {
         let Self { body, desk } = self;
         match &step.kind {
             ActionKind::Raise => {
-                let message = body.message(desk);
+                let message = body.message();
                 body.condition_came(desk, message);
             }
             ActionKind::Clear => body.condition_went(desk),
@@ -75,8 +74,8 @@ impl Body {
     pub fn record_at(&mut self, position: usize, body: EventBody) -> EventId {
         let number = self.events_recorded;
         self.events_recorded += 1;
-        let id =
-            EventId::from_name(&format!("{}/{}/{number}/{}", self.asset, self.program.model.name, self.instant.as_nanos()));
+        let (detector, nanos) = (&self.program.model.name, self.instant.as_nanos());
+        let id = EventId::from_name(&format_args!("{}/{detector}/{number}/{nanos}", self.asset));
         let event = Event {
             id,
             time: self.instant,
@@ -91,18 +90,16 @@ impl Body {
     }
 
     /// The detector's message with its values.
-    pub fn message(&self, desk: &Desk) -> Arc<str> {
+    pub fn message(&self) -> Arc<str> {
         if self.program.message.is_empty() {
             return format!("{}: {}", self.program.model.name, self.state_path()).into();
         }
-        let unit = |line: usize| explanation::unit(self, &desk.catalog, line);
-        self.fill(&self.program.message, Some(&unit))
+        self.fill(&self.program.message, Some(&|line| &*self.origins[line].unit))
     }
 
-    fn fill(&self, template: &Template, unit: Option<&dyn Fn(usize) -> Arc<str>>) -> Arc<str> {
-        let state = self.state_path();
-        let filling =
-            Filling { values: &self.values, unit, asset: &self.path, detector: &self.program.model.name, state: &state };
+    fn fill<'a>(&'a self, template: &Template, unit: Option<&'a dyn Fn(usize) -> &'a str>) -> Arc<str> {
+        let state = self.leaf.map_or("", |leaf| &self.program.nodes[leaf].path);
+        let filling = Filling { values: &self.values, unit, asset: &self.path, detector: &self.program.model.name, state };
         template.fill(&filling).into()
     }
 

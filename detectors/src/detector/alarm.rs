@@ -33,16 +33,16 @@ impl Body {
     /// Raises without the delay, for what is wrong already.
     pub(super) fn raise_at_once(&mut self, desk: &Desk, message: Arc<str>) {
         let moved = self.alarm.raise(self.instant, message);
-        let why = Explanation { trigger: "a write that failed".into(), ..self.why() };
+        let why = Explanation { trigger: "a write that failed".into(), ..Arc::unwrap_or_clone(self.why()) };
         self.alarm_moved(desk, moved, AlarmVerb::Raise, why);
     }
 
     /// Why the machine moves now; nothing if it does not.
-    fn why(&self) -> Explanation {
-        self.moving.as_ref().map(|moving| Explanation { actions: Vec::new(), ..moving.explanation.clone() }).unwrap_or_default()
+    fn why(&self) -> Arc<Explanation> {
+        self.moving.as_ref().map(|moving| moving.explanation.clone()).unwrap_or_default()
     }
 
-    fn alarm_moved(&mut self, desk: &Desk, moved: Option<Moved>, verb: AlarmVerb, why: Explanation) {
+    fn alarm_moved(&mut self, desk: &Desk, moved: Option<Moved>, verb: AlarmVerb, why: impl Into<Arc<Explanation>>) {
         if let Some(moved) = moved {
             self.alarm_changed(desk, moved, verb, &Hand::default(), "", why);
         }
@@ -57,7 +57,7 @@ impl Body {
         verb: AlarmVerb,
         hand: &Hand,
         note: &str,
-        why: Explanation,
+        why: impl Into<Arc<Explanation>>,
     ) {
         let change = AlarmChange {
             from: moved.from,
@@ -69,7 +69,7 @@ impl Body {
             since: self.alarm.since(),
             by: hand.by.clone(),
             note: note.into(),
-            explanation: why,
+            explanation: why.into(),
         };
         self.record(EventBody::Alarm(change));
         if moved.annunciates() || verb == AlarmVerb::ReAlarm {
@@ -99,7 +99,7 @@ impl Body {
 
     /// The `notify` and `webhook` actions.
     pub(super) fn notify(&mut self, desk: &Desk, target: &Arc<str>) {
-        let message = self.message(desk);
+        let message = self.message();
         self.tell(desk, target, message, AlarmVerb::Raise);
     }
 

@@ -6,8 +6,9 @@ use crate::{
     alarm::Alarm,
     command::CommandLife,
     explanation::Truth,
+    origin::{Origin, Origins},
     policy::Desk,
-    program::{Formula, Node, Program, Rule},
+    program::{Formula, Line, Node, Program, Rule},
 };
 use andon_models::{
     AssetId, Quality, SeriesId, Timestamp, Tqv, Value,
@@ -28,6 +29,8 @@ pub(crate) struct Body {
     pub path: Arc<str>,
     /// The series behind each place: those of the table's lines, then those of the children that lines read.
     pub series: Vec<Option<SeriesId>>,
+    /// What people are told of each place.
+    pub origins: Vec<Arc<Origin>>,
     /// The lines that read children, with the places of those.
     pub families: Vec<(usize, Range<usize>)>,
     /// Places with a sample of this instant.
@@ -90,29 +93,29 @@ pub(crate) struct Outbox {
 /// A move under way.
 #[derive(Debug)]
 pub(super) struct Move {
-    pub(super) from: Arc<str>,
-    pub(super) explanation: Explanation,
+    from: Arc<str>,
+    /// Why, without the actions.
+    pub(super) explanation: Arc<Explanation>,
+    /// The actions that ran so far, as written.
+    pub(super) actions: Vec<Arc<str>>,
     /// Where its record belongs among the records.
-    pub(super) mark: usize,
-    /// Whether it is worth a record.
-    pub(super) recorded: bool,
+    mark: usize,
 }
 
 impl Body {
-    pub(super) fn new(program: Arc<Program>, catalog: &Catalog, index: AssetIndex) -> Self {
+    pub(super) fn new(program: Arc<Program>, catalog: &Catalog, index: AssetIndex, origins: &mut Origins) -> Self {
         let asset = &catalog.plant.assets[index.0];
-        let Places { series, families, references } = Places::of(&program, catalog, index);
-        let values: Vec<_> = references
-            .into_iter()
-            .zip(&series)
-            .map(|(reference, series)| first_value(&program, catalog, reference, *series))
-            .collect();
+        let Places { series, families, lines } = Places::of(&program, catalog, index);
+        let read = || lines.iter().zip(&series);
+        let values: Vec<_> = read().map(|(line, series)| first_value(&program, catalog, &line.reference, *series)).collect();
+        let origins = read().map(|(line, series)| origins.of(catalog, line, *series)).collect();
         let good = if program.remembers_good { values.clone() } else { Vec::new() };
         Self {
             asset: asset.id,
             index,
             path: asset.path.clone(),
             series,
+            origins,
             families,
             fresh: Vec::new(),
             values,
@@ -196,6 +199,11 @@ impl Body {
             Trigger::Changed(lines) => lines.iter().any(|line| rule.listens.contains(line)),
             Trigger::Message(name) => rule.message.as_ref() == Some(name),
         }
+    }
+
+    /// The lines among which a rule without a guard decides now.
+    pub fn surroundings(&self) -> &[usize] {
+        self.leaf.map_or(&[], |leaf| &self.program.surroundings[leaf])
     }
 
     /// The active leaf and the groups around it, from the inside out.
@@ -340,10 +348,17 @@ impl Body {
         self.out.dirty = true;
     }
 
+    /// Begins a move that is worth a record.
+    pub(super) fn begin_move(&mut self, from: Arc<str>, explanation: Explanation) {
+        let (explanation, mark) = (Arc::new(explanation), self.out.records.len());
+        self.moving = Some(Move { from, explanation, actions: Vec::new(), mark });
+    }
+
     pub(super) fn finish_move(&mut self) {
-        let Some(Move { from, explanation, mark, recorded }) = self.moving.take() else { return };
-        if !recorded {
-            return;
+        let Some(Move { from, mut explanation, actions, mark }) = self.moving.take() else { return };
+        if !actions.is_empty() {
+            // What the alarm was given stays without them.
+            Arc::make_mut(&mut explanation).actions = actions;
         }
         let to = self.state_path();
         self.last_transition =
@@ -372,13 +387,12 @@ impl Body {
 struct Places<'p> {
     series: Vec<Option<SeriesId>>,
     families: Vec<(usize, Range<usize>)>,
-    references: Vec<&'p Reference>,
+    lines: Vec<&'p Line>,
 }
 
 impl<'p> Places<'p> {
     fn of(program: &'p Program, catalog: &Catalog, index: AssetIndex) -> Self {
-        let references = program.table.iter().map(|line| &line.reference).collect();
-        let mut places = Self { series: Vec::new(), families: Vec::new(), references };
+        let mut places = Self { series: Vec::new(), families: Vec::new(), lines: program.table.iter().collect() };
         let mut children = Vec::new();
         for (line, entry) in program.table.iter().enumerate() {
             let series = catalog.resolve(index, &entry.reference);
@@ -392,7 +406,7 @@ impl<'p> Places<'p> {
             }
         }
         for (line, range) in &places.families {
-            places.references.extend(range.clone().map(|_| &program.table[*line].reference));
+            places.lines.extend(range.clone().map(|_| &program.table[*line]));
         }
         places.series.extend(children);
         places

@@ -131,11 +131,11 @@ impl Body {
 
 /// The position of the timer that a rule had.
 fn ran(kept: &[TimerSnapshot], state: &Arc<str>, position: usize, rule: &Rule, kind: TimerKind) -> Option<usize> {
-    let name = rule.timer_name(kind).clone();
+    let name = &rule.timer_words(kind).name;
     if name.is_empty() {
         return None;
     }
-    let named = |timer: &&TimerSnapshot| timer.state == *state && timer.name == name;
+    let named = |timer: &&TimerSnapshot| timer.state == *state && timer.name == *name;
     let same =
         |timer: &&TimerSnapshot| named(timer) && (timer.text == rule.text || (timer.text.is_empty() && timer.rule == position));
     let alike = |timer: &&TimerSnapshot| named(timer) && timer.rule == position && kind == TimerKind::Stay;

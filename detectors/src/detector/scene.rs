@@ -1,13 +1,13 @@
 //! How a detector answers: the rules of its states, and what entering and leaving do.
 
-use super::{Body, body::Move};
+use super::Body;
 use crate::{
     explanation::explain,
     hierarchy::{self, Kind},
     policy::Desk,
     program::{Node, Rule, TimerKind},
 };
-use andon_models::{event::ExplainedTimer, expression::Reference};
+use andon_models::event::ExplainedTimer;
 use statig::Outcome;
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ impl Scene<'_> {
         if waits || !holds {
             return Outcome::Handled;
         }
-        self.fire(node, position, format!("timer {}", timer.name).into(), Some(timer))
+        self.fire(node, position, rule.timer_words(kind).trigger.clone(), Some(timer))
     }
 
     /// Whether a trigger concerns a rule at all.
@@ -134,23 +134,15 @@ impl Scene<'_> {
             Trigger::Changed(lines) => lines.iter().copied().find(heard),
             Trigger::Message(name) => return format!("message {name}").into(),
         };
-        let Some(line) = line else { return "".into() };
-        let line = &self.body.program.table[line];
-        match line.reference {
-            Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } | Reference::Before(_) | Reference::Time => {
-                format!("input {}", line.name).into()
-            }
-            Reference::Variable(_) => format!("variable {}", line.name).into(),
-            Reference::Alarm(_) => line.name.clone(),
-        }
+        line.map(|line| self.body.program.table[line].trigger.clone()).unwrap_or_default()
     }
 
     fn fire(&mut self, node: &Arc<Node>, position: usize, trigger: Arc<str>, timer: Option<ExplainedTimer>) -> Outcome<Leaf> {
         let rule = &node.rules[position];
-        let explanation = explain(self.body, self.desk, &node.path, rule, trigger, timer);
-        let recorded = rule.target.is_some() || rule.reaches_out();
-        let from = self.body.state_path();
-        self.body.moving = Some(Move { from, explanation, mark: self.body.out.records.len(), recorded });
+        if rule.target.is_some() || rule.reaches_out() {
+            let explanation = explain(self.body, self.desk, &node.path, rule, trigger, timer);
+            self.body.begin_move(self.body.state_path(), explanation);
+        }
         let Some(target) = rule.target else {
             self.run(&rule.actions);
             return Outcome::Handled;

@@ -65,7 +65,7 @@ impl Body {
 
     /// The name of a timer as pages show it.
     pub fn timer_name(&self, timer: &Timer) -> &Arc<str> {
-        self.program.nodes[timer.node].rules[timer.rule].timer_name(timer.kind)
+        &self.program.nodes[timer.node].rules[timer.rule].timer_words(timer.kind).name
     }
 
     /// Starts the timers of a state that was just entered.

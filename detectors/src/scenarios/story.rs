@@ -133,7 +133,7 @@ fn a_timed_move_names_its_timer() {
     let mut stage = Stage::new(OVERHEAT);
     stage.play("1 running true\n3 temp 83.5\n40 time");
     let explanation = stage.snapshot().last_transition.unwrap().explanation;
-    let timer = explanation.timer.unwrap();
+    let timer = explanation.timer.as_ref().unwrap();
     // What its groups watched meanwhile, and its message tells.
     let inputs: Vec<_> = explanation.inputs.iter().map(|input| (&*input.name, input.value.to_string())).collect();
     assert_eq!(inputs, [("temp", "83.5".to_owned()), ("temp_limit", "80".to_owned())]);

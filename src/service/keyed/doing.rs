@@ -81,7 +81,7 @@ impl<'a> Doing<'a> {
             let start = || Explanation { trigger: "start".into(), ..Explanation::default() };
             let mut explanation = evaluation.explanation().cloned().unwrap_or_else(start);
             explanation.actions = evaluation.actions().iter().map(described).collect();
-            let body = EventBody::Transition(Transition { from, to: snapshot.state.clone(), explanation });
+            let body = EventBody::Transition(Transition { from, to: snapshot.state.clone(), explanation: explanation.into() });
             self.record(&scope, "transition", body);
         }
         for (position, action) in evaluation.actions().iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Alarm events as text, measures as text.
 
 use super::*;
-use crate::{EventId, alarm::AlarmState, event::Explanation};
+use crate::{EventId, alarm::AlarmState};
 
 /// A line is `time detector verb`, the time in seconds or minutes (`3m`); `ack` is by a person.
 fn events(script: &str) -> Vec<Event> {
@@ -37,7 +37,7 @@ fn events(script: &str) -> Vec<Event> {
             since,
             by: by.into(),
             note: "".into(),
-            explanation: Explanation::default(),
+            explanation: Default::default(),
         };
         Event {
             id: EventId::from_name(line),

@@ -6,7 +6,7 @@ use andon_models::{
     AssetId, EventId,
     alarm::{AlarmState, Priority},
     catalog::SeriesDirectory,
-    event::{AlarmChange, Explanation},
+    event::AlarmChange,
 };
 use andon_query::{Batch, HistorianOptions};
 
@@ -45,7 +45,7 @@ fn change(number: i64, detector: &str, verb: AlarmVerb) -> Event {
         since: None,
         by: "kim".into(),
         note: number.to_string().into(),
-        explanation: Explanation::default(),
+        explanation: Default::default(),
     };
     Event {
         id: EventId::from_name(&format!("{detector}/{number}/{}", verb.name())),
