@@ -6,14 +6,16 @@
 //! it, or anything else happens to it, it *wakes*: it is told the noted values, and goes the long way with all of the batch. So a
 //! detector never sees less than it would without this, and what is decided, explained and kept is the same to the last byte.
 
-use crate::detector::Rest;
-use crate::detector::{Body, MOST_AHEAD, lag};
+use crate::detector::{Body, MOST_AHEAD, Rest, lag};
 use andon_models::{
     Point, Quality, SeriesId, Timestamp, Tqv, Value,
     expression::{Band, SlotValue},
     snapshot::DetectorSnapshot,
 };
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
+
+/// The least difference of two times.
+const NANOSECOND: Duration = Duration::from_nanos(1);
 
 /// All places of all instances that samples go to.
 #[derive(Debug, Default)]
@@ -22,51 +24,42 @@ pub(crate) struct Quiet {
     starts: Vec<u32>,
     /// By series.
     places: Vec<Place>,
+    /// What was known of each place before the last batch that brought it something.
+    before: Vec<Known>,
     /// The lines of the places; not needed for quiet samples.
     lines: Vec<u32>,
-    /// By instance.
-    watches: Vec<Watch>,
-    /// Positions of places by instance; see [`Watch::own`].
+    /// Where the places of an instance begin in `own`; by instance, with one more at the end.
+    own_starts: Vec<u32>,
+    /// Positions of places by instance.
     own: Vec<u32>,
-    /// Counts batches.
+    /// Counts batches, from 1 on.
     batch: u64,
     /// Never watches: what a test compares with.
     #[cfg(test)]
     pub off: bool,
 }
 
-/// What an instance reads from a series. One line of the processor's cache, as each sample touches one.
+/// What an instance reads from a series: everything that a quiet sample needs, and nothing else, since each of them touches one.
 #[derive(Clone, Debug)]
-#[repr(align(64))]
 struct Place {
     instance: u32,
+    /// Whether a change of how far its devices' clocks are behind would move what the instance waits for.
+    waits: bool,
+    /// Samples before this are quiet; `MIN` while the instance is awake.
+    until: Timestamp,
     band: Band,
-    /// The value noted, or else the one its detector has.
-    value: Value,
-    time: Timestamp,
-    /// Whether its detector does not know it yet.
-    noted: bool,
+    known: Known,
 }
 
-/// What is noted of an instance as a whole. One line of the cache too.
+/// The newest value of a place, and the batch that brought it.
 #[derive(Clone, Debug)]
-#[repr(align(64))]
-struct Watch {
-    /// Until when samples are quiet; `MIN` while it is awake.
-    until: Timestamp,
-    /// Whether a change of `behind` would move what it waits for.
-    waits: bool,
-    /// Whether its detector does not know yet what is noted.
-    noted: bool,
-    /// How far its devices' clocks are behind, by the newest sample of the last batch.
-    behind: i64,
-    /// The batch that said so, and the time of that sample.
+struct Known {
+    value: Value,
+    time: Timestamp,
+    /// The batch it was noted in; 0 if its detector knows it.
     batch: u64,
-    last: Timestamp,
-    /// The newest time noted.
-    newest: Timestamp,
-    /// The range of its places in [`Quiet::own`].
-    own: (u32, u32),
+    /// How far the devices' clocks were behind then.
+    behind: i64,
 }
 
 /// One sample on its way to one instance.
@@ -78,29 +71,40 @@ pub(crate) struct Routed {
     pub time: Timestamp,
 }
 
+/// What is noted of an instance as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Noted {
+    /// The newest time.
+    newest: Option<Timestamp>,
+    /// Its last batch and the newest time in that, and how far the device's clock was behind by then.
+    last: (u64, Timestamp),
+    behind: i64,
+}
+
 impl Quiet {
     /// Places for what instances read: for each instance the series of its lines. All are awake.
     pub fn new<'s>(instances: impl Iterator<Item = &'s [Option<SeriesId>]>) -> Self {
         let mut read: Vec<(SeriesId, u32, u32)> = Vec::new();
-        let mut quiet = Self::default();
+        let mut places_of = Vec::new();
         for (instance, lines) in (0..).zip(instances) {
             read.extend((0..).zip(lines).filter_map(|(line, series)| Some(((*series)?, instance, line))));
-            quiet.watches.push(Watch::awake());
+            places_of.push(Vec::new());
         }
         read.sort_unstable();
-        let mut places_of = vec![Vec::new(); quiet.watches.len()];
+        let mut quiet = Self::default();
         for (position, (series, instance, line)) in (0..).zip(&read) {
             quiet.starts.resize(series.0 as usize + 1, position);
-            quiet.places.push(Place::unknown(*instance));
+            quiet.places.push(Place::awake(*instance));
+            quiet.before.push(Known::nothing());
             quiet.lines.push(*line);
             places_of[*instance as usize].push(position);
         }
         quiet.starts.push(count(quiet.places.len()));
-        for (watch, own) in quiet.watches.iter_mut().zip(places_of) {
-            let from = count(quiet.own.len());
+        for own in places_of {
+            quiet.own_starts.push(count(quiet.own.len()));
             quiet.own.extend(own);
-            watch.own = (from, count(quiet.own.len()));
         }
+        quiet.own_starts.push(count(quiet.own.len()));
         quiet
     }
 
@@ -115,37 +119,60 @@ impl Quiet {
     pub fn take(&mut self, now: Timestamp, points: &[Point], loud: &mut Vec<Routed>) {
         self.batch += 1;
         let ahead = now + MOST_AHEAD;
-        for point in points {
-            for position in self.places_of(point.series) {
-                let place = &self.places[position];
-                let watch = &mut self.watches[place.instance as usize];
-                if point.tqv.time > ahead || !watch.is_quiet(place, &point.tqv, now) {
-                    watch.until = Timestamp::MIN;
-                }
-            }
-        }
+        let mut woken_late = false;
         for (number, Point { series, tqv }) in (0..).zip(points) {
             for position in self.places_of(*series) {
                 let place = &mut self.places[position];
-                let watch = &mut self.watches[place.instance as usize];
-                if watch.until == Timestamp::MIN {
-                    let (instance, line) = (place.instance, self.lines[position]);
-                    loud.push(Routed { instance, line, point: number, time: tqv.time });
-                } else if tqv.time >= place.time {
-                    place.value.clone_from(&tqv.value);
-                    (place.time, place.noted) = (tqv.time, true);
-                    watch.note(tqv.time, now, self.batch);
+                if tqv.time <= ahead && place.is_quiet(tqv, now) {
+                    place.note(tqv, now, self.batch, &mut self.before[position]);
+                } else {
+                    let (instance, asleep) = (place.instance, place.until > Timestamp::MIN);
+                    woken_late |= asleep && self.rouse(instance);
+                    loud.push(Routed { instance, line: self.lines[position], point: number, time: tqv.time });
+                }
+            }
+        }
+        if woken_late {
+            self.route(points, loud);
+        }
+    }
+
+    /// Wakes an instance amid a batch, as if nothing of the batch had been noted. Says whether anything was.
+    fn rouse(&mut self, instance: u32) -> bool {
+        let mut noted = false;
+        for own in self.own_by(instance) {
+            let position = self.own[own] as usize;
+            let place = &mut self.places[position];
+            place.until = Timestamp::MIN;
+            if place.known.batch == self.batch {
+                place.known.clone_from(&self.before[position]);
+                noted = true;
+            }
+        }
+        noted
+    }
+
+    /// Puts all samples of a batch into `loud` that are for instances which are awake.
+    fn route(&self, points: &[Point], loud: &mut Vec<Routed>) {
+        loud.clear();
+        for (number, Point { series, tqv }) in (0..).zip(points) {
+            for position in self.places_of(*series) {
+                let place = &self.places[position];
+                if place.until == Timestamp::MIN {
+                    loud.push(Routed { instance: place.instance, line: self.lines[position], point: number, time: tqv.time });
                 }
             }
         }
     }
 
+    #[inline]
     fn places_of(&self, series: SeriesId) -> Range<usize> {
-        let series = series.0 as usize;
-        match self.starts.get(series..series + 2) {
-            Some([from, to]) => *from as usize..*to as usize,
-            _ => 0..0,
-        }
+        range(&self.starts, series.0)
+    }
+
+    /// Where the positions of an instance's places stand in `own`.
+    fn own_by(&self, instance: u32) -> Range<usize> {
+        range(&self.own_starts, instance)
     }
 
     /// Watches an instance that has just taken samples, within the bands of its places.
@@ -154,74 +181,105 @@ impl Quiet {
         if self.off {
             return;
         }
-        let watch = &mut self.watches[number as usize];
-        (watch.until, watch.waits, watch.behind) = (rest.until, rest.waits, body.behind());
-        for position in &self.own[watch.own.0 as usize..watch.own.1 as usize] {
-            let place = &mut self.places[*position as usize];
-            let line = self.lines[*position as usize] as usize;
-            let known = &body.values[line];
-            place.band = bands[line];
-            place.value.clone_from(&known.value);
-            place.time = known.time.unwrap_or(Timestamp::MIN);
+        for own in self.own_by(number) {
+            let position = self.own[own] as usize;
+            let line = self.lines[position] as usize;
+            let place = &mut self.places[position];
+            (place.until, place.waits, place.band) = (rest.until + NANOSECOND, rest.waits, bands[line]);
+            place.known = Known::by_detector(body, line);
         }
     }
 
     /// Tells a detector what was noted, before anything is done with it.
     pub fn wake(&mut self, number: u32, body: &mut Body) {
-        let watch = &mut self.watches[number as usize];
-        watch.until = Timestamp::MIN;
-        if !std::mem::take(&mut watch.noted) {
-            return;
-        }
-        for position in &self.own[watch.own.0 as usize..watch.own.1 as usize] {
-            let place = &mut self.places[*position as usize];
-            if std::mem::take(&mut place.noted) {
-                let line = self.lines[*position as usize] as usize;
-                body.learn(line, SlotValue::good(place.value.clone(), Some(place.time)));
+        let noted = self.noted(number);
+        for own in self.own_by(number) {
+            let position = self.own[own] as usize;
+            let place = &mut self.places[position];
+            place.until = Timestamp::MIN;
+            if std::mem::take(&mut place.known.batch) != 0 {
+                body.learn(self.lines[position] as usize, SlotValue::good(place.known.value.clone(), Some(place.known.time)));
             }
         }
-        body.has_seen(watch.newest, watch.behind);
-        watch.newest = Timestamp::MIN;
+        if let Some(newest) = noted.newest {
+            body.has_seen(newest, noted.behind);
+        }
     }
 
     /// Brings the snapshot of a detector that sleeps up to what is noted.
     pub fn show(&self, number: u32, snapshot: &mut DetectorSnapshot) {
-        let watch = &self.watches[number as usize];
-        if watch.noted {
-            snapshot.seen = snapshot.seen.max(watch.newest);
-            snapshot.behind = watch.behind;
+        let noted = self.noted(number);
+        if let Some(newest) = noted.newest {
+            snapshot.seen = snapshot.seen.max(newest);
+            snapshot.behind = noted.behind;
         }
+    }
+
+    fn noted(&self, number: u32) -> Noted {
+        let mut noted = Noted::default();
+        for own in self.own_by(number) {
+            let known = &self.places[self.own[own] as usize].known;
+            let last = (known.batch, known.time);
+            if known.batch != 0 {
+                noted.newest = noted.newest.max(Some(known.time));
+                if last >= noted.last {
+                    (noted.last, noted.behind) = (last, known.behind);
+                }
+            }
+        }
+        noted
     }
 }
 
 impl Place {
-    fn unknown(instance: u32) -> Self {
-        Self { instance, band: Band::Never, value: Value::Null, time: Timestamp::MIN, noted: false }
+    fn awake(instance: u32) -> Self {
+        Self { instance, waits: false, until: Timestamp::MIN, band: Band::Never, known: Known::nothing() }
+    }
+
+    #[inline]
+    fn is_quiet(&self, tqv: &Tqv, now: Timestamp) -> bool {
+        tqv.quality == Quality::Good
+            && tqv.time < self.until
+            && (!self.waits || lag(tqv.time, now) == self.known.behind)
+            && self.band.holds(&self.known.value, &tqv.value)
+    }
+
+    /// Notes a sample; a late one goes to history and is nothing new.
+    #[inline]
+    fn note(&mut self, tqv: &Tqv, now: Timestamp, batch: u64, before: &mut Known) {
+        if tqv.time < self.known.time {
+            return;
+        }
+        if self.known.batch != batch {
+            std::mem::swap(&mut self.known, before);
+        }
+        // In place: a value put together elsewhere and copied whole costs as much as all the rest.
+        match (&mut self.known.value, &tqv.value) {
+            (Value::Double(known), Value::Double(value)) => *known = *value,
+            (known, value) => known.clone_from(value),
+        }
+        (self.known.time, self.known.batch, self.known.behind) = (tqv.time, batch, lag(tqv.time, now));
     }
 }
 
-impl Watch {
-    fn awake() -> Self {
-        let never = Timestamp::MIN;
-        Self { until: never, waits: false, noted: false, behind: 0, batch: 0, last: never, newest: never, own: (0, 0) }
+impl Known {
+    fn nothing() -> Self {
+        Self { value: Value::Null, time: Timestamp::MIN, batch: 0, behind: 0 }
     }
 
-    #[inline]
-    fn is_quiet(&self, place: &Place, tqv: &Tqv, now: Timestamp) -> bool {
-        tqv.quality == Quality::Good
-            && tqv.time <= self.until
-            && (!self.waits || lag(tqv.time, now) == self.behind)
-            && place.band.holds(&place.value, &tqv.value)
+    fn by_detector(body: &Body, line: usize) -> Self {
+        let SlotValue { value, time, .. } = &body.values[line];
+        Self { value: value.clone(), time: time.unwrap_or(Timestamp::MIN), batch: 0, behind: body.behind() }
     }
+}
 
-    /// Notes the time of a sample. Samples of one batch may come in any order; they count as if in order of time.
-    #[inline]
-    fn note(&mut self, time: Timestamp, now: Timestamp, batch: u64) {
-        self.noted = true;
-        self.newest = self.newest.max(time);
-        if self.batch != batch || time >= self.last {
-            (self.batch, self.last, self.behind) = (batch, time, lag(time, now));
-        }
+/// The stretch that belongs to a number, by where each begins; empty for numbers beyond.
+#[inline]
+fn range(starts: &[u32], number: u32) -> Range<usize> {
+    let number = number as usize;
+    match starts.get(number..).and_then(|starts| starts.first_chunk()) {
+        Some([from, to]) => *from as usize..*to as usize,
+        None => 0..0,
     }
 }
 
@@ -234,8 +292,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_sample_touches_takes_one_line_of_the_cache_each() {
-        assert_eq!((size_of::<Place>(), size_of::<Watch>()), (64, 64));
+    fn a_sample_touches_little() {
+        assert!(size_of::<Place>() <= 88, "{}", size_of::<Place>());
     }
 
     #[test]
