@@ -360,7 +360,7 @@ fn the_figures_of_an_oee_block_have_one_name() {
     let number = stage.begin(&["press.oee"], 0, 6_000);
     let jobs = stage.schedule.due(at(6_001));
     assert_eq!(stage.short(&jobs), "press 10m 10@6000");
-    let record = series(&stage.catalog, "Line 1/Press A", &crate::oee::OEE_RECORD);
+    let record = series(&stage.catalog, "Line 1/Press A", crate::oee::OEE_RECORD);
     let point = |window: &Window| Point { series: record, tqv: Tqv::good(window.end, "x".into()) };
     let records: Vec<Point> = jobs[0].windows[2..4].iter().map(point).collect();
     stage.schedule.computed(&jobs[0], &records);
