@@ -103,7 +103,8 @@ fn find<'c>(catalog: &'c Catalog, name: &str) -> Result<(ModelIndex, Vec<&'c Pro
     }
     // Names of models may have dots.
     let split = name.match_indices('.').map(|(dot, _)| (&name[..dot], &name[dot + 1..]));
-    let found = split.filter_map(|(model, rest)| Some((models.iter().position(|known| *known.name == *model)?, rest))).next_back();
+    let found =
+        split.filter_map(|(model, rest)| Some((models.iter().position(|known| *known.name == *model)?, rest))).next_back();
     let Some((model, property)) = found else {
         let wanted = name.split('.').next().unwrap_or_default();
         let near = nearest(wanted, models.iter().map(|model| &*model.name));
