@@ -10,7 +10,7 @@ use crate::{
     detector::{Detector, MOST_AHEAD, Outbox, left_behind},
     hand::{self, Waiting},
     origin::Origins,
-    policy::{self, Desk, SETTLE_WITHIN, Unmet},
+    policy::{self, Desk, SETTLE_WITHIN, Unmet, Unsent},
     program::Program,
     quiet::{Quiet, Routed},
 };
@@ -651,27 +651,6 @@ impl Engine {
 
     fn count(&self) -> u32 {
         u32::try_from(self.instances.len()).expect("checked when they were added")
-    }
-}
-
-/// Why a command must not be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsent {
-    /// The rule that forbids it, in words.
-    pub reason: Arc<str>,
-    /// Whether it is only too early after a start: what the interlock reads has not been told anew. Ask again.
-    pub passing: bool,
-}
-
-impl From<String> for Unsent {
-    fn from(reason: String) -> Self {
-        Self { reason: reason.into(), passing: false }
-    }
-}
-
-impl fmt::Display for Unsent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
     }
 }
 

@@ -36,6 +36,7 @@ mod testing;
 pub use action::{Action, Input};
 pub use arming::Arming;
 pub use detector::SILENCE;
-pub use engine::{Engine, Restored, Unsent};
+pub use engine::{Engine, Restored};
 pub use hand::HAND;
+pub use policy::Unsent;
 pub use simulation::AssetSimulation;

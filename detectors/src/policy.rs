@@ -18,6 +18,7 @@ use andon_models::{
 };
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -330,4 +331,25 @@ fn doubt(body: &Body, catalog: &Catalog, desk_now: Timestamp, line: usize, place
     stale
         .filter(|stale| age > *stale)
         .map(|stale| format!("stale: {} old, {} are allowed", format_duration(age), format_duration(stale)))
+}
+
+/// Why a command must not be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsent {
+    /// The rule that forbids it, in words.
+    pub reason: Arc<str>,
+    /// Whether it is only too early after a start: what the interlock reads has not been told anew. Ask again.
+    pub passing: bool,
+}
+
+impl From<String> for Unsent {
+    fn from(reason: String) -> Self {
+        Self { reason: reason.into(), passing: false }
+    }
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
 }
