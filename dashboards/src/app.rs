@@ -14,7 +14,7 @@ use crate::{
 };
 use andon_models::{
     AssetId, SeriesId, Timestamp, Tqv, Value,
-    definition::{Asset, AssetIndex, AssetModel, Plant, PropertyIndex, PropertyKind},
+    definition::{Asset, AssetIndex, AssetModel, Plant, PropertyIndex},
     expression::nearest,
     operator::{OperatorDeed, OperatorRequest},
     snapshot::ConnectionState,
@@ -165,15 +165,8 @@ impl App {
     /// The newest value of a property; an attribute has one even before anything was recorded.
     pub(crate) fn value(&self, asset: AssetIndex, property: PropertyIndex) -> Option<Tqv> {
         let series = self.state.catalog.series_of(asset, property)?;
-        self.state.historian.latest(series).or_else(|| self.attribute(asset, property))
-    }
-
-    fn attribute(&self, asset: AssetIndex, property: PropertyIndex) -> Option<Tqv> {
-        let definition = &self.model(asset).properties[property.0];
-        let PropertyKind::Attribute { default } = &definition.kind else { return None };
-        let own = self.asset(asset).attributes.iter().find(|(name, _)| *name == definition.name || *name == definition.key);
-        let value = own.map_or(default, |(_, value)| value).clone();
-        (value != Value::Null).then(|| Tqv::good(Timestamp::EPOCH, value))
+        let attribute = || self.state.catalog.attribute(series).filter(|value| *value != Value::Null);
+        self.state.historian.latest(series).or_else(|| Some(Tqv::good(Timestamp::EPOCH, attribute()?)))
     }
 
     /// A property with its newest value.
@@ -252,13 +245,10 @@ impl App {
     pub(crate) async fn recall(&self) {
         let now = self.now();
         let alarms = EventFilter {
-            path: None,
             kinds: vec!["alarm".into()],
             from: Some(now - COUNTED_SPAN),
-            to: None,
-            asset: None,
-            detector: None,
             limit: MAX_COUNTED,
+            ..EventFilter::default()
         };
         match self.state.historian.events(alarms).await {
             Ok(events) => self.state.live.count(&events),

@@ -8,7 +8,7 @@ use crate::{
     address::Address,
     definition::{AssetIndex, Binding, Plant, Property, PropertyIndex, PropertyKind, Scaling},
     expression::Reference,
-    value::ValueType,
+    value::{Value, ValueType},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -131,6 +131,7 @@ impl Catalog {
             by_control: HashMap::new(),
             tags: Vec::new(),
         };
+        catalog.number_figures_last(directory);
         for index in (0..plant.assets.len()).map(AssetIndex) {
             let model = plant.model_of(index);
             for (position, property) in model.properties.iter().enumerate() {
@@ -141,6 +142,20 @@ impl Catalog {
             }
         }
         catalog
+    }
+
+    /// Files are sorted by these numbers. Figures are few and asked for of many machines at once, so those of all assets lie side by
+    /// side in them, apart from what they are computed from.
+    fn number_figures_last(&self, directory: &mut SeriesDirectory) {
+        let is_figure = |property: &Property| matches!(property.kind, PropertyKind::Metric { .. });
+        for figures in [false, true] {
+            for (index, asset) in self.plant.assets.iter().enumerate() {
+                let properties = self.plant.model_of(AssetIndex(index)).properties.iter();
+                for property in properties.filter(|property| is_figure(property) == figures) {
+                    directory.number(asset.id, property.id);
+                }
+            }
+        }
     }
 
     fn add_property(&mut self, directory: &mut SeriesDirectory, asset: AssetIndex, index: PropertyIndex, property: &Property) {
@@ -234,6 +249,15 @@ impl Catalog {
     pub fn property(&self, series: SeriesId) -> Option<&Property> {
         let entry = self.entry(series)?;
         Some(&self.plant.model_of(entry.asset).properties[entry.property?.0])
+    }
+
+    /// What an attribute is in the running definition: the asset's own value, else the model's default; none for other series.
+    pub fn attribute(&self, series: SeriesId) -> Option<Value> {
+        let (entry, property) = (self.entry(series)?, self.property(series)?);
+        let PropertyKind::Attribute { default } = &property.kind else { return None };
+        let own = self.plant.assets[entry.asset.0].attributes.iter().find(|(name, _)| *name == property.name);
+        let value = own.map_or(default, |(_, value)| value).clone();
+        Some(value.coerce(property.value_type).unwrap_or(Value::Null))
     }
 
     /// The series of a property.

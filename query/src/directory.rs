@@ -15,7 +15,7 @@ use crate::{Batch, QueryError, historian::Answer};
 use andon_models::{
     AssetId, ModelId, PropertyId, SeriesId, Value, ValueType,
     catalog::{Catalog, SeriesEntry},
-    definition::{AssetIndex, Property, PropertyKind},
+    definition::{AssetIndex, PropertyKind},
     event::SystemNotice,
 };
 use serde::{Deserialize, Serialize};
@@ -263,7 +263,7 @@ impl SeriesRow {
 fn row(catalog: &Catalog, entry: &SeriesEntry) -> Option<SeriesRow> {
     let asset = &catalog.plant.assets[entry.asset.0];
     let model = catalog.plant.model_of(entry.asset);
-    let common = |property_id, unit: &Arc<str>, kind: &str, attribute| SeriesRow {
+    let common = |property_id, unit: &Arc<str>, kind: &str| SeriesRow {
         asset_id: asset.id,
         asset: asset.path.clone(),
         model: model.name.clone(),
@@ -272,24 +272,19 @@ fn row(catalog: &Catalog, entry: &SeriesEntry) -> Option<SeriesRow> {
         unit: unit.clone(),
         value_type: entry.value_type,
         kind: kind.into(),
-        attribute,
+        attribute: catalog.attribute(entry.id).unwrap_or(Value::Null),
         own_alias: asset.aliases.iter().find(|(key, _)| *key == entry.key).map(|(_, alias)| alias.clone()),
     };
     let Some(index) = entry.property else {
         let control = model.control(&entry.key)?;
-        return Some(common(control.id, &control.unit, "control", Value::Null));
+        return Some(common(control.id, &control.unit, "control"));
     };
     let property = &model.properties[index.0];
-    let (kind, attribute) = match &property.kind {
-        PropertyKind::Attribute { default } => ("attribute", attribute(asset, property, default)),
-        PropertyKind::Measurement { .. } => ("measurement", Value::Null),
-        PropertyKind::Transform { .. } => ("transform", Value::Null),
-        PropertyKind::Metric { .. } => ("metric", Value::Null),
+    let kind = match &property.kind {
+        PropertyKind::Attribute { .. } => "attribute",
+        PropertyKind::Measurement { .. } => "measurement",
+        PropertyKind::Transform { .. } => "transform",
+        PropertyKind::Metric { .. } => "metric",
     };
-    Some(common(property.id, &property.unit, kind, attribute))
-}
-
-fn attribute(asset: &andon_models::definition::Asset, property: &Property, default: &Value) -> Value {
-    let own = asset.attributes.iter().find(|(name, _)| *name == property.name).map(|(_, value)| value);
-    own.unwrap_or(default).clone()
+    Some(common(property.id, &property.unit, kind))
 }

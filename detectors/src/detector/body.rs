@@ -14,7 +14,7 @@ use andon_models::{
     AssetId, Quality, SeriesId, Timestamp, Tqv, Value,
     alarm::LONGEST_SHELVING,
     catalog::Catalog,
-    definition::{AssetIndex, PropertyKind},
+    definition::AssetIndex,
     event::{Event, EventBody, Explanation, Transition},
     expression::{Reference, SlotValue},
     snapshot::{DryRunSnapshot, LastTransition},
@@ -422,20 +422,11 @@ fn first_value(program: &Program, catalog: &Catalog, reference: &Reference, seri
         }
         Reference::Alarm(_) => Some(Value::Boolean(false)),
         Reference::Own(_) | Reference::Parent(_) | Reference::Children { .. } | Reference::Before(_) | Reference::Time => {
-            series.and_then(|series| attribute(catalog, series))
+            series.and_then(|series| catalog.attribute(series))
         }
     };
     match known {
         Some(value) => SlotValue { value, quality: Quality::Good, time: None },
         None => SlotValue { value: Value::Null, quality: Quality::Bad, time: None },
     }
-}
-
-/// The value of an attribute: the asset's own, else the model's default; none for other properties.
-pub(crate) fn attribute(catalog: &Catalog, series: SeriesId) -> Option<Value> {
-    let property = catalog.property(series)?;
-    let PropertyKind::Attribute { default } = &property.kind else { return None };
-    let asset = &catalog.plant.assets[catalog.entry(series)?.asset.0];
-    let own = asset.attributes.iter().find(|(name, _)| *name == property.name);
-    Some(own.map_or(default, |(_, value)| value).clone())
 }

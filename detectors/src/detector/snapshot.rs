@@ -1,6 +1,6 @@
 //! What a detector keeps over a restart, by names, and how it comes back without repeating an action.
 
-use super::{Body, Detector, Dispatch, Timer, body::attribute};
+use super::{Body, Detector, Dispatch, Timer};
 use crate::{alarm::Alarm, command::CommandLife, policy::Desk};
 use andon_models::{
     Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value,
@@ -80,7 +80,7 @@ impl Body {
     pub fn seed(&mut self, catalog: &Catalog, latest: &dyn Fn(SeriesId) -> Option<Tqv>) {
         for line in 0..self.series.len() {
             let Some(series) = self.series[line] else { continue };
-            if attribute(catalog, series).is_some() {
+            if catalog.attribute(series).is_some() {
                 continue;
             }
             if let Some(tqv) = latest(series) {
@@ -110,7 +110,7 @@ impl Body {
         let kept = !snapshot.inputs.is_empty() || !snapshot.waiting.is_empty();
         if kept && !self.program.model.lateness.is_zero() {
             for place in 0..self.series.len() {
-                if self.series[place].is_some_and(|series| attribute(catalog, series).is_none()) {
+                if self.series[place].is_some_and(|series| catalog.attribute(series).is_none()) {
                     self.values[place] = SlotValue::missing();
                     if let Some(good) = self.good.get_mut(place) {
                         *good = SlotValue::missing();

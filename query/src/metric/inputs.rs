@@ -1,11 +1,6 @@
 //! Which series feed which input of which asset.
 
-use andon_models::{
-    SeriesId, Value,
-    catalog::Catalog,
-    definition::{AssetIndex, PropertyKind},
-    expression::Reference,
-};
+use andon_models::{SeriesId, Value, catalog::Catalog, definition::AssetIndex, expression::Reference};
 use std::collections::BTreeMap;
 
 /// The inputs of one plan: a slot is one reference of the model's metrics, numbered across all of them.
@@ -45,15 +40,7 @@ impl Inputs {
     }
 
     fn with(catalog: &Catalog, feeds: BTreeMap<SeriesId, Vec<Feed>>) -> Self {
-        let constant = |series: &SeriesId| Some((*series, attribute(catalog, *series)?));
+        let constant = |series: &SeriesId| Some((*series, catalog.attribute(*series)?));
         Self { constants: feeds.keys().filter_map(constant).collect(), feeds }
     }
-}
-
-/// The value of an attribute in the running definition.
-fn attribute(catalog: &Catalog, series: SeriesId) -> Option<Value> {
-    let property = catalog.property(series)?;
-    let PropertyKind::Attribute { default } = &property.kind else { return None };
-    let own = &catalog.plant.assets[catalog.entry(series)?.asset.0].attributes;
-    Some(own.iter().find(|(name, _)| *name == property.name).map_or(default, |(_, value)| value).clone())
 }
