@@ -43,10 +43,10 @@ pub struct Edit {
     pub spans: Vec<Window>,
 }
 
-/// An edit whose consequences are not computed yet.
+/// An edit, or values that came late, whose consequences are not computed yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Correction {
-    /// The series that was edited.
+    /// The series that was edited, or of which values came late.
     pub series: SeriesId,
     /// Where; see [`Edit::spans`].
     pub spans: Vec<Window>,
@@ -54,6 +54,9 @@ pub struct Correction {
     pub cause: Arc<str>,
     /// When it was done; tells two corrections of a series apart.
     pub at: Timestamp,
+    /// Whether these are values that came late, which nobody has said.
+    #[serde(default)]
+    pub late: bool,
 }
 
 /// Where a correction changed values of a series.
@@ -65,6 +68,8 @@ pub struct Reached {
     pub values: Window,
     /// Up to when the last one holds; none as long as no other comes.
     pub until: Option<Timestamp>,
+    /// Why.
+    pub cause: Arc<str>,
 }
 
 impl Correction {
@@ -73,9 +78,17 @@ impl Correction {
         format!("{PREFIX}{}/{}", self.series.0, self.at.as_nanos())
     }
 
+    /// That values of a series came late, the first and the last of them given: what transforms made of it in between is computed
+    /// again, and what they made until the next value after the last.
+    pub fn late(series: SeriesId, values: Window, cause: Arc<str>, at: Timestamp) -> Self {
+        let last = Window { start: values.end, end: Timestamp::MAX };
+        let between = (values.start < values.end).then_some(values);
+        Self { series, spans: between.into_iter().chain([last]).collect(), cause, at, late: true }
+    }
+
     /// Where it changed the series itself. `next` gives the time of the first value of the series after an instant.
     pub fn reached(&self, span: &Window, next: Option<Timestamp>) -> Reached {
         let until = (span.end < Timestamp::MAX).then_some(span.end).or(next);
-        Reached { series: self.series, values: Window { start: span.start, end: span.start }, until }
+        Reached { series: self.series, values: Window { start: span.start, end: span.start }, until, cause: self.cause.clone() }
     }
 }

@@ -4,8 +4,10 @@
 //!   The result carries the sample's time. Samples of one instant are taken together.
 //! - An input that is not Good is null to the formula, and its quality passes on: what is computed from a lost source is lost too,
 //!   even while other inputs go on. An input that never had a value gives no result at all.
-//! - A late sample (older than its input's newest) gives a result at its own time and moves nothing else. When sources deliver at
-//!   different speeds, a sample that is new for its input but older than what others delivered also corrects the newest result.
+//! - A late sample (older than its input's newest) gives a result at its own time and moves nothing else. What the other inputs
+//!   were then may be forgotten, and their samples since joined without it: [`Transforms::take_late`] tells of it, to be computed
+//!   again from what is stored. When sources deliver at different speeds, a sample that is new for its input but older than what
+//!   others delivered also corrects the newest result.
 //! - A formula of SiteWise joins the latest Good value of each input instead, is set off by Good samples only, and gives a Good
 //!   result or none. See [`crate::expression::formula`].
 //! - Attributes join but set nothing off. Chains work; a transform that reads itself, directly or not, is never computed.
@@ -15,19 +17,17 @@ use crate::{
     catalog::Catalog,
     definition::AssetIndex,
     expression::{Expression, SlotValue},
+    window::Window,
 };
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet},
+    collections::{BTreeMap, BinaryHeap, HashMap, HashSet},
     sync::Arc,
 };
 
-mod again;
 mod build;
 mod formula;
 pub mod over_history;
-
-pub use self::again::Again;
 
 /// All transforms of a plant, with the newest values of their inputs.
 #[derive(Clone, Debug)]
@@ -53,6 +53,9 @@ struct Input {
     good: Option<formula::GoodValues>,
     /// An attribute: without time, and setting nothing off.
     constant: bool,
+    /// Whether one of these joins it with another input that changes; not so for formulas of SiteWise, for which it counts what came
+    /// first.
+    joined: bool,
     /// Transforms that read it, in their order.
     readers: Vec<usize>,
 }
@@ -78,6 +81,8 @@ struct Work {
     values: Vec<SlotValue>,
     late: Vec<usize>,
     computed: Vec<usize>,
+    /// From when to when samples came late of inputs that are joined.
+    late_joins: BTreeMap<SeriesId, Window>,
 }
 
 impl Transforms {
@@ -130,9 +135,9 @@ impl Transforms {
         doubted
     }
 
-    /// The attributes among what they read.
-    fn constants(&self) -> impl Iterator<Item = SeriesId> + '_ {
-        self.inputs.iter().filter(|input| input.constant).map(|input| input.series)
+    /// The series of which samples came late that transforms join with others, each with the first and the last of these.
+    pub fn take_late(&mut self) -> BTreeMap<SeriesId, Window> {
+        std::mem::take(&mut self.work.late_joins)
     }
 
     /// Learns results that were computed elsewhere; those that are still the newest are read by other transforms.
@@ -167,6 +172,11 @@ impl Transforms {
 
     /// Takes a value of an input; its readers are due.
     fn take(&mut self, position: usize, tqv: Tqv) {
+        if self.inputs[position].joined && self.is_behind(position, tqv.time) {
+            let only = Window { start: tqv.time, end: tqv.time };
+            let late = self.work.late_joins.entry(self.inputs[position].series).or_insert(only);
+            *late = late.hull(only);
+        }
         let input = &mut self.inputs[position];
         let good = tqv.quality == Quality::Good && tqv.value != Value::Null;
         if let Some(values) = input.good.as_mut().filter(|_| good) {
@@ -187,6 +197,21 @@ impl Transforms {
                 }
             }
         }
+    }
+
+    /// Whether a sample comes so late that what it is joined with then is not known any more, or that others were joined without it.
+    fn is_behind(&self, position: usize, time: Timestamp) -> bool {
+        let after = |tqv: &Option<Tqv>| tqv.as_ref().is_some_and(|tqv| tqv.time > time);
+        let passed = |other: &usize| {
+            let input = &self.inputs[*other];
+            *other != position
+                && !input.constant
+                && after(&input.newest)
+                && (input.previous.is_none() || after(&input.previous))
+        };
+        let input = &self.inputs[position];
+        let readers = input.readers.iter().map(|reader| &self.derived[*reader]).filter(|reader| reader.asks.is_empty());
+        after(&input.newest) || readers.flat_map(|reader| reader.slots.iter().flatten()).any(passed)
     }
 
     /// Computes everything due at an instant, and corrects what is newer but was computed without it.

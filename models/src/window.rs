@@ -18,6 +18,9 @@ pub const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest tumbling window: a week.
 pub const LONGEST: Duration = Duration::from_secs(WEEK_SECONDS);
 
+/// How far the next shift is looked for: over a week-end, over a year.
+const GAPS: [Duration; 2] = [Duration::from_secs(8 * 86_400), Duration::from_secs(370 * 86_400)];
+
 const WEEK_SECONDS: u64 = 7 * 24 * 3600;
 
 /// The Unix epoch was a Thursday; weeks start on Mondays.
@@ -62,6 +65,11 @@ impl Window {
         self.end.since(self.start)
     }
 
+    /// The shortest window that holds both.
+    pub fn hull(&self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
     /// What two windows share; none if that is no time at all.
     pub fn intersection(&self, other: &Self) -> Option<Self> {
         let (start, end) = (self.start.max(other.start), self.end.min(other.end));
@@ -78,6 +86,13 @@ impl WindowSpec {
             Self::Day => Some(calendar.day_of(time)),
             Self::Week => Some(calendar.week_of(time)),
         }
+    }
+
+    /// From an instant that lies in no window to the start of the next one; to the end of time where none begins within a year.
+    pub fn gap_from(&self, time: Timestamp, calendar: &ShiftCalendar) -> Window {
+        let within = |span: Duration| self.windows(time, time + span, calendar).first().map(|next| next.start);
+        let next = GAPS.into_iter().find_map(within);
+        Window { start: time, end: next.unwrap_or(Timestamp::MAX) }
     }
 
     /// All windows whose end lies in `(from, to]`, by end; at most [`MAX_WINDOWS`], the earliest.

@@ -25,7 +25,6 @@ use andon_models::{
     catalog::Catalog,
     command::{Command, HandWrite, Prepared},
     correction::{Correction, Edit},
-    definition::PropertyKind,
     event::{Deed, Event, EventBody},
     iot_events::InputMessage,
     notice::Notice,
@@ -218,8 +217,7 @@ impl Core {
             refusals.admit(tag, sample.tqv.time, now)?;
             Some(Point { series: tag.series, tqv: sample.tqv.clone() })
         }));
-        self.transforms.apply(&mut points);
-        let mut step = self.points(now, points);
+        let mut step = self.written(now, points);
         self.refusals.tell(now, &mut step);
         step
     }
@@ -227,7 +225,11 @@ impl Core {
     /// Takes values that somebody wrote.
     pub fn written(&mut self, now: Timestamp, mut points: Vec<Point>) -> Step {
         self.transforms.apply(&mut points);
-        self.points(now, points)
+        let mut step = self.points(now, points);
+        for (series, values) in self.transforms.take_late() {
+            step.batch.keep.push(self.corrections.late(&self.catalog, now, series, values));
+        }
+        step
     }
 
     /// Takes computed points: closed or recomputed metrics.
@@ -325,9 +327,9 @@ impl Core {
         }
     }
 
-    /// The next correction to work out, while none is.
-    pub fn next_correction(&mut self, now: Timestamp) -> Option<Correction> {
-        self.corrections.next(now)
+    /// What corrections are to be worked out next, while none is.
+    pub fn next_corrections(&mut self, now: Timestamp) -> Vec<Correction> {
+        self.corrections.next(&self.catalog, now)
     }
 
     /// Takes results of transforms over the past that a correction made others. They set nothing off.
@@ -336,10 +338,10 @@ impl Core {
         Step::record(Batch { points, ..Batch::default() })
     }
 
-    /// Takes a correction back: settled, or to be worked out again later.
-    pub fn correction_ended(&mut self, now: Timestamp, correction: &Correction, settled: bool) -> Step {
-        let key = self.corrections.ended(correction, settled, now);
-        let keep = key.into_iter().map(|key| (key, Vec::new())).collect();
+    /// Takes corrections back: settled, or to be worked out again later.
+    pub fn corrections_ended(&mut self, now: Timestamp, corrections: &[Correction], settled: bool) -> Step {
+        let keys = self.corrections.ended(corrections, settled, now);
+        let keep = keys.into_iter().map(|key| (key, Vec::new())).collect();
         Step::record(Batch { keep, ..Batch::default() })
     }
 
@@ -482,11 +484,7 @@ impl Core {
     fn changed_attributes(&self, now: Timestamp, latest: &dyn Fn(SeriesId) -> Option<Tqv>) -> Vec<Point> {
         let mut points = Vec::new();
         for entry in self.catalog.series() {
-            let Some(property) = self.catalog.property(entry.id) else { continue };
-            let PropertyKind::Attribute { default } = &property.kind else { continue };
-            let asset = &self.catalog.plant.assets[entry.asset.0];
-            let own = asset.attributes.iter().find(|(name, _)| *name == property.name).map(|(_, value)| value);
-            let value = own.unwrap_or(default).clone();
+            let Some(value) = self.catalog.attribute(entry.id) else { continue };
             if value.value_type().is_some() && latest(entry.id).is_none_or(|stored| stored.value != value) {
                 points.push(Point { series: entry.id, tqv: Tqv::good(now, value) });
             }

@@ -8,7 +8,7 @@ use andon_models::{
     Point, Timestamp,
     catalog::Catalog,
     correction::{Correction, Reached},
-    transform::Again,
+    transform::over_history::{OverHistory, Readers},
     window::Window,
 };
 use andon_query::{Historian, QueryError};
@@ -38,72 +38,84 @@ impl From<QueryError> for Ended {
 pub async fn run(
     catalog: Arc<Catalog>,
     historian: Historian,
-    mut due: mpsc::Receiver<Correction>,
+    mut due: mpsc::Receiver<Vec<Correction>>,
     messages: mpsc::Sender<Message>,
     now: Now,
 ) {
-    while let Some(correction) = due.recv().await {
-        let reached = match work_out(&catalog, &historian, &correction, &messages, &now).await {
+    let readers = Readers::of(&catalog);
+    while let Some(corrections) = due.recv().await {
+        let work = Work { catalog: &catalog, readers: &readers, historian: &historian, messages: &messages, now: &now };
+        let reached = match work.out(&corrections).await {
             Ok(reached) => Some(reached),
             Err(Ended::Stopped) => return,
             Err(Ended::Unreadable(error)) => {
-                let cause = &*correction.cause;
+                let cause = corrections.first().map(|first| &*first.cause).unwrap_or_default();
                 tracing::error!(cause, %error, "what a correction changes could not be worked out; tried again later");
                 None
             }
         };
-        if messages.send(Message::Corrected(correction, reached)).await.is_err() {
+        if messages.send(Message::Corrected(corrections, reached)).await.is_err() {
             return;
         }
     }
 }
 
-/// Computes again the transforms that a correction changes, and says where it and they changed something.
-async fn work_out(
-    catalog: &Catalog,
-    historian: &Historian,
-    correction: &Correction,
-    messages: &mpsc::Sender<Message>,
-    now: &Now,
-) -> Result<Vec<Reached>, Ended> {
-    let again = Again::of(catalog, correction.series);
-    let mut reached = Vec::new();
-    for span in &correction.spans {
-        let next = historian.next_time(correction.series, span.start).await?;
-        let own = correction.reached(span, next);
-        // What goes on until now is followed by live values, which know it already.
-        let end = own.until.unwrap_or_else(|| now());
-        reached.push(own);
-        let Some(again) = &again else { continue };
-        let span = Window { start: span.start, end };
-        compute(historian, again.clone(), span, messages).await?;
-        for series in again.outputs() {
-            let until = historian.next_time(series, end).await?;
-            reached.push(Reached { series, values: span, until });
-        }
-    }
-    Ok(reached)
+/// What corrections are worked out with.
+struct Work<'a> {
+    catalog: &'a Catalog,
+    readers: &'a Readers,
+    historian: &'a Historian,
+    messages: &'a mpsc::Sender<Message>,
+    now: &'a Now,
 }
 
-/// Computes transforms again over a span, both ends included, and has those results stored that are others.
-async fn compute(historian: &Historian, mut again: Again, span: Window, messages: &mpsc::Sender<Message>) -> Result<(), Ended> {
-    let (reads, before) = (again.reads(), just_before(span.start));
-    again.begin(&historian.values_before(&reads, before).await?);
-    let mut replay = historian.replay(&reads, before, MOST_POINTS);
-    while let Some(stretch) = replay.next(span.end).await? {
-        let changed = again.take(stretch.points);
-        for part in changed.chunks(MOST_RESULTS) {
-            store(part, messages).await?;
+impl Work<'_> {
+    /// Computes again the transforms that corrections change, and says where these and they changed something.
+    async fn out(&self, corrections: &[Correction]) -> Result<Vec<Reached>, Ended> {
+        let (mut reached, mut whole) = (Vec::new(), None);
+        for correction in corrections {
+            let readers = self.readers.all([correction.series]);
+            for span in &correction.spans {
+                let next = self.historian.next_time(correction.series, span.start).await?;
+                let own = correction.reached(span, next);
+                // What goes on until now is followed by live values, which know it already.
+                let values = Window { start: span.start, end: own.until.unwrap_or_else(|| (self.now)()) };
+                // Late values touched their own windows when they came.
+                reached.extend((!correction.late).then_some(own));
+                for series in readers.iter().copied() {
+                    let until = self.historian.next_time(series, values.end).await?;
+                    reached.push(Reached { series, values, until, cause: correction.cause.clone() });
+                }
+                whole = Some(whole.map_or(values, |whole: Window| whole.hull(values)));
+            }
         }
+        let wanted = self.readers.all(corrections.iter().map(|correction| correction.series));
+        if let Some(whole) = whole.filter(|_| !wanted.is_empty()) {
+            self.compute(OverHistory::new(self.catalog, &wanted), whole).await?;
+        }
+        Ok(reached)
     }
-    Ok(())
-}
 
-async fn store(points: &[Point], messages: &mpsc::Sender<Message>) -> Result<(), Ended> {
-    let (reply, stored) = oneshot::channel();
-    messages.send(Message::Recomputed(points.to_vec(), reply)).await.map_err(|_| Ended::Stopped)?;
-    // One part after the other: what is not on its way to the disk yet waits here, not in the loop.
-    stored.await.map_err(|_| Ended::Stopped)
+    /// Computes transforms again over a span, both ends included, and has those results stored that are others.
+    async fn compute(&self, mut again: OverHistory, span: Window) -> Result<(), Ended> {
+        let before = just_before(span.start);
+        again.begin(&self.historian.values_before(&again.inputs(), before).await?);
+        let mut replay = self.historian.replay(&again.series(), before, MOST_POINTS);
+        while let Some(stretch) = replay.next(span.end).await? {
+            let changed = again.play(stretch.points);
+            for part in changed.chunks(MOST_RESULTS) {
+                self.store(part).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn store(&self, points: &[Point]) -> Result<(), Ended> {
+        let (reply, stored) = oneshot::channel();
+        self.messages.send(Message::Recomputed(points.to_vec(), reply)).await.map_err(|_| Ended::Stopped)?;
+        // One part after the other: what is not on its way to the disk yet waits here, not in the loop.
+        stored.await.map_err(|_| Ended::Stopped)
+    }
 }
 
 fn just_before(time: Timestamp) -> Timestamp {

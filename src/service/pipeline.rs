@@ -61,7 +61,7 @@ pub enum Message {
     /// Transforms over the past that a correction made others; answered when the record is on its way.
     Recomputed(Vec<Point>, oneshot::Sender<()>),
     /// What a correction changed, or none if it could not be worked out.
-    Corrected(Correction, Option<Vec<Reached>>),
+    Corrected(Vec<Correction>, Option<Vec<Reached>>),
     /// Everything that was due is computed and stored.
     MetricsDone,
     /// What came of a stretch of transforms, or the number of the back-fill whose stretch could not be played.
@@ -107,7 +107,7 @@ pub struct Pipeline {
     /// Where due metrics go.
     pub jobs: mpsc::Sender<Work>,
     /// Where corrections of the past are worked out.
-    pub corrections: mpsc::Sender<Correction>,
+    pub corrections: mpsc::Sender<Vec<Correction>>,
     /// What the disk does not take now.
     pub unrecorded: Unrecorded,
 }
@@ -260,8 +260,8 @@ impl Pipeline {
                 let _ = reply.send(());
                 "figures"
             }
-            Message::Corrected(correction, reached) => {
-                self.corrected(&correction, reached).await;
+            Message::Corrected(corrections, reached) => {
+                self.corrected(&corrections, reached).await;
                 "figures"
             }
             Message::MetricsDone => {
@@ -315,10 +315,11 @@ impl Pipeline {
                 permit.send(Work::Transforms(play));
             }
         }
-        if let Ok(permit) = self.corrections.try_reserve()
-            && let Some(correction) = self.core.next_correction(now)
-        {
-            permit.send(correction);
+        if let Ok(permit) = self.corrections.try_reserve() {
+            let corrections = self.core.next_corrections(now);
+            if !corrections.is_empty() {
+                permit.send(corrections);
+            }
         }
         let (keep, events) = self.schedule.end_backfills(now);
         if !keep.is_empty() {
@@ -360,10 +361,10 @@ impl Pipeline {
     }
 
     /// Has the windows computed again that a correction reaches, and forgets it: one record, so that a crash forgets neither.
-    async fn corrected(&mut self, correction: &Correction, reached: Option<Vec<Reached>>) {
-        let mut step = self.core.correction_ended((self.now)(), correction, reached.is_some());
+    async fn corrected(&mut self, corrections: &[Correction], reached: Option<Vec<Reached>>) {
+        let mut step = self.core.corrections_ended((self.now)(), corrections, reached.is_some());
         for reached in reached.into_iter().flatten() {
-            step.batch.keep.extend(self.schedule.corrected(&reached, &correction.cause));
+            step.batch.keep.extend(self.schedule.corrected(&reached));
         }
         self.store(step, Vec::new(), None).await;
     }

@@ -2,14 +2,15 @@
 
 use super::{Documents, Schedule, order::Feed};
 use crate::correction::Reached;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 impl Schedule {
     /// Takes values of the past that somebody made others. They touch all closed windows in which they lie or hold, and no more.
-    pub fn corrected(&mut self, reached: &Reached, cause: &Arc<str>) -> Documents {
+    pub fn corrected(&mut self, reached: &Reached) -> Documents {
         let Some(feeds) = self.feeds.get(&reached.series) else { return Documents::new() };
         let (holds, inside): (Vec<Feed>, Vec<Feed>) = feeds.iter().cloned().partition(|feed| feed.carried);
         // A value at the end of a window belongs to it.
+        let cause = &reached.cause;
         let from = reached.values.start - Duration::from_nanos(1);
         let mut documents = self.touch_span(&inside, from, Some(reached.values.end), cause);
         documents.extend(self.touch_span(&holds, from, reached.until, cause));
@@ -29,8 +30,9 @@ mod tests {
             series: series(&stage.catalog, "Line 1/Press A", property),
             values: Window { start: at(first), end: at(last) },
             until: until.map(at),
+            cause: "a correction".into(),
         };
-        let documents = stage.schedule.corrected(&reached, &"a correction".into());
+        let documents = stage.schedule.corrected(&reached);
         stage.keep(documents);
         // A crash in between forgets nothing.
         stage.restart(7_200);

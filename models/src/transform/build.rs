@@ -2,12 +2,16 @@
 
 use super::{Derived, Input, Transforms, Work, formula};
 use crate::{
-    SeriesId, Timestamp, Tqv, Value, ValueType,
-    catalog::{Catalog, SeriesEntry},
+    SeriesId, Timestamp, Tqv, ValueType,
+    catalog::Catalog,
     definition::{AssetIndex, PropertyKind},
     expression::Expression,
 };
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+    sync::Arc,
+};
 
 /// Prepares the wanted transforms of a catalog.
 pub(super) fn build(catalog: &Catalog, wanted: &dyn Fn(SeriesId) -> bool) -> Transforms {
@@ -61,6 +65,13 @@ impl Transforms {
 
     fn finish(mut self) -> Self {
         self.sort();
+        for derived in self.derived.iter().filter(|derived| derived.asks.is_empty()) {
+            let changing = |position: &usize| !self.inputs[*position].constant;
+            let read: BTreeSet<usize> = derived.slots.iter().flatten().copied().filter(changing).collect();
+            if read.len() > 1 {
+                read.into_iter().for_each(|position| self.inputs[position].joined = true);
+            }
+        }
         self.work.is_due = vec![false; self.derived.len()];
         self
     }
@@ -69,10 +80,19 @@ impl Transforms {
         if let Some(position) = self.positions.get(&series) {
             return *position;
         }
-        let attribute = catalog.entry(series).and_then(|entry| attribute(entry, catalog));
+        let attribute = catalog.attribute(series);
         let constant = attribute.is_some();
         let newest = attribute.map(|value| Tqv::good(Timestamp::MIN, value));
-        self.inputs.push(Input { series, newest, previous: None, late: None, good: None, constant, readers: Vec::new() });
+        self.inputs.push(Input {
+            series,
+            newest,
+            previous: None,
+            late: None,
+            good: None,
+            constant,
+            joined: false,
+            readers: Vec::new(),
+        });
         self.positions.insert(series, self.inputs.len() - 1);
         self.inputs.len() - 1
     }
@@ -117,13 +137,4 @@ impl Transforms {
         }
         self.derived = sorted;
     }
-}
-
-/// The value of an attribute; none if the series is something else.
-fn attribute(entry: &SeriesEntry, catalog: &Catalog) -> Option<Value> {
-    let property = catalog.property(entry.id)?;
-    let PropertyKind::Attribute { default } = &property.kind else { return None };
-    let own = catalog.plant.assets[entry.asset.0].attributes.iter().find(|(name, _)| *name == property.name);
-    let value = own.map_or(default, |(_, value)| value).clone();
-    Some(value.coerce(property.value_type).unwrap_or(Value::Null))
 }

@@ -5,20 +5,21 @@
 
 use super::Transforms;
 use crate::{Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, catalog::Catalog, definition::PropertyKind};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Some transforms, with what they read.
 #[derive(Clone, Debug)]
 pub struct OverHistory {
     transforms: Transforms,
-    outputs: HashSet<SeriesId>,
+    outputs: BTreeSet<SeriesId>,
     inputs: BTreeSet<SeriesId>,
 }
 
 impl OverHistory {
     /// These transforms, and all that read them.
     pub fn new(catalog: &Catalog, wanted: &BTreeSet<SeriesId>) -> Self {
-        let outputs: HashSet<SeriesId> = ahead(catalog, wanted).into_iter().collect();
+        let transforms = wanted.iter().copied().filter(|series| is_transform(catalog, *series));
+        let outputs = Readers::of(catalog).with(transforms);
         let inputs = outputs.iter().flat_map(|series| reads(catalog, *series));
         let inputs = inputs.filter(|series| !outputs.contains(series)).collect();
         Self { transforms: Transforms::of(catalog, &|series| outputs.contains(&series)), outputs, inputs }
@@ -105,24 +106,41 @@ pub fn behind(catalog: &Catalog, series: impl IntoIterator<Item = SeriesId>) -> 
     found
 }
 
-/// These transforms, and all that read them, directly or not.
-fn ahead(catalog: &Catalog, wanted: &BTreeSet<SeriesId>) -> BTreeSet<SeriesId> {
-    let mut readers: HashMap<SeriesId, Vec<SeriesId>> = HashMap::new();
-    for entry in catalog.series() {
-        for read in reads(catalog, entry.id) {
-            readers.entry(read).or_default().push(entry.id);
-        }
-    }
-    let mut open: Vec<SeriesId> = wanted.iter().copied().filter(|series| is_transform(catalog, *series)).collect();
-    let mut found: BTreeSet<SeriesId> = open.iter().copied().collect();
-    while let Some(series) = open.pop() {
-        for reader in readers.get(&series).into_iter().flatten().copied() {
-            if found.insert(reader) {
-                open.push(reader);
+/// Which transforms read a series.
+#[derive(Clone, Debug)]
+pub struct Readers(HashMap<SeriesId, Vec<SeriesId>>);
+
+impl Readers {
+    /// Those of a plant.
+    pub fn of(catalog: &Catalog) -> Self {
+        let mut readers: HashMap<SeriesId, Vec<SeriesId>> = HashMap::new();
+        for entry in catalog.series() {
+            for read in reads(catalog, entry.id) {
+                readers.entry(read).or_default().push(entry.id);
             }
         }
+        Self(readers)
     }
-    found
+
+    /// The transforms that read any of these, directly or not.
+    pub fn all(&self, series: impl IntoIterator<Item = SeriesId>) -> BTreeSet<SeriesId> {
+        let first = series.into_iter().flat_map(|series| self.direct(series).to_vec());
+        self.with(first.collect::<BTreeSet<_>>())
+    }
+
+    /// These, and all that read them, directly or not.
+    fn with(&self, series: impl IntoIterator<Item = SeriesId>) -> BTreeSet<SeriesId> {
+        let mut open: Vec<SeriesId> = series.into_iter().collect();
+        let mut found: BTreeSet<SeriesId> = open.iter().copied().collect();
+        while let Some(series) = open.pop() {
+            open.extend(self.direct(series).iter().copied().filter(|reader| found.insert(*reader)));
+        }
+        found
+    }
+
+    fn direct(&self, series: SeriesId) -> &[SeriesId] {
+        self.0.get(&series).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What a transform reads; nothing for any other series.

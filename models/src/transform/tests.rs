@@ -311,3 +311,4 @@ fn formulas_know_the_time_of_their_sample() {
 }
 
 mod over_history;
+mod readers;
