@@ -57,6 +57,8 @@ const TAIL_PREFIX: &str = "schedule/tail/";
 /// How long no further late values came before it is looked how far they reach: while an outage is filled they come in pieces, and
 /// each reaches only to the next.
 const QUIET: Duration = Duration::from_secs(1);
+/// How long touched windows wait while more late samples come.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Documents to be kept with a record: a key and its document each, an empty one forgets the key.
 pub type Documents = Vec<(String, Vec<u8>)>;
@@ -111,7 +113,7 @@ pub struct Schedule {
     /// The latest of these: what is newer is not late for any of them.
     latest_closed: Timestamp,
     /// Which entries of `order` each series feeds.
-    feeds: HashMap<SeriesId, Vec<Feed>>,
+    feeds: HashMap<SeriesId, Arc<[Feed]>>,
     /// Closed windows whose figures do not hold any more.
     touched: Windows,
     /// Those there was no room for, by the place of their model and kind in the order.
@@ -131,6 +133,10 @@ pub struct Schedule {
     kept: BTreeSet<String>,
     /// Touched windows wait until then.
     retry_at: Timestamp,
+    /// Whether samples touched windows since the last question.
+    stirred: bool,
+    /// When the samples came that touched windows which are not handed out: the first and the last of them.
+    came: Option<Window>,
     /// Windows a plan takes now: fewer after one that failed, which may have been too large for its memory.
     room: usize,
     /// Whether a plan failed since everything was settled last.
@@ -168,6 +174,8 @@ impl Schedule {
             backlog: BTreeMap::new(),
             grown: BTreeSet::new(),
             retry_at: Timestamp::MIN,
+            stirred: false,
+            came: None,
             room: MAX_WINDOWS_PER_JOB,
             failed: false,
             backfills: Backfills::default(),
@@ -221,7 +229,7 @@ impl Schedule {
 
     /// Where a value of a series counts in later windows too.
     fn carried(&self, series: SeriesId) -> Vec<Feed> {
-        self.feeds.get(&series).into_iter().flatten().filter(|feed| feed.carried).cloned().collect()
+        self.feeds.get(&series).into_iter().flat_map(|feeds| feeds.iter()).filter(|feed| feed.carried).cloned().collect()
     }
 
     fn touch_span(&mut self, feeds: &[Feed], from: Timestamp, to: Option<Timestamp>, cause: &Arc<str>) -> Documents {
@@ -257,13 +265,12 @@ impl Schedule {
         self.failed = true;
         self.room = self.room.min(job.windows.len() / 2).max(1);
         self.under_way.remove(&job.entry);
+        self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
         if let Some(part) = job.backfill {
-            self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
             return self.fill_failed(part, job.windows.len() == 1, now);
         }
         let again = job.tails.iter().map(|(series, late)| ((*series, *late), Tail { start: *late, late: *late }));
         self.tails.extend(again);
-        self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
         if self.kept.len() + job.windows.len() > MAX_TOUCHED {
             if let [first, .., last] | [first @ last] = &job.windows[..] {
                 let feed = Feed { entry: job.entry, carried: true, assets: Assets::ALL };
@@ -313,7 +320,7 @@ impl Schedule {
         }
         let until = now - GRACE;
         let mut due = self.close(until);
-        if now >= self.retry_at {
+        if now >= self.retry_at && self.is_calm(now) {
             self.take_touched(&mut due);
         }
         let tails = self.take_tails(now);
@@ -335,6 +342,20 @@ impl Schedule {
             jobs.extend(self.fill(now));
         }
         jobs
+    }
+
+    /// Whether no more samples come for the windows that some touched, or have come for long enough: an outage is filled in pieces,
+    /// and its windows are not computed for each of them.
+    fn is_calm(&mut self, now: Timestamp) -> bool {
+        if std::mem::take(&mut self.stirred) {
+            let first = self.came.map_or(now, |came| came.start);
+            self.came = Some(Window { start: first, end: now });
+        }
+        let is_calm = self.came.is_none_or(|came| now >= came.end + QUIET || now >= came.start + PATIENCE);
+        if is_calm {
+            self.came = None;
+        }
+        is_calm
     }
 
     /// The late values whose reach is to be found out, once no more of them come.
@@ -389,12 +410,15 @@ impl Schedule {
 
     fn touch(&mut self, points: &[Point], job: Option<&Job>, counts: impl Fn(&Windows, &Feed, &Window) -> bool) -> Documents {
         let mut documents = Documents::new();
-        let mut tails = BTreeSet::new();
+        let (mut tails, mut causes, mut gap) = (BTreeSet::new(), HashMap::new(), None);
         let latest_closed = self.latest_closed;
         for Point { series, tqv } in points.iter().filter(|point| point.tqv.time <= latest_closed) {
-            let Some(feeds) = self.feeds.get(series) else { continue };
-            let feeds = feeds.clone();
-            let cause = self.cause(*series, tqv.time, job);
+            let Some(feeds) = self.feeds.get(series).cloned() else { continue };
+            let cause = match job {
+                // Thousands of late samples have the same one.
+                None => causes.entry(*series).or_insert_with(|| self.cause(*series, tqv.time, None)).clone(),
+                Some(_) => self.cause(*series, tqv.time, job),
+            };
             let said = if &*self.key_of(*series) == STOP_EDITS { text_of(tqv) } else { None };
             if let Some(edit) = said.and_then(|text| StopEdit::read(tqv.time, text)) {
                 // It says itself how far it reaches.
@@ -402,22 +426,25 @@ impl Schedule {
                 documents.extend(self.touch_span(&feeds, edit.span.start, end, &cause));
                 continue;
             }
-            let mut late: Option<Window> = None;
-            for feed in &feeds {
+            let (mut late, mut between): (Option<Window>, Option<usize>) = (None, None);
+            for feed in feeds.iter() {
                 let spec = &self.order[feed.entry].1;
                 let window = spec.window_of(tqv.time, &self.catalog.plant.calendar);
                 if window.map_or(tqv.time, |window| window.end) > self.closed[spec] {
                     continue;
                 }
-                if feed.carried {
-                    let window = window.unwrap_or(Window { start: tqv.time, end: tqv.time });
-                    late = Some(late.map_or(window, |shorter| if window.span() < shorter.span() { window } else { shorter }));
+                match window.filter(|_| feed.carried) {
+                    Some(window) if late.is_none_or(|shorter| window.span() < shorter.span()) => late = Some(window),
+                    None if feed.carried => between = Some(feed.entry),
+                    _ => {}
                 }
                 if let Some(window) = window.filter(|window| counts(&self.under_way, feed, window)) {
+                    self.stirred |= job.is_none();
                     self.touch_window(feed, window, &cause, &mut documents);
                 }
             }
             let new = job.is_none_or(|job| job.revised.keys().any(|window| window.end == tqv.time));
+            let late = late.or_else(|| Some(self.gap(between?, tqv.time, &mut gap)));
             if let Some(window) = late.filter(|_| new) {
                 tails.extend(self.tail(*series, window, tqv.time));
             }
@@ -428,6 +455,15 @@ impl Schedule {
             self.kept.insert(tail_key(series, end));
         }
         self.with_backlog(documents)
+    }
+
+    /// From a late value that lies between two windows to the next one. `known` is the gap of the value before.
+    fn gap(&self, entry: usize, time: Timestamp, known: &mut Option<Window>) -> Window {
+        let known = known.get_or_insert(Window { start: time, end: time });
+        if !(known.start <= time && time < known.end) {
+            *known = self.order[entry].1.gap_from(time, &self.catalog.plant.calendar);
+        }
+        *known
     }
 
     /// Notes a late value of a window, and says under which key; none if a later one is known already.
@@ -474,6 +510,11 @@ impl Schedule {
     /// Has a closed window computed again for the assets that a series feeds.
     fn touch_window(&mut self, feed: &Feed, window: Window, cause: &Arc<str>, documents: &mut Documents) {
         if window.end > self.closed[&self.order[feed.entry].1] {
+            return;
+        }
+        // The first value of an outage touches a window, thousands follow.
+        let known = self.touched.get(&feed.entry).and_then(|windows| windows.get(&window)).and_then(Option::as_ref);
+        if known.is_some_and(|touched| touched.covers(&feed.assets)) {
             return;
         }
         let key = self.key(feed.entry, &window);

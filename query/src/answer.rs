@@ -1,6 +1,6 @@
 //! Questions and answers in plain data.
 
-use andon_models::{AssetId, Timestamp};
+use andon_models::{AssetId, Timestamp, window::Window};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +15,10 @@ pub struct EventFilter {
     pub path: Option<Arc<str>>,
     /// Only of this detector.
     pub detector: Option<Arc<str>>,
+    /// Only of this rule; of revisions the kind of their window, `5m`.
+    pub rule: Option<Arc<str>>,
+    /// Only what is about instants of a window, its end included: of revisions the ends of their windows.
+    pub about: Option<Window>,
     /// Only after this instant.
     pub from: Option<Timestamp>,
     /// Only up to this instant.

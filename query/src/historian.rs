@@ -345,14 +345,6 @@ impl Historian {
         metric::revise(&self.inner.session, self.points(), self.catalog()?, extent).await
     }
 
-    /// The earliest instant of any value, to the microsecond; none while there is no value.
-    pub fn begins(&self) -> Option<Timestamp> {
-        let snapshot = self.inner.store.snapshot();
-        let files = snapshot.files.points.iter().map(|file| file.from);
-        let chunks = snapshot.points.iter().map(|chunk| Timestamp::from_micros(chunk.from));
-        files.chain(chunks).min()
-    }
-
     /// The time of the first value of a series after an instant.
     ///
     /// # Errors
@@ -464,7 +456,7 @@ impl Historian {
         Ok(self.writing()?.standing.watch())
     }
 
-    /// The time of the oldest point there is; none without any.
+    /// The time of the oldest point there is, to the microsecond; none without any.
     pub fn oldest(&self) -> Option<Timestamp> {
         self.inner.store.oldest()
     }

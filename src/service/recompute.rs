@@ -4,11 +4,14 @@ use andon_models::{
     AssetId, Point, SeriesId, Timestamp, Value,
     catalog::Catalog,
     event::{Event, EventBody},
-    schedule::{Assets, Job, revisions::revisions},
+    schedule::{
+        Assets, Job,
+        revisions::{FigureChange, revisions},
+    },
     window::Window,
 };
 use andon_query::{EventFilter, Extent, Historian, QueryError};
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 /// Revisions of earlier days that are looked at to number new ones.
 const MAX_REVISIONS: usize = 50_000;
@@ -49,8 +52,8 @@ pub async fn compute(historian: &Historian, catalog: &Catalog, job: &Job, now: T
         // What was not there before was not changed: the record of the back-fill says that it came.
         changes.retain(|change| change.before != Value::Null);
     }
-    if let Some(first) = changes.first() {
-        let earlier = earlier(historian, first.window.start, &job.spec.name()).await?;
+    if !changes.is_empty() {
+        let earlier = earlier(historian, catalog, &changes, &job.spec.name()).await?;
         let number = |asset: AssetId, window: &Window| earlier.get(&(asset, window.end)).copied().unwrap_or(0);
         computed.events = revisions(catalog, job, &changes, number, now);
     }
@@ -66,16 +69,29 @@ fn runs(windows: &[Window]) -> impl Iterator<Item = &[Window]> {
 }
 
 /// How often windows were revised before. A window is revised after its end, so older events do not matter.
-async fn earlier(historian: &Historian, from: Timestamp, spec: &str) -> Result<HashMap<(AssetId, Timestamp), u64>, QueryError> {
-    let filter =
-        EventFilter { kinds: vec!["revision".into()], from: Some(from), limit: MAX_REVISIONS, ..EventFilter::default() };
+async fn earlier(
+    historian: &Historian,
+    catalog: &Catalog,
+    changes: &[FigureChange],
+    spec: &str,
+) -> Result<HashMap<(AssetId, Timestamp), u64>, QueryError> {
+    let ends = || changes.iter().map(|change| change.window.end);
+    let (Some(first), Some(last)) = (ends().min(), ends().max()) else { return Ok(HashMap::new()) };
+    let only = changes.iter().all(|change| change.asset == changes[0].asset);
+    let filter = EventFilter {
+        kinds: vec!["revision".into()],
+        asset: only.then(|| catalog.plant.assets[changes[0].asset.0].id),
+        rule: Some(spec.into()),
+        about: Some(Window { start: first, end: last }),
+        from: Some(first - Duration::from_nanos(1)),
+        limit: MAX_REVISIONS,
+        ..EventFilter::default()
+    };
     let mut counts = HashMap::new();
     for event in historian.events(filter).await? {
         let (EventBody::Revision(revision), Some(asset)) = (&event.body, event.asset) else { continue };
-        if &*revision.spec == spec {
-            let count: &mut u64 = counts.entry((asset, revision.window.end)).or_default();
-            *count = revision.number.max(*count);
-        }
+        let count: &mut u64 = counts.entry((asset, revision.window.end)).or_default();
+        *count = revision.number.max(*count);
     }
     Ok(counts)
 }

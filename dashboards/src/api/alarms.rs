@@ -271,15 +271,7 @@ fn view(app: &App, detector: &DetectorSnapshot, counts: &HashMap<DetectorKey, us
 
 /// Alarms that were raised, newest first, each with its newest state.
 async fn past(app: &App, limit: usize) -> Result<Vec<AlarmView>, ApiError> {
-    let filter = EventFilter {
-        path: None,
-        kinds: vec!["alarm".into()],
-        asset: None,
-        detector: None,
-        from: None,
-        to: None,
-        limit: limit * CHANGES_PER_ALARM,
-    };
+    let filter = EventFilter { kinds: vec!["alarm".into()], limit: limit * CHANGES_PER_ALARM, ..EventFilter::default() };
     let counts = app.state.live.raised_since(app.now() - COUNTED_SPAN).1;
     let occurrences = occurrences(&app.state.historian.events(filter).await?);
     Ok(occurrences.into_iter().map(|occurrence| occurrence.view(&counts)).collect())

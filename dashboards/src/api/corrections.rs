@@ -241,10 +241,7 @@ impl<'a> Place<'a> {
 
     /// What the plant file says.
     fn present(&self) -> Value {
-        let PropertyKind::Attribute { default } = &self.property.kind else { return Value::Null };
-        let own = self.app.asset(self.asset).attributes.iter().find(|(name, _)| *name == self.property.name);
-        let value = own.map_or(default, |(_, value)| value).clone();
-        value.coerce(self.property.value_type).unwrap_or(Value::Null)
+        self.app.state.catalog.attribute(self.series).unwrap_or(Value::Null)
     }
 
     fn edited(&self, before: &[Value], value: Value, from: Timestamp, to: Option<Timestamp>) -> Edited {
@@ -319,7 +316,7 @@ fn checked(app: &App, span: Window, now: Timestamp) -> Result<Window, ApiError> 
     if start >= end {
         return Err(ApiError::bad_request(format!("{start} is not before {end}"), "`to` must come after `from`"));
     }
-    if let Some(begins) = app.state.historian.begins().filter(|begins| start < *begins) {
+    if let Some(begins) = app.state.historian.oldest().filter(|begins| start < *begins) {
         let message = format!("the history begins at {begins}, so nothing can follow from {start}");
         return Err(ApiError::bad_request(message, format!("begin at {begins} or later")));
     }

@@ -233,13 +233,11 @@ pub(crate) fn inputs(app: &App, index: AssetIndex, model: &DetectorModel) -> Vec
 
 async fn events(app: &App, index: AssetIndex, detector: &str, kind: &str, limit: usize) -> Result<Vec<Event>, ApiError> {
     let filter = EventFilter {
-        path: None,
         kinds: vec![kind.into()],
         asset: Some(app.asset(index).id),
         detector: Some(detector.into()),
-        from: None,
-        to: None,
         limit,
+        ..EventFilter::default()
     };
     Ok(app.state.historian.events(filter).await?)
 }

@@ -65,6 +65,7 @@ pub(crate) async fn list(
         from: parameters.from.map(|from| from.0),
         to: parameters.to.map(|to| to.0),
         limit: parameters.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT),
+        ..EventFilter::default()
     };
     Ok(Json(app.state.historian.events(filter).await?))
 }

@@ -315,7 +315,8 @@ impl Schedule {
         let calendar = &self.catalog.plant.calendar;
         let mut spans: BTreeMap<(usize, SeriesId), (Timestamp, Timestamp, &Assets)> = BTreeMap::new();
         for Point { series, tqv } in changed {
-            for feed in self.feeds.get(series).into_iter().flatten().filter(|feed| Some(feed.entry) != but) {
+            for feed in self.feeds.get(series).into_iter().flat_map(|feeds| feeds.iter()).filter(|feed| Some(feed.entry) != but)
+            {
                 let spec = &self.order[feed.entry].1;
                 let closed = self.closed[spec];
                 let window = spec.window_of(tqv.time, calendar);

@@ -8,7 +8,10 @@ use crate::{
     expression::{Aggregate, Expression, NodeKind, Reference},
     window::WindowSpec,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Children before parents, so that a metric over children finds their figures. Within one model: short windows before long ones.
 pub(super) fn order(catalog: &Catalog) -> Vec<(ModelIndex, WindowSpec)> {
@@ -42,7 +45,7 @@ pub(super) struct Feed {
 }
 
 /// Where each series is read.
-pub(super) fn feeds(catalog: &Catalog, order: &[(ModelIndex, WindowSpec)]) -> HashMap<SeriesId, Vec<Feed>> {
+pub(super) fn feeds(catalog: &Catalog, order: &[(ModelIndex, WindowSpec)]) -> HashMap<SeriesId, Arc<[Feed]>> {
     let mut readers: HashMap<SeriesId, BTreeMap<usize, (bool, Vec<AssetId>)>> = HashMap::new();
     for (entry, (model_index, spec)) in order.iter().enumerate() {
         let references = references(&catalog.plant, *model_index, spec);

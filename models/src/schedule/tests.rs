@@ -159,12 +159,28 @@ fn a_late_sample_touches_its_windows_and_then_their_parents() {
     stage.sample("temp", 310);
     stage.sample("temp", 600);
     stage.sample("temp", 601);
-    assert_eq!(stage.compute(7_201), "press 5m 600,900");
-    assert_eq!(stage.compute(7_202), "line 5m 600,900");
-    assert_eq!(stage.compute(7_203), "");
+    assert_eq!(stage.compute(7_201), "", "more of them may come");
+    assert_eq!(stage.compute(7_202), "press 5m 600,900");
+    assert_eq!(stage.compute(7_203), "line 5m 600,900");
+    assert_eq!(stage.compute(7_204), "");
     stage.sample("level", 310);
-    assert_eq!(stage.compute(7_204), "press 1h 3600", "nothing else reads it");
     assert_eq!(stage.compute(7_205), "");
+    assert_eq!(stage.compute(7_206), "press 1h 3600", "nothing else reads it");
+    assert_eq!(stage.compute(7_207), "");
+}
+
+#[test]
+fn late_samples_that_go_on_coming_are_computed_now_and_then() {
+    let mut stage = Stage::new(7_200);
+    let mut computed = Vec::new();
+    for second in 7_201..7_225 {
+        stage.sample("temp", second - 7_000);
+        if !stage.compute(second).is_empty() {
+            computed.push(second);
+        }
+    }
+    // The line is computed with the next samples of its press.
+    assert_eq!(computed, [7_211, 7_222]);
 }
 
 #[test]
@@ -185,7 +201,8 @@ fn a_sample_that_comes_while_its_window_is_computed_has_it_computed_again() {
         stage.schedule.computed(job, &[]);
     }
     stage.schedule.settled();
-    assert_eq!(stage.compute(303), "press 5m 300");
+    assert_eq!(stage.compute(303), "", "more may come");
+    assert_eq!(stage.compute(304), "press 5m 300");
 }
 
 #[test]
@@ -219,6 +236,7 @@ fn a_window_touched_while_it_is_computed_is_not_forgotten_by_a_restart() {
     let mut stage = Stage::new(7_200);
     stage.compute(7_502);
     stage.sample("temp", 310);
+    assert_eq!(stage.due(7_502), "", "more may come");
     let jobs = stage.schedule.due(at(7_503));
     stage.sample("temp", 311);
     stage.schedule.computed(&jobs[0], &[]);
@@ -279,6 +297,7 @@ fn a_plan_takes_a_bounded_number_of_windows() {
     stage.schedule.settled();
     // As many touched windows again, after a long outage.
     (0..windows + 10).for_each(|window| stage.sample("temp", window * 300 + 1));
+    assert!(stage.schedule.due(at(until + 2)).is_empty(), "more may come");
     assert_eq!(stage.schedule.due(at(until + 3))[0].windows.len(), MAX_WINDOWS_PER_JOB);
     stage.schedule.settled();
     assert_eq!(stage.schedule.due(at(until + 3))[0].windows.len(), 10);
@@ -367,7 +386,8 @@ fn a_late_value_concerns_its_own_asset_and_survives_a_restart_as_such() {
     kept.extend(schedule.observe(&[late(&catalog, "Line 1/Press A")]));
     let both = format!("Line 1/Press A (late data of Line 1/Press A level), {only_b}");
     assert_eq!(again(&catalog, &restarted(&kept)), both);
-    assert_eq!(again(&catalog, &schedule.due(at(4_000))), both);
+    assert_eq!(again(&catalog, &schedule.due(at(4_000))), "", "more may come");
+    assert_eq!(again(&catalog, &schedule.due(at(4_001))), both);
 }
 
 #[test]
@@ -380,9 +400,10 @@ fn a_figure_touches_its_line_again_though_the_line_is_computed_for_another_reaso
     let temp = good(series(&catalog, "Line 2/Press C", "temp"), 200, 1.0);
     // The line of press C waits because of another of its machines; a sample of press C is computed in the same round.
     schedule.observe(&[figure("Line 1/Press A"), temp]);
-    let jobs = schedule.due(at(600));
+    assert!(schedule.due(at(600)).is_empty(), "more may come");
+    let jobs = schedule.due(at(601));
     let press = jobs.iter().find(|job| catalog.plant.models[job.model.0].name.as_ref() == "press").unwrap();
     schedule.computed(press, &[figure("Line 2/Press C")]);
     schedule.settled();
-    assert_eq!(again(&catalog, &schedule.due(at(600))), "Line 2 (late data of Line 2/Press C temp)");
+    assert_eq!(again(&catalog, &schedule.due(at(601))), "Line 2 (late data of Line 2/Press C temp)");
 }

@@ -6,7 +6,7 @@ use super::{
     compute,
     rows::{Row, Rows, columns},
 };
-use crate::error::QueryError;
+use crate::{error::QueryError, history::LOOK_BACK};
 use andon_models::{
     Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value,
     catalog::Catalog,
@@ -116,15 +116,20 @@ pub async fn next_time(
     series: SeriesId,
     after: Timestamp,
 ) -> Result<Option<Timestamp>, QueryError> {
-    let table = session.read_table(points)?.filter(of_series([&series]).and(between(after, Timestamp::MAX)))?;
-    let order = ["time", "nanos"].map(|name| col(name).sort(true, true)).to_vec();
-    // Of one microsecond some may not lie after the instant.
-    for batch in &table.select(columns())?.sort(order)?.limit(0, Some(SAME_MICROSECOND))?.collect().await? {
-        let rows = Rows::new(batch)?;
-        let times = (0..rows.len()).map(|index| rows.row(index).time);
-        if let Some(time) = times.filter(|time| *time > after.as_nanos()).min() {
-            return Ok(Some(Timestamp::from_nanos(time)));
+    // It is near in most cases: what lies far behind it is not read.
+    let mut from = after;
+    for ahead in LOOK_BACK.map(|span| after + span).into_iter().chain([Timestamp::MAX]) {
+        let table = session.read_table(points.clone())?.filter(of_series([&series]).and(between(from, ahead)))?;
+        let order = ["time", "nanos"].map(|name| col(name).sort(true, true)).to_vec();
+        // Of one microsecond some may not lie after the instant.
+        for batch in &table.select(columns())?.sort(order)?.limit(0, Some(SAME_MICROSECOND))?.collect().await? {
+            let rows = Rows::new(batch)?;
+            let times = (0..rows.len()).map(|index| rows.row(index).time);
+            if let Some(time) = times.filter(|time| *time > after.as_nanos()).min() {
+                return Ok(Some(Timestamp::from_nanos(time)));
+            }
         }
+        from = ahead;
     }
     Ok(None)
 }

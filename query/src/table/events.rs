@@ -92,9 +92,10 @@ impl TableProvider for EventsTable {
 pub async fn find(session: &SessionContext, store: &Arc<Store>, filter: EventFilter) -> Result<Vec<Event>, QueryError> {
     let limit = if filter.limit == 0 { EventFilter::DEFAULT_LIMIT } else { filter.limit.min(MAX_EVENTS) };
     let newest = newest(store).min(filter.to.unwrap_or(Timestamp::MAX));
+    let steps = if limit < MAX_EVENTS { &LOOK_BACK[..] } else { &[] };
     // The newest are wanted, and most pages find enough of them in the last days.
-    for span in LOOK_BACK {
-        let from = newest - span;
+    for span in steps {
+        let from = newest - *span;
         let bounded = EventFilter { from: filter.from.max(Some(from)), ..filter.clone() };
         let events = search(session, store, &bounded, limit).await?;
         if events.len() == limit || filter.from.is_some_and(|asked| from <= asked) {
@@ -145,7 +146,12 @@ fn conditions(filter: &EventFilter) -> Vec<Expr> {
     let of_path = |path: &Arc<str>| if path.is_empty() { col("asset").is_null() } else { col("asset").eq(lit(path.as_ref())) };
     let path = filter.path.as_ref().map(of_path);
     let detector = filter.detector.as_ref().map(|detector| col("detector").eq(lit(detector.as_ref())));
+    let rule = filter.rule.as_ref().map(|rule| col("rule").eq(lit(rule.as_ref())));
+    let about = filter.about.map(|about| {
+        let [start, end] = [about.start, about.end].map(|time| instant(time.as_micros()));
+        col("since").gt_eq(start).and(col("since").lt_eq(end))
+    });
     let kinds = (!filter.kinds.is_empty())
         .then(|| col("kind").in_list(filter.kinds.iter().map(|kind| lit(kind.as_ref())).collect(), false));
-    [from, to, asset, path, detector, kinds].into_iter().flatten().collect()
+    [from, to, asset, path, detector, rule, about, kinds].into_iter().flatten().collect()
 }

@@ -39,10 +39,9 @@ pub async fn deeds(
                 kinds: vec!["alarm".into()],
                 from: Some(window.start),
                 to: Some(to),
-                asset: None,
                 detector: Some(detector.clone()),
-                path: None,
                 limit: page,
+                ..EventFilter::default()
             };
             let events = historian.events(filter).await.context("cannot read the history")?;
             let oldest = events.last().map(|event| event.time).filter(|_| events.len() >= page);

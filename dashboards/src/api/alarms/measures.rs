@@ -57,13 +57,11 @@ pub(crate) async fn measures(
         return Err(ApiError::bad_request(format!("the span from {from} to {to} is empty"), "give an earlier `from`"));
     }
     let filter = EventFilter {
-        path: None,
         kinds: vec!["alarm".into()],
-        asset: None,
-        detector: None,
         from: Some(from - STANDING_SINCE),
         to: Some(to),
         limit: MAX_CHANGES,
+        ..EventFilter::default()
     };
     let events = app.state.historian.events(filter).await?;
     let complete = events.len() < MAX_CHANGES || events.last().is_some_and(|oldest| oldest.time <= from);

@@ -256,7 +256,8 @@ fn where_there_is_no_room_to_ask_how_far_a_late_state_reaches_it_reaches_to_the_
     schedule.kept.extend((0..MAX_TOUCHED).map(|number| number.to_string()));
     let running = series(&catalog, "Line 1/Press A", "running");
     schedule.observe(&[Point { series: running, tqv: Tqv::good(at(3_700), Value::Boolean(true)) }]);
-    let jobs = schedule.due(at(6_000));
+    assert!(schedule.due(at(6_000)).is_empty(), "more may come");
+    let jobs = schedule.due(at(6_001));
     let ends: Vec<Timestamp> = jobs[0].windows.iter().map(|window| window.end).collect();
     assert_eq!(ends, [4_200, 4_800, 5_400, 6_000].map(at));
 }
@@ -315,4 +316,29 @@ proptest! {
         plant.settle(13 * 3_600 + 120);
         prop_assert!(plant.records() == expected.records());
     }
+}
+
+/// The late values of which it is asked how far they reach, in minutes, after one every minute.
+fn asked(shifts: &str, minutes: std::ops::Range<i64>) -> Vec<i64> {
+    let text = DAY.replace("[10m]", "[shift]").replace("timezone: UTC }", &format!("timezone: UTC }}\n{shifts}"));
+    let catalog = catalog(&text);
+    let mut schedule = Schedule::new(catalog.clone(), at(172_800), at(172_800), &HashMap::new());
+    let running = series(&catalog, "Line 1/Press A", "running");
+    for minute in minutes {
+        schedule.observe(&[Point { series: running, tqv: Tqv::good(at(minute * 60), (minute % 2 == 0).into()) }]);
+    }
+    schedule.due(at(172_800));
+    let jobs = schedule.due(at(172_801));
+    let minute = |(_, late): &(SeriesId, Timestamp)| late.since(at(0)).as_secs().cast_signed() / 60;
+    jobs.iter().flat_map(|job| job.tails.iter().map(minute)).collect()
+}
+
+#[test]
+fn of_the_late_values_between_two_shifts_the_last_one_reaches_further() {
+    assert_eq!(asked("shifts: { early: '06:00-14:00' }", 60..300), [299], "before the first shift");
+    assert_eq!(asked("shifts: { early: '06:00-14:00' }", 0..1_440), [1_439], "through a shift");
+    // What lies before a shift reaches into it, whatever comes after it.
+    let both = [asked("shifts: { early: '06:00-14:00' }", 300..301), asked("shifts: { early: '06:00-14:00' }", 900..910)];
+    assert_eq!(both, [[300], [909]]);
+    assert_eq!(asked("", 0..2_000), [1_999], "without any shift");
 }

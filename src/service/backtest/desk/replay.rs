@@ -89,8 +89,8 @@ async fn begin(historian: &Historian, order: &ReplayOrder, initial: &Arc<str>) -
         to: Some(order.window.start),
         asset: Some(order.asset),
         detector: Some(order.detector.clone()),
-        path: None,
         limit: MOST_MOVES,
+        ..EventFilter::default()
     };
     let moves = historian.events(filter).await.context("cannot read the history")?;
     let entered = moves.iter().find(|event| matches!(&event.body, EventBody::Transition(moved) if moved.to == *initial));
