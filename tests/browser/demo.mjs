@@ -15,6 +15,9 @@ export const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-f
 /** Longest wait for anything on a page: far more than it takes, also on a busy machine. */
 export const DEADLINE = 240_000;
 
+/** Who sits at the pages, unless a page is opened for a stranger: whoever changes something is asked for a name. */
+export const PERSON = "Mara";
+
 /** Asks again and again until the answer is a yes; for what the service says, as `waitForFunction` is for pages. */
 export async function until(asked) {
   for (const end = performance.now() + DEADLINE; ; ) {
@@ -56,8 +59,9 @@ async function start(command) {
   });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
   const problems = [];
-  const newPage = async (more = {}) => {
+  const newPage = async ({ stranger = false, ...more } = {}) => {
     const page = await browser.newPage({ viewport: { width: 1366, height: 768 }, ...more });
+    if (!stranger) await page.addInitScript((kept) => localStorage.setItem("andon.person", kept), JSON.stringify({ name: PERSON, until: 1e15 }));
     page.setDefaultTimeout(DEADLINE);
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("console", (message) => message.type() === "error" && problems.push(message.text()));

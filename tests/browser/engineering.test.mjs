@@ -4,7 +4,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { look } from "./axe.mjs";
-import { open } from "./demo.mjs";
+import { open, PERSON } from "./demo.mjs";
 
 const TEST = { timeout: 900_000 };
 let demo, url, page;
@@ -68,7 +68,7 @@ test("connections are told with the addresses of this very service", TEST, async
 test("a note for the next shift is kept with its author, and stands on the shift report", TEST, async () => {
   await page.goto(`${url}/lines/${await asset("Line 1")}`);
   await page.fill("[data-testid=note-text]", "<b>Caps</b> run low; new box at six");
-  await page.fill("[data-testid=note-name]", "Mara");
+  assert.equal(await page.inputValue("[data-testid=notes] [data-testid=person]"), PERSON);
   await page.keyboard.press("Enter");
   await says("[data-testid=notes]", "<b>Caps</b> run low");
   assert.match(await page.textContent("[data-testid=notes]"), /Mara/);

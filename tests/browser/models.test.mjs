@@ -2,7 +2,7 @@
 
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { run, until } from "./demo.mjs";
+import { PERSON, run, until } from "./demo.mjs";
 
 const TEST = { timeout: 900_000 };
 /** Names as a device may bring them: they are shown, never obeyed. */
@@ -15,6 +15,8 @@ models:
       temp_limit: { default: 82, unit: °C }
     measurements:
       temp: { unit: °C, normal: 70..80, name: '${HOSTILE}' }
+    metrics:
+      10s: { temp_avg: avg(temp) }
     detectors:
       overheat:
         priority: high
@@ -74,7 +76,7 @@ test("the plant file is edited, its mistake told, the change planned, applied wi
   await says(".cm-content", "temp_limit");
   await type(".cm-content", PLANT.replace("default: 82, unit: °C", "default: 82, unti: °C"));
   await says("[data-testid=remarks]", "unti");
-  assert.ok(await page.isDisabled("[data-testid=apply]"), "what is wrong is not applied");
+  assert.equal(await page.getAttribute("[data-testid=apply]", "aria-disabled"), "true", "what is wrong is not applied");
   await type(".cm-content", PLANT.replace("default: 82", "default: 85"));
   await page.waitForFunction(() => document.querySelectorAll("[data-testid=remarks]").length === 0);
   await page.click("[data-testid=plan]");
@@ -138,6 +140,60 @@ test("an edit of a detector is tried on history: counts and strips of both sides
   assert.ok(parameter("run"), "a reload goes on with it");
   await page.reload();
   await seen("[data-testid=backtest-verdict]");
+});
+
+test("what is defined is computed over history, followed to its end, and stands in the log", TEST, async () => {
+  await page.goto(`${url}/models?model=press&of=temp_avg`);
+  await page.click("[data-testid=backfill]");
+  await page.click("[data-testid=backfill-own]");
+  await page.fill("[data-testid=backfill-from]", "2999-01-01T00:00");
+  assert.ok(await page.isDisabled("[data-testid=backfill-start]"), "a span that ends before it begins is not asked for");
+  await page.click("[data-testid=backfill-1d]");
+  await page.click("[data-testid=backfill-start]");
+  await page.waitForURL(/tab=history/);
+  await says("[data-testid=backfills]", "press.temp_avg");
+  assert.match(await page.textContent("[data-testid=backfills]"), new RegExp(PERSON));
+  await seen("[data-testid=backfill-row][data-state=done]");
+  await page.goto(`${url}/log`);
+  await says("[data-testid=log]", "press.temp_avg");
+});
+
+test("a back-test under way is cancelled, and says so", TEST, async () => {
+  // A machine with three weeks of values: it takes longer than a click.
+  const values = 120_000;
+  const line = (index) => `m,asset=Press\\ A temp=${70 + (index % 17)} ${BEGIN - 1_900_000 + index * 15}`;
+  for (let part = 0; part < values; part += 20_000) {
+    const body = Array.from({ length: 20_000 }, (_, index) => line(part + index)).join("\n");
+    assert.equal((await fetch(`${url}/api/write?precision=s`, { method: "POST", body })).status, 204);
+  }
+  await page.goto(`${url}/detectors/${await asset("Press A")}/overheat?tab=backtest&span=30d`);
+  await says(".cm-content", "after: 30s");
+  await page.click("[data-testid=backtest-run]");
+  await page.click("[data-testid=backtest-cancel]");
+  await says("[data-testid=backtest-verdict]", "Cancelled");
+  await seen("[data-testid=backtest-run]");
+  const run = await service.get(`/api/backtests/${parameter("run")}`);
+  assert.equal(run.state, "cancelled");
+});
+
+test("a delay is put where the alarm is raised, and tried", TEST, async () => {
+  await page.goto(`${url}/detectors/${await asset("Press A")}/overheat?tab=backtest&delay=10s`);
+  await says(".cm-content", "after: 40s");
+  assert.match(await page.textContent("[data-testid=backtest-run]"), /Compare/);
+});
+
+test("a back-fill is taken back", TEST, async () => {
+  // It waits behind the late values of the test before: it goes on for sure.
+  await page.goto(`${url}/models?model=press`);
+  await page.click("[data-testid=backfill]");
+  await page.click("[data-testid=backfill-30d]");
+  await page.click("[data-testid=backfill-start]");
+  await page.click("[data-testid=backfill-cancel]");
+  await page.click("[data-testid=backfill-cancel-confirm]");
+  await page.waitForFunction(() => /cancel/.test(document.querySelector("[data-testid=backfill-row]")?.dataset.state ?? ""));
+  const [newest] = await service.get("/api/backfills");
+  assert.match(newest.state, /^cancel/);
+  assert.equal(await page.locator("[data-testid=backfill-cancel]").count(), 0, "once is enough");
 });
 
 test("a name from a device is shown as it is", TEST, async () => {

@@ -4,6 +4,7 @@ pub(crate) mod measures;
 pub(crate) mod verbs;
 
 use super::{
+    commands::named,
     detectors::{find, inputs, model_of},
     request::{Body, Parameters, Place},
 };
@@ -112,6 +113,9 @@ pub(crate) struct Acknowledgement {
     /// What the operator has to say about it.
     #[serde(default)]
     note: String,
+    /// Who, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
 }
 
 /// A shelving.
@@ -122,12 +126,19 @@ pub(crate) struct Shelving {
     minutes: u32,
     /// Why.
     note: String,
+    /// Who, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
 }
 
-/// Nothing to say.
-#[derive(Deserialize)]
+/// Who does it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
+pub(crate) struct Signed {
+    /// Who, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
+}
 
 /// Lists alarms: the most urgent first, past ones the newest first.
 #[utoipa::path(get, path = "/api/alarms", tag = "alarms", params(AlarmParameters),
@@ -157,12 +168,12 @@ pub(crate) async fn acknowledge(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Acknowledgement { note }): Body<Acknowledgement>,
+    Body(Acknowledgement { note, name }): Body<Acknowledgement>,
 ) -> Result<StatusCode, ApiError> {
     principal.require(Role::Operator)?;
     let (asset, detector) = alarm_at(&app, &place)?;
     let deed = OperatorDeed::Acknowledge { asset, detector, note: checked(&note)? };
-    app.request(&principal, deed).await?;
+    app.request_as(named(&principal, &name)?, deed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -175,7 +186,7 @@ pub(crate) async fn shelve(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Shelving { minutes, note }): Body<Shelving>,
+    Body(Shelving { minutes, note, name }): Body<Shelving>,
 ) -> Result<StatusCode, ApiError> {
     principal.require(Role::Operator)?;
     let (asset, detector) = alarm_at(&app, &place)?;
@@ -188,23 +199,24 @@ pub(crate) async fn shelve(
     if note.trim().is_empty() {
         return Err(ApiError::bad_request("a shelved alarm needs a reason", "say in `note` why it is hidden"));
     }
-    app.request(&principal, OperatorDeed::Shelve { asset, detector, span, note: checked(&note)? }).await?;
+    let deed = OperatorDeed::Shelve { asset, detector, span, note: checked(&note)? };
+    app.request_as(named(&principal, &name)?, deed).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends the shelving of an alarm.
-#[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/unshelve", tag = "alarms",
+#[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/unshelve", tag = "alarms", request_body = Signed,
     params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn unshelve(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Signed { name }): Body<Signed>,
 ) -> Result<StatusCode, ApiError> {
     principal.require(Role::Operator)?;
     let (asset, detector) = alarm_at(&app, &place)?;
-    app.request(&principal, OperatorDeed::Unshelve { asset, detector }).await?;
+    app.request_as(named(&principal, &name)?, OperatorDeed::Unshelve { asset, detector }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -76,6 +76,22 @@ async fn a_release_bears_the_name_of_who_asks_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_about_an_alarm_bears_a_name() {
+    let alarm = "/api/alarms/Line%201%2FFiller%201/overheat";
+    for (verb, body) in [
+        ("acknowledge", json!({"name": "Mara"})),
+        ("shelve", json!({"minutes": 15, "note": "sensor", "name": "Mara"})),
+        ("unshelve", json!({"name": "Mara"})),
+        ("out-of-service", json!({"note": "overhaul", "name": "Mara"})),
+        ("return-to-service", json!({"name": "Mara"})),
+        ("reset", json!({"name": "Mara"})),
+    ] {
+        let (request, status, told) = request(&format!("{alarm}/{verb}"), body, Ok(())).await;
+        assert_eq!((status, &*request.by), (StatusCode::NO_CONTENT, "Mara (local engineer)"), "{verb}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_told_in_the_plants_words() {
     let refusals = [
         (OperatorRefusal::UnknownDetector("overheat".into()), StatusCode::NOT_FOUND, "there is no detector overheat"),

@@ -2,7 +2,10 @@
 
 use super::{alarm_at, checked};
 use crate::{
-    api::request::{Body, Place},
+    api::{
+        commands::named,
+        request::{Body, Place},
+    },
     app::App,
     error::ApiError,
     security::{Principal, Role},
@@ -20,6 +23,9 @@ pub(crate) struct Note {
     /// Why; what hides an alarm needs it, and so does a comment.
     #[serde(default)]
     note: String,
+    /// Who, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
 }
 
 /// Has the loop do it, and says what is wrong if it is not done.
@@ -27,12 +33,12 @@ async fn perform(
     app: &App,
     (principal, role): (&Principal, Role),
     place: &(String, String),
-    note: &str,
+    said: &Note,
     deed: impl FnOnce(AssetId, Arc<str>, Arc<str>) -> OperatorDeed,
 ) -> Result<StatusCode, ApiError> {
     principal.require(role)?;
     let (asset, detector) = alarm_at(app, place)?;
-    app.request(principal, deed(asset, detector, checked(note)?)).await?;
+    app.request_as(named(principal, &said.name)?, deed(asset, detector, checked(&said.note)?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -45,10 +51,10 @@ pub(crate) async fn suppress(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Note { note }): Body<Note>,
+    Body(said): Body<Note>,
 ) -> Result<StatusCode, ApiError> {
     let deed = |asset, detector, note| OperatorDeed::Suppress { asset, detector, note };
-    perform(&app, (&principal, Role::Engineer), &place, &note, deed).await
+    perform(&app, (&principal, Role::Engineer), &place, &said, deed).await
 }
 
 /// Ends a suppression by hand.
@@ -60,10 +66,10 @@ pub(crate) async fn unsuppress(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Note { note }): Body<Note>,
+    Body(said): Body<Note>,
 ) -> Result<StatusCode, ApiError> {
     let deed = |asset, detector, note| OperatorDeed::Unsuppress { asset, detector, note };
-    perform(&app, (&principal, Role::Engineer), &place, &note, deed).await
+    perform(&app, (&principal, Role::Engineer), &place, &said, deed).await
 }
 
 /// Takes an alarm out of service; needs a note.
@@ -75,10 +81,10 @@ pub(crate) async fn remove_from_service(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Note { note }): Body<Note>,
+    Body(said): Body<Note>,
 ) -> Result<StatusCode, ApiError> {
     let deed = |asset, detector, note| OperatorDeed::RemoveFromService { asset, detector, note };
-    perform(&app, (&principal, Role::Engineer), &place, &note, deed).await
+    perform(&app, (&principal, Role::Engineer), &place, &said, deed).await
 }
 
 /// Puts an alarm back into service.
@@ -90,10 +96,10 @@ pub(crate) async fn return_to_service(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Note { note }): Body<Note>,
+    Body(said): Body<Note>,
 ) -> Result<StatusCode, ApiError> {
     let deed = |asset, detector, note| OperatorDeed::ReturnToService { asset, detector, note };
-    perform(&app, (&principal, Role::Engineer), &place, &note, deed).await
+    perform(&app, (&principal, Role::Engineer), &place, &said, deed).await
 }
 
 /// Lets go of a latched alarm whose condition is gone.
@@ -105,10 +111,10 @@ pub(crate) async fn reset(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Note { note }): Body<Note>,
+    Body(said): Body<Note>,
 ) -> Result<StatusCode, ApiError> {
     let deed = |asset, detector, note| OperatorDeed::Reset { asset, detector, note };
-    perform(&app, (&principal, Role::Operator), &place, &note, deed).await
+    perform(&app, (&principal, Role::Operator), &place, &said, deed).await
 }
 
 /// Says something about an alarm.
@@ -120,8 +126,8 @@ pub(crate) async fn comment(
     State(app): State<Arc<App>>,
     principal: Principal,
     Place(place): Place<(String, String)>,
-    Body(Note { note }): Body<Note>,
+    Body(said): Body<Note>,
 ) -> Result<StatusCode, ApiError> {
     let deed = |asset, detector, note| OperatorDeed::Comment { asset, detector, note };
-    perform(&app, (&principal, Role::Operator), &place, &note, deed).await
+    perform(&app, (&principal, Role::Operator), &place, &said, deed).await
 }

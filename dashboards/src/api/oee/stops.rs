@@ -2,7 +2,10 @@
 
 use super::DEFAULT_SPAN;
 use crate::{
-    api::request::{Body, Instant, Parameters, Place},
+    api::{
+        commands::named as signed,
+        request::{Body, Instant, Parameters, Place},
+    },
     app::App,
     error::ApiError,
     security::{Principal, Role},
@@ -163,6 +166,9 @@ pub(crate) struct Said {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     at: Option<Timestamp>,
+    /// Who, where several people work under one log-in.
+    #[serde(default)]
+    name: String,
 }
 
 /// Says why a machine stood. What is said of a stop that still goes on holds until the machine runs again.
@@ -229,17 +235,18 @@ async fn edit(app: &App, principal: &Principal, id: &str, verb: &str, said: &Sai
         Some(at) => Window { start: at, end: stop.window.end },
         None => stop.window,
     };
+    let by = signed(principal, &said.name)?;
     let keep = |new: &str, old: &Arc<str>| if new.trim().is_empty() { old.clone() } else { new.trim().into() };
     let statement = Statement {
         reason: keep(&said.reason, &stop.reason),
         comment: keep(&said.comment, &stop.comment),
-        by: principal.name.clone(),
+        by: by.clone(),
         at: app.now(),
     };
     let detail = detail(&stop, span, &statement);
     let edits = overlay(&known_edits(app, index, span.start).await?, &StopEdit { span, statement });
     let asset = app.asset(index).id;
-    app.request(principal, OperatorDeed::EditStop { asset, verb: verb.into(), detail: detail.into(), edits }).await?;
+    app.request_as(by, OperatorDeed::EditStop { asset, verb: verb.into(), detail: detail.into(), edits }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

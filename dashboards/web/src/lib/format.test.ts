@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { band, brief, bytes, csv, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName, zoneOffset } from "./format";
+import { band, brief, bytes, csv, field, fromField, instant, label, measured, number, percent, precise, quality, span, unit, when, zoneName, zoneOffset } from "./format";
 
 const plain = (text: string) => text.replace(/[\u202f\u00a0]/g, " ");
 
@@ -104,4 +104,12 @@ test("a zone is ahead of UTC by its own clock, in summer and in winter", () => {
 
 test("bytes keep their number small", () => {
   expect([0, 999, 12_345_678, 1_400_000_000].map(bytes)).toEqual(["0\u00a0B", "999\u00a0B", "12.3\u00a0MB", "1.40\u00a0GB"]);
+});
+
+test("a field of plant time means the instant it was made of, also when clocks change", () => {
+  for (const time of ["2026-01-05T12:30:00Z", "2026-07-05T12:30:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "2026-10-25T00:30:00Z", "2026-10-25T03:30:00Z"]) {
+    const ms = Date.parse(time);
+    expect(fromField(field(ms, "Europe/Berlin"), "Europe/Berlin"), time).toBe(ms);
+  }
+  expect(field(Date.parse("2026-07-05T12:30:00Z"), "Europe/Berlin")).toBe("2026-07-05T14:30");
 });

@@ -164,6 +164,20 @@ export function zoneOffset(ms: number, zone: string): number {
   }
 }
 
+const HALF_DAY_MS = 43_200_000;
+
+/** An instant as a field of plant time has it: `2026-11-01T06:00`. */
+export function field(ms: number, zone: string): string {
+  return new Date(ms + zoneOffset(ms, zone)).toISOString().slice(0, 16);
+}
+
+/** The instant that such a field means; when clocks go back, the first of both. */
+export function fromField(text: string, zone: string): number {
+  const wall = Date.parse(`${text}Z`);
+  const [before, after] = [wall - HALF_DAY_MS, wall + HALF_DAY_MS].map((around) => wall - zoneOffset(around, zone)) as [number, number];
+  return field(before, zone) === text ? before : after;
+}
+
 /** A day of plant time: `Sat 21 Nov`. */
 export function day(ms: number, zone: string): string {
   return format(zone, { weekday: "short", day: "numeric", month: "short" }).format(ms).replace(",", "");

@@ -1197,6 +1197,8 @@ export interface components {
     schemas: {
         /** @description An acknowledgement. */
         Acknowledgement: {
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
             /** @description What the operator has to say about it. */
             note?: string;
         };
@@ -2378,6 +2380,8 @@ export interface components {
         };
         /** @description A word about it. */
         Note: {
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
             /** @description Why; what hides an alarm needs it, and so does a comment. */
             note?: string;
         };
@@ -2830,6 +2834,8 @@ export interface components {
             at?: string | null;
             /** @description A comment; empty leaves it as it is. */
             comment?: string;
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
             /** @description The reason; empty leaves it as it is. */
             reason?: string;
         };
@@ -2845,6 +2851,8 @@ export interface components {
              * @description For how long; at most seven days.
              */
             minutes: number;
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
             /** @description Why. */
             note: string;
         };
@@ -2868,7 +2876,14 @@ export interface components {
         Shifts: {
             after: null | components["schemas"]["ShiftView"];
             before: null | components["schemas"]["ShiftView"];
+            /** @description The shifts of the last eight days, the newest first; the one that is on is the first. */
+            recent: components["schemas"]["ShiftView"][];
             shift: null | components["schemas"]["ShiftView"];
+        };
+        /** @description Who does it. */
+        Signed: {
+            /** @description Who, where several people work under one log-in. */
+            name?: string;
         };
         /** @description How many sources are connected. */
         SourceCounts: {
@@ -3692,7 +3707,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Signed"];
+            };
+        };
         responses: {
             204: {
                 headers: {

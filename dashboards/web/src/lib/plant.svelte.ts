@@ -4,6 +4,7 @@ import { clock } from "./clock.svelte";
 import { live } from "./live.svelte";
 import { instant } from "./format";
 import type { AssetSummary, Plant, Role } from "./types";
+import { toasts } from "./toast.svelte";
 import { text } from "../text";
 
 const POLL_MS = 10_000;
@@ -59,8 +60,12 @@ export function barred(role: Role): string {
   return you && ROLES.indexOf(you.role) < ROLES.indexOf(role) ? text.forbidden.needs(you.name, text.roles[you.role], text.roles[role]) : "";
 }
 
-/** What a button gets that only a role may press: nothing for those who may, shut and with the reason for the others. */
-export function only(role: Role): { disabled?: true; title?: string } {
-  const title = barred(role);
-  return title ? { disabled: true, title } : {};
+/** What a button gets that is shut for a reason; nothing without one. It stays in reach of finger and keyboard: whoever presses it is told
+ * why. Goes behind the button's own `onclick`, in whose place it stands. */
+export function shut(reason: string): { "aria-disabled"?: true; title?: string; onclick?: (event: Event) => void } {
+  const onclick = (event: Event) => (event.preventDefault(), toasts.say(reason, true));
+  return reason ? { "aria-disabled": true, title: reason, onclick } : {};
 }
+
+/** What a button gets that only a role may press. */
+export const only = (role: Role): ReturnType<typeof shut> => shut(barred(role));

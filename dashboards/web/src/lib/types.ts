@@ -59,6 +59,33 @@ export type Tried = Schemas["Tried"];
 export type Connections = Schemas["ConnectionsView"];
 export type ListenerView = Schemas["ListenerView"];
 
+interface Counted {
+  /** The path of its asset. */
+  asset: string;
+  detector: string;
+  count: number;
+  share: number;
+}
+/** How the alarm system did; the service describes it in words only. */
+export interface Measures {
+  complete: boolean;
+  annunciations: number;
+  per_hour: number;
+  peak_per_10_min: number;
+  share_in_flood: number;
+  floods: { from: string; to: string | null; annunciations: number; peak_per_10_min: number }[];
+  chattering: Counted[];
+  fleeting: Counted[];
+  stale: { asset: string; detector: string; since: string; seconds: number }[];
+  bad_actors: Counted[];
+  share_of_bad_actors: number;
+  priorities: { priority: PriorityName; count: number; share: number }[];
+  standing: number;
+  findings: string[];
+}
+
+export type Backfill = Schemas["BackfillView"];
+
 export type PlantFile = Schemas["FileText"];
 export type Version = Schemas["Version"];
 export type Definition = Schemas["Definition"];
