@@ -40,7 +40,7 @@ use self::{
     store::Store,
     telemetry::Standing,
 };
-use andon_dashboards::{AppInfo, AppState, Asks, Backfills, LiveHub, Server};
+use andon_dashboards::{AppInfo, AppState, LiveHub, Server};
 use andon_models::{
     EventId, Timestamp,
     catalog::Catalog,
@@ -298,8 +298,8 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         historian: historian.clone(),
         live,
         prepares: hand::start(sources.clone(), messages.clone()),
-        instances: instances(messages.clone()),
-        backfills: backfills(messages.clone()),
+        instances: asks(messages.clone(), Message::Instances),
+        backfills: asks(messages.clone(), Message::Backfill),
         backtests: backtest::desk::start(catalog.clone(), historian.clone(), variables),
         requests: requests(messages, leases),
         writes,
@@ -397,25 +397,12 @@ async fn retain(historian: Historian, now: Now) {
     }
 }
 
-/// The way questions about instances take from the web server to the pipeline.
-fn instances(messages: mpsc::Sender<Message>) -> Asks {
+/// The way questions of one kind take from the web server to the pipeline.
+fn asks<T: Send + 'static>(messages: mpsc::Sender<Message>, message: impl Fn(T) -> Message + Send + 'static) -> mpsc::Sender<T> {
     let (asks, mut queue) = mpsc::channel(MAX_REQUESTS);
     tokio::spawn(async move {
         while let Some(ask) = queue.recv().await {
-            if messages.send(Message::Instances(ask)).await.is_err() {
-                return;
-            }
-        }
-    });
-    asks
-}
-
-/// The way requests about back-fills take from the web server to the pipeline.
-fn backfills(messages: mpsc::Sender<Message>) -> Backfills {
-    let (asks, mut queue) = mpsc::channel(MAX_REQUESTS);
-    tokio::spawn(async move {
-        while let Some(ask) = queue.recv().await {
-            if messages.send(Message::Backfill(ask)).await.is_err() {
+            if messages.send(message(ask)).await.is_err() {
                 return;
             }
         }

@@ -1,11 +1,11 @@
 //! `andon backtest`: what a detector would have done over recorded history, beside what another definition of it would have.
 
-use super::{block_on, check, print, progress::Progress};
+use super::{backfill::span, block_on, check, print, progress::Progress};
 use crate::service::{
     backtest::{self, Happening, Heard, Job, Note, Played, difference, words},
     clock, telemetry,
 };
-use andon_models::{Timestamp, definition::Plant, time::parse_duration, window::Window};
+use andon_models::{Timestamp, definition::Plant, window::Window};
 use andon_query::Historian;
 use anyhow::{Context, bail, ensure};
 use std::{num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -43,10 +43,6 @@ pub struct Backtest {
     /// Prints every event as JSON, one a line, as the column `body` of the table `events` has it, instead of the table.
     #[arg(long, conflicts_with_all = ["events", "with"])]
     json: bool,
-}
-
-fn span(text: &str) -> Result<Duration, String> {
-    parse_duration(text).filter(|span| !span.is_zero()).ok_or_else(|| format!("`{text}` is no span; write 30d or 12h"))
 }
 
 impl Backtest {
