@@ -398,7 +398,10 @@ async fn retain(historian: Historian, now: Now) {
 }
 
 /// The way questions of one kind take from the web server to the pipeline.
-fn asks<T: Send + 'static>(messages: mpsc::Sender<Message>, message: impl Fn(T) -> Message + Send + 'static) -> mpsc::Sender<T> {
+fn asks<T: Send + 'static>(
+    messages: mpsc::Sender<Message>,
+    message: impl Fn(T) -> Message + Send + 'static,
+) -> mpsc::Sender<T> {
     let (asks, mut queue) = mpsc::channel(MAX_REQUESTS);
     tokio::spawn(async move {
         while let Some(ask) = queue.recv().await {

@@ -302,7 +302,9 @@ async fn a_back_fill_by_command() {
     assert!(fine && applied.contains("Back-fill 1 of line.hottest, press.warmest, press.warm, press.warm_avg"), "{applied}");
     let (fine, followed) = andon(folder.path(), &["backfill", "--follow", "1", "--url", &running.url]);
     assert!(fine && followed.contains("1  done"), "{followed}");
-    let span = ["--from", &time(0), "--to", &time(3_600), "--url", &running.url, "--as", "Kim"];
+    // Plant time, which is UTC here.
+    let plant_time = |second: i64| time(second).replace('T', " ").replace(":00Z", "");
+    let span = ["--from", &plant_time(0), "--to", &plant_time(3_600), "--url", &running.url, "--as", "Kim"];
     let (fine, computed_now) = andon(folder.path(), &[&["backfill", "press", "line"][..], &span].concat());
     assert!(fine && computed_now.contains("2  done"), "{computed_now}");
     assert_means(&computed(&running, &SHOWN, 3_600).await, 3_600, |temp| temp * 2.0);

@@ -1,7 +1,7 @@
 //! `andon backfill`: metrics and transforms computed over history, in a running plant.
 
 use super::{arm::Whom, ask, block_on, client::Client, print, progress::Progress, stop::StopSignal};
-use andon_models::{Timestamp, time::parse_duration};
+use andon_models::time::parse_duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  andon backfill filler.temp_avg --last 30d           a metric, and what depends on it\n  \
                   andon backfill filler --last 7d                     all metrics and transforms of a model\n  \
-                  andon backfill filler.overfill filler.giveaway --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z\n  \
+                  andon backfill filler.overfill filler.giveaway --from 2026-01-01 --to 2026-02-01\n  \
                   andon backfill --list                               those that go on, and the last ones\n  \
                   andon backfill --cancel 3                           what is computed stays, and is right\n\n\
                   Windows that are closed are computed again as the metrics are defined now, with the plans of live figures; so are\n\
@@ -28,12 +28,12 @@ pub struct Backfill {
     /// The last so many days or hours: 30d, 12h.
     #[arg(long, conflicts_with_all = ["from", "to"], value_parser = span)]
     last: Option<Duration>,
-    /// From this instant on, such as 2026-01-01T00:00:00Z.
+    /// From this instant on: "2026-01-01 06:00" in plant time, or 2026-01-01T05:00:00Z.
     #[arg(long)]
-    from: Option<Timestamp>,
+    from: Option<String>,
     /// Up to this instant; now if left out.
     #[arg(long, requires = "from")]
-    to: Option<Timestamp>,
+    to: Option<String>,
     /// Does not wait until it is done.
     #[arg(long)]
     detach: bool,
@@ -91,7 +91,7 @@ impl Backfill {
         if let Some(number) = self.follow {
             return follow(&client, number).await;
         }
-        let span = match (self.last, self.from) {
+        let span = match (self.last, &self.from) {
             (Some(last), _) => json!({ "last_seconds": last.as_secs() }),
             (None, Some(from)) => json!({ "from": from, "to": self.to }),
             (None, None) => bail!("say over how much history: --last 30d, or --from"),

@@ -3,7 +3,8 @@
 use super::{
     backtests::window,
     commands::named,
-    request::{Body, Instant, Place},
+    corrections::instant,
+    request::{Body, Place},
 };
 use crate::{
     app::App,
@@ -46,14 +47,12 @@ pub type Backfills = mpsc::Sender<AskBackfill>;
 pub(crate) struct BackfillRequest {
     /// Models, metrics and transforms: `filler`, `filler.temp_avg`.
     targets: Vec<String>,
-    /// From this instant on.
+    /// From this instant on: RFC 3339, or plant time such as `2026-11-01 06:00`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    from: Option<Instant>,
+    from: Option<String>,
     /// Up to this instant; now if it is left out.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    to: Option<Instant>,
+    to: Option<String>,
     /// The last so many seconds, instead of `from` and `to`.
     #[serde(default)]
     last_seconds: Option<u64>,
@@ -149,8 +148,9 @@ pub(crate) async fn start(
 ) -> Result<(StatusCode, Json<BackfillView>), ApiError> {
     principal.require(Role::Engineer)?;
     let start = request.last_seconds.map(|seconds| app.now() - Duration::from_secs(seconds));
-    let end = request.to.map(|to| to.0.min(app.now()));
-    let span = window(&app, start.or(request.from.map(|from| from.0)), end, MAX_SPAN)?;
+    let said = |text: &Option<String>| text.as_deref().map(|text| instant(&app, text)).transpose();
+    let end = said(&request.to)?.map(|to| to.min(app.now()));
+    let span = window(&app, start.or(said(&request.from)?), end, MAX_SPAN)?;
     if let Some(long) = request.targets.iter().find(|target| target.chars().count() > MAX_TARGET) {
         let message = format!("a target has {} characters, more than {MAX_TARGET}", long.chars().count());
         return Err(ApiError::bad_request(message, "write model or model.metric"));

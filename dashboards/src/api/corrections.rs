@@ -296,7 +296,7 @@ impl<'a> Place<'a> {
     }
 }
 
-fn instant(app: &App, text: &str) -> Result<Timestamp, ApiError> {
+pub(super) fn instant(app: &App, text: &str) -> Result<Timestamp, ApiError> {
     app.plant()
         .calendar
         .parse_instant(text)

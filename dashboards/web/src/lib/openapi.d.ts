@@ -1386,7 +1386,7 @@ export interface components {
         };
         /** @description What is to be computed, and over which time. */
         BackfillRequest: {
-            /** @description From this instant on. */
+            /** @description From this instant on: RFC 3339, or plant time such as `2026-11-01 06:00`. */
             from?: string | null;
             /**
              * Format: int64
