@@ -79,7 +79,7 @@ impl Corrections {
         let asset = machine(catalog, edit.asset);
         let found = asset.and_then(|asset| Some((asset, catalog.series_named(asset, &edit.property)?)));
         let (asset, series) = found.ok_or_else(|| format!("the plant has no {} there any more", edit.property))?;
-        if self.pending.len() >= MAX_PENDING {
+        if self.pending.iter().filter(|pending| !pending.late).count() >= MAX_PENDING {
             return Err("too many corrections are being worked out; say it again in a minute".into());
         }
         let correction = Correction {
@@ -99,10 +99,10 @@ impl Corrections {
 
     /// Takes that values of a series came late. Gives what is kept until it is settled.
     pub fn late(&mut self, catalog: &Catalog, now: Timestamp, series: SeriesId, values: Window) -> (String, Vec<u8>) {
-        let came = self.instant(series, now);
-        let late = self.late.entry(series).or_insert(Late { values, came: Window { start: came, end: came } });
-        late.values = Window { start: late.values.start.min(values.start), end: late.values.end.max(values.end) };
-        late.came.end = now;
+        let first = self.late.get(&series).map_or_else(|| self.instant(series, now), |late| late.came.start);
+        let late = self.late.entry(series).or_insert(Late { values, came: Window { start: first, end: first } });
+        late.values = late.values.hull(values);
+        late.came.end = late.came.end.max(now);
         let correction = late.correction(catalog, series);
         (correction.key(), serde_json::to_vec(&correction).expect("times and a text are plain data"))
     }
