@@ -41,6 +41,9 @@ use std::{
 pub const GRACE: Duration = Duration::from_secs(2);
 /// Windows computed in one plan at most; more wait for the next round. Bounds memory of a plan.
 const MAX_WINDOWS_PER_JOB: usize = 4_096;
+/// What touched windows of one plan cover at most, counted as the time of all assets together, so that what it reads fits into memory:
+/// ten million values where each asset has three a second.
+const MOST_TIME: Duration = Duration::from_secs(1_000 * 3_600);
 /// Touched windows remembered one by one, a few megabytes; beyond it from when to when they are, and all between are computed again.
 const MAX_TOUCHED: usize = 50_000;
 /// How long touched windows wait after a plan failed, so that a broken disk is not asked ten times a second.
@@ -387,10 +390,19 @@ impl Schedule {
 
     /// Moves touched windows to what is due, as many as fit.
     fn take_touched(&mut self, due: &mut Windows) {
+        let (catalog, order) = (&self.catalog, &self.order);
+        let count = |entry: usize, assets: &Assets| assets.count(|| catalog.plant.assets_of(order[entry].0).count());
         for (entry, touched) in &mut self.touched {
             let windows = due.entry(*entry).or_default();
-            while windows.len() < self.room {
-                let Some((window, why)) = touched.pop_first() else { break };
+            let (mut assets, mut time) = (Assets::these([]), Duration::ZERO);
+            while let Some(next) = touched.first_entry().filter(|_| windows.len() < self.room) {
+                let joined = next.get().as_ref().map_or(Assets::ALL, |touched| assets.join(&touched.assets()));
+                let longer = time + next.key().span();
+                if !time.is_zero() && longer.saturating_mul(count(*entry, &joined)) > MOST_TIME {
+                    break;
+                }
+                (assets, time) = (joined, longer);
+                let (window, why) = next.remove_entry();
                 windows.insert(window, why);
             }
         }
@@ -398,7 +410,8 @@ impl Schedule {
         for (entry, backlog) in &mut self.backlog {
             let windows = due.entry(*entry).or_default();
             let room = self.room.saturating_sub(windows.len());
-            let taken = backlog.take(room, &self.order[*entry].1, &self.catalog.plant.calendar);
+            let time = MOST_TIME / count(*entry, &backlog.assets);
+            let taken = backlog.take(room, time, &order[*entry].1, &catalog.plant.calendar);
             for window in taken {
                 let known = windows.entry(window).or_insert_with(|| Some(Touched::default()));
                 known.iter_mut().for_each(|known| _ = known.add(&backlog.assets, &backlog.cause));

@@ -10,7 +10,7 @@ use crate::{
     window::{Window, WindowSpec},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The windows of one kind that end in `(from, to]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +40,19 @@ impl Backlog {
         self.from <= from && to <= self.to && self.assets.join(assets) == self.assets
     }
 
-    /// Takes the earliest windows out, so many at most.
-    pub(super) fn take(&mut self, most: usize, spec: &WindowSpec, calendar: &ShiftCalendar) -> Vec<Window> {
+    /// Takes the earliest windows out, so many at most, and no more than cover so much time; one at least.
+    pub(super) fn take(&mut self, most: usize, time: Duration, spec: &WindowSpec, calendar: &ShiftCalendar) -> Vec<Window> {
         if most == 0 {
             return Vec::new();
         }
         let mut windows = spec.windows(self.from, self.to, calendar);
-        windows.truncate(most);
-        let full = windows.len() == most;
-        self.from = windows.last().filter(|_| full).map_or(self.to, |last| last.end);
+        let (all, mut covered) = (windows.len(), Duration::ZERO);
+        let fits = windows.iter().take_while(|window| {
+            covered += window.span();
+            covered <= time
+        });
+        windows.truncate(fits.count().clamp(1, most));
+        self.from = windows.last().filter(|_| windows.len() < all).map_or(self.to, |last| last.end);
         windows
     }
 

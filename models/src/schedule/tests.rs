@@ -304,6 +304,22 @@ fn a_plan_takes_a_bounded_number_of_windows() {
 }
 
 #[test]
+fn a_plan_of_touched_windows_covers_a_bounded_time_of_all_assets() {
+    let mut stage = Stage::new(0);
+    let hours = 2_500;
+    stage.schedule = Schedule::new(stage.catalog.clone(), at(hours * 3_600), at(hours * 3_600), &HashMap::new());
+    (0..hours).for_each(|hour| stage.sample("level", hour * 3_600 + 1));
+    stage.due(hours * 3_600);
+    let mut taken = Vec::new();
+    while taken.iter().sum::<usize>() < hours as usize {
+        let jobs = stage.schedule.due(at(hours * 3_600 + 1));
+        taken.push(jobs[0].windows.len());
+        stage.schedule.settled();
+    }
+    assert_eq!(taken, [1_000, 1_000, 500]);
+}
+
+#[test]
 fn more_touched_windows_than_there_is_room_for_are_all_computed_again() {
     let windows = MAX_TOUCHED as i64 + 100;
     let mut stage = Stage::new(windows * 300);

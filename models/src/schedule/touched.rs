@@ -35,6 +35,12 @@ impl Assets {
         self.0.as_ref().is_none_or(|named| named.binary_search(&asset).is_ok())
     }
 
+    /// How many they are, one at least; `all` counts those of the model.
+    pub fn count(&self, all: impl Fn() -> usize) -> u32 {
+        let count = self.0.as_ref().map_or_else(all, |named| named.len());
+        u32::try_from(count).unwrap_or(u32::MAX).max(1)
+    }
+
     /// These and those.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
