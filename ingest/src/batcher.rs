@@ -1,9 +1,12 @@
-//! Gathers the samples of one source into deliveries: a batch closes on size, or some time after the one before. What comes after a quiet
-//! moment goes on at once.
+//! Gathers the samples of one source into deliveries: one is under way to the disk while the next gathers. What comes when none is
+//! under way goes on at once, and the slower the disk, the larger the batches: no pause to choose.
 //!
 //! It is also where silence is noticed, because every sample passes here. It waits for the receiver as long as it takes; meanwhile
 //! its own bounded queue fills, and what does not fit is counted as dropped by whoever offers it. News about the connection always
 //! fits: a part of the queue is kept free for it.
+
+#[cfg(test)]
+mod tests;
 
 use crate::{
     Delivery, Shared, SourcePlan,
@@ -13,7 +16,7 @@ use andon_models::{Sample, StatusCode, catalog::Tag, definition::SourceProtocol,
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -22,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 const BATCH_SAMPLES: usize = 1_000;
 /// Messages for detectors of a full batch: a log record holds what they lead to.
 const BATCH_MESSAGES: usize = 200;
-/// Least time between batches that are not full: as long as a record waits for others on its way to the disk.
-const BATCH_EVERY: Duration = Duration::from_millis(2);
+/// How long a batch gathers at most while the one before is under way. A sync takes less; beyond it the disk is in trouble, and
+/// detectors and pages go on without it.
+const GATHER_AT_MOST: Duration = Duration::from_millis(50);
 /// Messages between a protocol and its batcher; one message is one poll or one notification of at most 1,000 samples.
 const QUEUE: usize = 256;
 /// Places of the queue that samples do not take.
@@ -61,16 +65,7 @@ pub(crate) fn start(
     let read = plan.tags.iter().filter(|tag| tag.read);
     let rules = read.map(|tag| (tag.id, silence_rule(&plan.source.protocol, plan.source.every, tag)));
     let watchdog = Watchdog::new(rules, !matches!(plan.source.protocol, SourceProtocol::Mqtt { .. }));
-    let batcher = Batcher {
-        shared: shared.clone(),
-        deliver,
-        watchdog,
-        samples: Vec::new(),
-        messages: Vec::new(),
-        receipts: Vec::new(),
-        open: false,
-        closed: Instant::now(),
-    };
+    let batcher = Batcher::new(shared.clone(), deliver, watchdog, GATHER_AT_MOST);
     (IntakeSender { queue, shared }, tokio::spawn(batcher.run(incoming, stop)))
 }
 
@@ -124,21 +119,41 @@ struct Batcher {
     samples: Vec<Sample>,
     messages: Vec<InputMessage>,
     receipts: Vec<oneshot::Sender<()>>,
+    /// Deliveries on their way to the disk. One, but for full ones and a slow disk; the receiver's queue bounds them.
+    under_way: JoinSet<()>,
     /// Whether the batch holds anything.
     open: bool,
     /// When the batch before was closed.
     closed: Instant,
+    /// How long it gathers at most.
+    gather: Duration,
 }
 
 impl Batcher {
+    fn new(shared: Arc<Shared>, deliver: mpsc::Sender<Delivery>, watchdog: Watchdog, gather: Duration) -> Self {
+        Self {
+            shared,
+            deliver,
+            watchdog,
+            samples: Vec::new(),
+            messages: Vec::new(),
+            receipts: Vec::new(),
+            under_way: JoinSet::new(),
+            open: false,
+            closed: Instant::now(),
+            gather,
+        }
+    }
+
     async fn run(mut self, mut incoming: mpsc::Receiver<Intake>, stop: CancellationToken) {
         let mut watch = tokio::time::interval(WATCH_EVERY);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let due = self.closed + BATCH_EVERY;
+            let due = self.closed + self.gather;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Some(_) = self.under_way.join_next() => {}
                 () = tokio::time::sleep_until(due), if self.open => self.flush(&stop).await,
                 message = incoming.recv() => match message {
                     Some(message) => self.take(message),
@@ -146,16 +161,29 @@ impl Batcher {
                 },
                 _ = watch.tick() => self.watch(),
             }
-            if self.samples.len() >= BATCH_SAMPLES || self.messages.len() >= BATCH_MESSAGES {
+            // What has come meanwhile belongs together.
+            while !self.is_full()
+                && let Ok(message) = incoming.try_recv()
+            {
+                self.take(message);
+            }
+            if self.is_full() || self.open && self.under_way.is_empty() {
                 self.flush(&stop).await;
             }
         }
         while let Ok(message) = incoming.try_recv() {
             self.take(message);
         }
-        if let Some(delivery) = self.close() {
+        let last = self.close();
+        // Receipts fire also when the source has stopped.
+        self.under_way.detach_all();
+        if let Some(delivery) = last {
             let _ = tokio::time::timeout(LAST_BATCH, self.deliver.send(delivery)).await;
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.samples.len() >= BATCH_SAMPLES || self.messages.len() >= BATCH_MESSAGES
     }
 
     fn take(&mut self, message: Intake) {
@@ -225,14 +253,11 @@ impl Batcher {
             receipts.into_iter().for_each(|receipt| _ = receipt.send(()));
             return None;
         }
-        let durable = (!receipts.is_empty()).then(|| {
-            let (durable, safe) = oneshot::channel();
-            tokio::spawn(async move {
-                if safe.await.is_ok() {
-                    receipts.into_iter().for_each(|receipt| _ = receipt.send(()));
-                }
-            });
-            durable
+        let (durable, safe) = oneshot::channel();
+        self.under_way.spawn(async move {
+            if safe.await.is_ok() {
+                receipts.into_iter().for_each(|receipt| _ = receipt.send(()));
+            }
         });
         Some(Delivery { source: self.shared.source.name.clone(), samples, messages, durable })
     }

@@ -70,9 +70,9 @@ pub struct Delivery {
     pub samples: Vec<Sample>,
     /// Messages for detectors, in order of arrival.
     pub messages: Vec<InputMessage>,
-    /// To be fired once the samples and messages are safe on disk; brokers get their acknowledgement then. Dropping it unfired makes the broker
-    /// send the messages again.
-    pub durable: Option<oneshot::Sender<()>>,
+    /// To be fired once the samples and messages are safe on disk; brokers get their acknowledgement then, and the source hands over
+    /// what it has gathered meanwhile. Dropping it unfired makes the broker send the messages again.
+    pub durable: oneshot::Sender<()>,
 }
 
 /// A running source. Dropping it stops the source as well, without waiting.

@@ -65,7 +65,7 @@ async fn every_tag_of_the_example_arrives_and_a_control_reaches_its_machine() {
                 }
             }
             drop(latest);
-            delivery.durable.map(|durable| durable.send(()));
+            let _ = delivery.durable.send(());
         }
     });
     let missing = || -> Vec<String> {

@@ -85,9 +85,7 @@ pub fn start_plan(plan: SourcePlan) -> (SourceHandle, Collected) {
                 samples.entry(sample.tag).or_insert_with(Vec::new).push(sample.tqv);
             }
             drop(samples);
-            if let Some(durable) = delivery.durable {
-                let _ = durable.send(());
-            }
+            let _ = delivery.durable.send(());
             count.send_modify(|count| *count += 1);
         }
     });

@@ -149,11 +149,21 @@ impl Historian {
     /// the receipt answers when the batch is there. When the disk takes nothing, the batch is refused at once: nothing of it is stored
     /// or seen, and the receipt gives it back.
     pub async fn enqueue(&self, batch: Batch) -> Receipt {
+        self.hand_in(batch, false).await
+    }
+
+    /// Like [`Self::enqueue`], for those who write again as soon as they are answered: the batch may wait a moment for theirs to
+    /// share its sync.
+    pub async fn enqueue_patiently(&self, batch: Batch) -> Receipt {
+        self.hand_in(batch, true).await
+    }
+
+    async fn hand_in(&self, batch: Batch, patient: bool) -> Receipt {
         let place = match self.admit(&batch).await {
             Ok(place) => place,
             Err(error) => return Receipt::refused(error, batch),
         };
-        match self.submit(place, batch) {
+        match self.submit(place, batch, patient) {
             Ok(receipt) => receipt,
             Err((error, batch)) => Receipt::refused(error, *batch),
         }
@@ -176,7 +186,7 @@ impl Historian {
         writing.log()?.reserve(batch.bytes()).await
     }
 
-    fn submit(&self, place: Place, mut batch: Batch) -> Result<Receipt, (QueryError, Box<Batch>)> {
+    fn submit(&self, place: Place, mut batch: Batch, patient: bool) -> Result<Receipt, (QueryError, Box<Batch>)> {
         let refuse = |error: QueryError, batch: Batch| Err((error, Box::new(batch)));
         let Some(writing) = &self.inner.writing else { return refuse(closed(), batch) };
         let (done, receipt) = Receipt::new();
@@ -192,7 +202,7 @@ impl Historian {
                 return refuse(error, batch);
             }
             // What is visible from here on is in the queue: the log's thread keeps it until it is on disk, whatever happens.
-            place.send(Submission { number: *next, bytes, begin: false, done });
+            place.send(Submission { number: *next, bytes, begin: false, patient, done });
             self.inner.store.apply(*next, batch, true, true);
             *next += 1;
         }
@@ -546,7 +556,7 @@ impl Inner {
             let Some(sealed) = self.store.seal() else { return Ok(None) };
             let mut bytes = Vec::new();
             record::encode(*next, &Batch::default(), &mut bytes);
-            place.send(Submission { number: *next, bytes, begin: true, done });
+            place.send(Submission { number: *next, bytes, begin: true, patient: false, done });
             *next += 1;
             sealed
         };

@@ -12,7 +12,7 @@ pub struct HistorianOptions {
     pub bucket: Option<Url>,
     /// Whether a bucket that another Andon has written is taken over.
     pub take_over: bool,
-    /// How long a record waits for others at most, so that one `fdatasync` serves them all. A writer that is alone never waits.
+    /// How long a patient record waits for others at most, so that one `fdatasync` serves them all. A writer that is alone never waits.
     pub commit_delay: Duration,
     /// Bytes that go to the log together at most.
     pub commit_bytes: usize,

@@ -30,7 +30,8 @@ pub struct Storage {
     /// Memory for the buffer, for making files of it and for queries, together; what there is per series comes on top.
     #[arg(long, default_value = "1GiB", value_parser = memory, value_name = "SIZE")]
     memory: usize,
-    /// How long a record waits for others at most, so that one sync of the disk serves them all. A writer that is alone never waits.
+    /// How long what programs write waits for others at most, so that one sync of the disk serves them all. A writer that is alone
+    /// never waits, nor does what sources tell and detectors decide.
     #[arg(long, default_value = "2ms", value_parser = duration, value_name = "TIME")]
     commit_delay: Duration,
     /// Bytes that go to the log with one sync at most.

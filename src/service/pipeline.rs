@@ -151,14 +151,14 @@ impl Pipeline {
 
     async fn deliveries(&mut self, first: Delivery) {
         let start = Instant::now();
-        let (mut samples, mut messages, mut acknowledge) = (first.samples, first.messages, Vec::from_iter(first.durable));
+        let (mut samples, mut messages, mut acknowledge) = (first.samples, first.messages, vec![first.durable]);
         let mut from = vec![(first.source, messages.len())];
         while samples.len() < MAX_SAMPLES_PER_STEP && messages.len() < MAX_MESSAGES_PER_STEP {
             let Ok(next) = self.deliveries.try_recv() else { break };
             samples.extend(next.samples);
             from.push((next.source, next.messages.len()));
             messages.extend(next.messages);
-            acknowledge.extend(next.durable);
+            acknowledge.push(next.durable);
         }
         telemetry::samples(samples.len());
         let now = (self.now)();
@@ -401,7 +401,11 @@ impl Pipeline {
         let events = step.batch.events.clone();
         // What comes later must not be on disk before what is owed.
         self.unrecorded.join(&mut step.batch);
-        let mut durable = self.historian.enqueue(step.batch).await;
+        let mut durable = match &then {
+            // Many of them write again when they are answered. What detectors ask for waits for none of them.
+            Some(Durable::Writers(_)) if step.effects.is_empty() => self.historian.enqueue_patiently(step.batch).await,
+            _ => self.historian.enqueue(step.batch).await,
+        };
         if let Some(batch) = durable.take_back() {
             self.unrecorded.keep(batch);
         }

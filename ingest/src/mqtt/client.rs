@@ -9,7 +9,8 @@ use andon_models::{
 };
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet, QoS,
+    Transport,
     v5::{self, mqttbytes::v5::PublishProperties},
 };
 use std::{
@@ -123,7 +124,8 @@ pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str) -> Resul
             if let Some((user, password)) = credentials {
                 options.set_credentials(user, password);
             }
-            let (client, events) = AsyncClient::new(options, REQUESTS);
+            let (client, mut events) = AsyncClient::new(options, REQUESTS);
+            events.set_network_options(at_once());
             (Requests::V3(client), Events::V3(events.into()))
         }
         MqttVersion::V5 => {
@@ -131,6 +133,7 @@ pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str) -> Resul
             options.set_transport(transport).set_keep_alive(KEEP_ALIVE).set_clean_start(false).set_manual_acks(true);
             options.set_max_packet_size(Some(MAX_MESSAGE)).set_receive_maximum(Some(RECEIVE_MAXIMUM));
             options.set_session_expiry_interval(Some(SESSION_EXPIRY.as_secs() as u32));
+            options.set_network_options(at_once());
             if let Some((user, password)) = credentials {
                 options.set_credentials(user, password);
             }
@@ -139,6 +142,13 @@ pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str) -> Resul
         }
     };
     Ok((Client { requests, waiting: Arc::default() }, events))
+}
+
+/// Without it a publication waits in the kernel until the broker's kernel has confirmed what went before it, up to 40 ms.
+fn at_once() -> NetworkOptions {
+    let mut options = NetworkOptions::new();
+    options.set_tcp_nodelay(true);
+    options
 }
 
 async fn transport(port: u16) -> Result<Transport, Failure> {

@@ -214,9 +214,9 @@ async fn messages_that_were_not_stored_come_again(version: MqttVersion) {
 async fn next_with_receipt(deliveries: &mut mpsc::Receiver<Delivery>) -> (Value, oneshot::Sender<()>) {
     loop {
         let delivery = tokio::time::timeout(testing::PATIENCE, deliveries.recv()).await.expect("a delivery").unwrap();
-        if let Some(durable) = delivery.durable {
-            let good = delivery.samples.iter().find(|sample| sample.tqv.quality == Quality::Good);
-            return (good.unwrap().tqv.value.clone(), durable);
+        // Others tell that the connection was lost.
+        if let Some(good) = delivery.samples.iter().find(|sample| sample.tqv.quality == Quality::Good) {
+            return (good.tqv.value.clone(), delivery.durable);
         }
     }
 }

@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How records are joined into one write and one sync.
 #[derive(Clone, Debug)]
 pub struct GroupCommit {
-    /// How long a record waits for others at most, when others have come with the last one.
+    /// How long a patient record waits for others at most, when others have come with the last one.
     pub delay: Duration,
     /// Bytes of one group at most; a larger record goes alone.
     pub bytes: usize,
@@ -47,6 +47,8 @@ pub struct Submission {
     pub bytes: Vec<u8>,
     /// Whether it begins a new segment.
     pub begin: bool,
+    /// Whether it may wait a moment for others to share its sync.
+    pub patient: bool,
     /// Answered when it is on disk, or with the reason why not.
     pub done: oneshot::Sender<Answer>,
 }
@@ -131,17 +133,25 @@ struct Group {
     first: u64,
     bytes: Vec<u8>,
     done: Vec<oneshot::Sender<Answer>>,
+    /// How many of them are patient.
+    patient: usize,
 }
 
 impl Group {
     fn new(queued: Queued) -> Self {
-        let Submission { number, bytes, done, .. } = queued.submission;
-        Self { first: number, bytes, done: vec![done] }
+        let Submission { number, bytes, done, patient, .. } = queued.submission;
+        Self { first: number, bytes, done: vec![done], patient: usize::from(patient) }
     }
 
     fn add(&mut self, queued: Queued) {
         self.bytes.extend_from_slice(&queued.submission.bytes);
         self.done.push(queued.submission.done);
+        self.patient += usize::from(queued.submission.patient);
+    }
+
+    /// Whether something waits for it that must not be held up.
+    fn is_urgent(&self) -> bool {
+        self.patient < self.done.len()
     }
 
     fn answer(&mut self, answer: &Answer) {
@@ -160,7 +170,7 @@ impl Thread {
                 self.segment = None;
             }
             let mut group = self.gather(first, company).await;
-            company = group.done.len();
+            company = group.patient;
             match self.write(&group) {
                 Ok(()) => group.answer(&Ok(())),
                 Err(error) => self.hold_out(group, &error).await,
@@ -175,15 +185,16 @@ impl Thread {
         }
     }
 
-    /// Joins what waits. Waits for more only while fewer have come than the last time: then others are likely on their way, and one
-    /// sync serves them too. A writer that is alone never waits.
+    /// Joins what waits: what has come during the sync before. Patient records wait for more as well, while fewer have come than the
+    /// last time: those who write again when they are answered are likely on their way, and one sync serves them too. A writer that is
+    /// alone never waits, nor does what a decision or a source waits for.
     async fn gather(&mut self, first: Queued, company: usize) -> Group {
         let mut group = Group::new(first);
         let deadline = Instant::now() + self.group_commit.delay;
         while group.bytes.len() < self.group_commit.bytes {
             let next = match self.waiting.try_recv() {
                 Ok(next) => next,
-                Err(_) if group.done.len() >= company => break,
+                Err(_) if group.is_urgent() || group.patient >= company => break,
                 Err(_) => match timeout_at(deadline, self.waiting.recv()).await {
                     Ok(Some(next)) => next,
                     Ok(None) | Err(_) => break,
@@ -255,5 +266,61 @@ impl Thread {
         }
         kept.answer(&Err(trouble.clone()));
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bench {
+        thread: Thread,
+        queue: mpsc::Sender<Queued>,
+        room: Arc<Semaphore>,
+    }
+
+    impl Bench {
+        /// A log thread that would wait for company longer than any test runs.
+        fn new() -> Self {
+            let (queue, waiting) = mpsc::channel(MAX_WAITING);
+            let group_commit = GroupCommit { delay: Duration::from_secs(100_000), bytes: 1 << 20, disk: Disk::default() };
+            let standing = Standing::default();
+            let thread = Thread { folder: PathBuf::new(), segment: None, waiting, held: None, group_commit, standing };
+            Self { thread, queue, room: Arc::new(Semaphore::new(MAX_WAITING_KIB)) }
+        }
+
+        fn record(&self, number: u64, patient: bool) -> Queued {
+            let submission = Submission { number, bytes: vec![0], begin: false, patient, done: oneshot::channel().0 };
+            Queued { submission, _room: self.room.clone().try_acquire_owned().unwrap() }
+        }
+
+        /// How many records go together when so many patient ones did before.
+        async fn gather(&mut self, first: Queued, company: usize) -> usize {
+            let gathered = tokio::time::timeout(Duration::from_secs(60), self.thread.gather(first, company));
+            gathered.await.expect("it does not wait").done.len()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_source_or_a_decision_waits_for_goes_at_once_with_all_that_has_come() {
+        let mut bench = Bench::new();
+        let (patient, urgent) = (true, false);
+        let first = bench.record(1, urgent);
+        assert_eq!(bench.gather(first, 5).await, 1);
+        for number in 3..6 {
+            bench.queue.try_send(bench.record(number, patient)).ok().unwrap();
+        }
+        let first = bench.record(2, urgent);
+        assert_eq!(bench.gather(first, 0).await, 4, "what has come goes with it");
+        // It takes the patient ones along that wait.
+        bench.queue.try_send(bench.record(7, urgent)).ok().unwrap();
+        let first = bench.record(6, patient);
+        assert_eq!(bench.gather(first, 5).await, 2);
+        // A writer that was alone does not wait, and as many as last time are enough.
+        let first = bench.record(8, patient);
+        assert_eq!(bench.gather(first, 1).await, 1);
+        bench.queue.try_send(bench.record(10, patient)).ok().unwrap();
+        let first = bench.record(9, patient);
+        assert_eq!(bench.gather(first, 2).await, 2);
     }
 }

@@ -133,7 +133,7 @@ assets:
     while (told.len() as i64) < MANY {
         let delivery = soon("what was published", delivered.recv()).await.unwrap();
         // The broker waits for each to be safe.
-        delivery.durable.into_iter().for_each(|durable| durable.send(()).unwrap());
+        delivery.durable.send(()).unwrap();
         told.extend(delivery.samples.iter().filter_map(|sample| sample.tqv.value.as_f64()));
     }
     assert_eq!(told, (0..MANY).map(|number| number as f64).collect::<Vec<_>>());
