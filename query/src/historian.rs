@@ -9,6 +9,7 @@ pub(crate) mod compact;
 pub(crate) mod delta;
 #[cfg(test)]
 mod fault_tests;
+pub(crate) mod happened;
 pub(crate) mod inspect;
 pub(crate) mod keeper;
 pub(crate) mod log;

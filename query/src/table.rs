@@ -1,5 +1,6 @@
 //! The one table of all points, made of buffer and files, and the table of events.
 
+pub(crate) mod asked;
 pub(crate) mod choose;
 pub(crate) mod columns;
 pub(crate) mod dedup;

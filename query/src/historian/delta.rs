@@ -62,7 +62,7 @@ impl Tables {
             let written = parquet::publish(self.samples.place(), drafts).await?;
             self.samples.append(written, record).await?;
         }
-        if !sealed.events.is_empty() && !self.events.has(record) {
+        if !sealed.events.all().is_empty() && !self.events.has(record) {
             let (sealed, place) = (sealed.clone(), self.events.place().clone());
             let drafts = blocking(move || parquet::write_events(&place, &sealed)).await?;
             let written = parquet::publish(self.events.place(), drafts).await?;

@@ -5,8 +5,9 @@ mod layout;
 pub use layout::{Purpose, rollups};
 
 use super::{
+    happened::Stored,
     place::{Draft, Place},
-    store::{Sealed, Stored},
+    store::Sealed,
 };
 use crate::{
     QueryError,
@@ -107,7 +108,7 @@ fn of_record(rows: RecordBatch, record: u64) -> Result<RecordBatch, QueryError> 
 /// When a file cannot be written.
 pub fn write_events(place: &Place, sealed: &Sealed) -> Result<Vec<(Draft, Written)>, QueryError> {
     let mut days: BTreeMap<i64, Vec<Stored>> = BTreeMap::new();
-    for stored in &sealed.events {
+    for stored in sealed.events.all() {
         days.entry(stored.event.time.as_micros().div_euclid(DAY_MICROS)).or_default().push(stored.clone());
     }
     let mut written = Vec::new();

@@ -1,17 +1,21 @@
 //! What is in memory: the points and events that are not in Parquet yet, the newest value of every series, the kept documents
 //! and the list of files. One writer changes it under the lock; queries take a snapshot and go on without it.
 
-use super::newest::{Newest, NewestValues};
+use super::{
+    happened::{Happened, Stored},
+    newest::{Newest, NewestValues},
+};
 use crate::{
     Batch,
     batch::{EVENT_BYTES, point_bytes},
     rollup::{stale::Stale, tables::Rollups},
     table::{
+        asked::Asked,
         columns::{CHUNK_ROWS, Chunk, PointColumns},
         files::Files,
     },
 };
-use andon_models::{Point, SeriesId, Timestamp, Tqv, event::Event};
+use andon_models::{Point, SeriesId, Timestamp, Tqv};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -58,20 +62,11 @@ struct Buffer {
     rows: usize,
     /// About what points and events take in memory.
     bytes: usize,
-    events: Vec<Stored>,
+    events: Happened,
     /// Hours in which a row may repeat one in a file or in the sealed buffer.
     late: BTreeSet<i64>,
     /// The windows of such rows.
     stale: Stale,
-}
-
-/// An event with the number of its log record.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// What happened.
-    pub event: Arc<Event>,
-    /// The log record it came with.
-    pub record: u64,
 }
 
 /// A buffer that takes nothing more, with what was known when it was closed.
@@ -83,8 +78,8 @@ pub struct Sealed {
     pub rows: usize,
     /// About what it takes in memory.
     pub bytes: usize,
-    /// Its events, in the order they came.
-    pub events: Vec<Stored>,
+    /// Its events.
+    pub events: Happened,
     /// Hours in which a row may repeat one in a file.
     pub late: BTreeSet<i64>,
     /// The windows of such rows.
@@ -104,12 +99,10 @@ pub struct Memory {
     pub kept: HashMap<String, Vec<u8>>,
 }
 
-/// One consistent view of everything: a query's whole world.
+/// One consistent view of all points: a query's whole world.
 pub struct Snapshot {
     /// Points that are not in files; rows of the same series, time and quality may repeat.
     pub points: Vec<Chunk>,
-    /// Events that are not in files.
-    pub events: Vec<Stored>,
     /// Files.
     pub files: Arc<Files>,
     /// Hours in which rows of files and buffers may repeat each other.
@@ -162,7 +155,7 @@ impl Store {
         if events {
             state.events += batch.events.len() as u64;
             state.hot.bytes += batch.events.len() * EVENT_BYTES;
-            state.hot.events.extend(batch.events.into_iter().map(|event| Stored { event: Arc::new(event), record }));
+            batch.events.into_iter().for_each(|event| state.hot.events.push(Stored { event: Arc::new(event), record }));
         }
         // The checkpoint may be newer than the oldest records of the log.
         for (key, document) in batch.keep.into_iter().filter(|_| keep) {
@@ -194,6 +187,22 @@ impl Store {
         self.read().snapshot()
     }
 
+    /// The events that are not in files and that a question may mean, in the order they came, and the files.
+    pub fn events(&self, asked: &Asked) -> (Vec<Stored>, Arc<Files>) {
+        let state = self.read();
+        let mut found = state.sealed.as_ref().map_or_else(Vec::new, |sealed| sealed.events.find(asked).0);
+        found.extend(state.hot.events.find(asked).0);
+        (found, state.files.clone())
+    }
+
+    /// The time of the newest event.
+    pub fn newest_event(&self) -> Option<Timestamp> {
+        let state = self.read();
+        let sealed = state.sealed.as_ref().and_then(|sealed| sealed.events.newest());
+        let files = state.files.events.iter().map(|file| file.to).max();
+        files.max(sealed).max(state.hot.events.newest())
+    }
+
     /// Everything as it is now, the roll-ups of what is in files, and the windows between two ends for which they do not hold.
     pub fn rolled(&self, from: i64, to: i64) -> (Snapshot, Arc<Rollups>, Stale) {
         let state = self.read();
@@ -212,7 +221,7 @@ impl Store {
         if let Some(sealed) = &state.sealed {
             return Some(sealed.clone());
         }
-        if state.hot.rows == 0 && state.hot.events.is_empty() {
+        if state.hot.rows == 0 && state.hot.events.all().is_empty() {
             return None;
         }
         let memory = state.memory();
@@ -291,19 +300,16 @@ impl State {
     fn snapshot(&self) -> Snapshot {
         let mut late = self.files.late.clone();
         let mut points = Vec::new();
-        let mut events = Vec::new();
         if let Some(sealed) = &self.sealed {
             points.extend(sealed.points.iter().cloned());
-            events.extend(sealed.events.iter().cloned());
             late.extend(&sealed.late);
         }
         points.extend(self.hot.full.iter().cloned());
         if self.hot.open.len() > 0 {
             points.push(self.hot.open.snapshot());
         }
-        events.extend(self.hot.events.iter().cloned());
         late.extend(&self.hot.late);
-        Snapshot { points, events, files: self.files.clone(), late }
+        Snapshot { points, files: self.files.clone(), late }
     }
 
     fn memory(&self) -> Memory {

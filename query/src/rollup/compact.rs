@@ -68,7 +68,7 @@ impl Tables {
         rollups.files[resolution as usize].clone_from(&files);
         let parts = parts(state, &rollups, &files).await?;
         let nothing = Arc::new(Files::default());
-        let points = Snapshot { points: Vec::new(), events: Vec::new(), files: nothing, late: Default::default() };
+        let points = Snapshot { points: Vec::new(), files: nothing, late: Default::default() };
         let view = View::new(points, &[], Arc::new(rollups), &Stale::default(), &Prune::default())?;
         let record = files.iter().filter_map(record_of).max().unwrap_or_default();
         let (place, names) = (self.table(resolution).place().clone(), Names::new(directory));

@@ -89,7 +89,7 @@ async fn make(
     day: i64,
 ) -> Result<(usize, Vec<(Resolution, Vec<Written>)>), QueryError> {
     let late = files.late.clone();
-    let points = Snapshot { points: Vec::new(), events: Vec::new(), files: files.clone(), late };
+    let points = Snapshot { points: Vec::new(), files: files.clone(), late };
     let view = View::new(points, &[], Arc::default(), &Stale::default(), &Prune::default())?;
     let record = files.points.iter().filter_map(record_of).max().unwrap_or_default();
     let seq = i64::try_from(record).unwrap_or(i64::MAX);

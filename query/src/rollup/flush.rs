@@ -69,7 +69,7 @@ impl Tables {
         stale.extend(&self.gap, i64::MIN, i64::MAX);
         let late = files.late.clone();
         let rollups = Arc::new(self.files().beside(&files));
-        let points = Snapshot { points: Vec::new(), events: Vec::new(), files: Arc::new(files), late };
+        let points = Snapshot { points: Vec::new(), files: Arc::new(files), late };
         let view = View::new(points, &sealed.points, rollups, &stale, &Prune::default())?;
         let names = Arc::new(Names::new(directory));
         for resolution in Resolution::ALL {

@@ -1,6 +1,6 @@
 //! Events as columns: one row per event, with the parts people ask for as columns of their own and the whole event as JSON.
 
-use crate::historian::store::Stored;
+use crate::historian::happened::Stored;
 use andon_models::{
     Timestamp,
     event::{Event, EventBody},

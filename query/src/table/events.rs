@@ -1,17 +1,14 @@
 //! The table of events, made of buffer and files, and the search that pages use.
 
 use super::{
+    asked::{About, Asked},
     columns::CHUNK_ROWS,
     event_columns::{batch, schema},
     files::DataFile,
     points::{partitioned, pushdown, read_columns},
-    prune::Prune,
 };
 use crate::historian::inspect::all_whole;
-use crate::{
-    EventFilter, QueryError,
-    historian::store::{Snapshot, Store},
-};
+use crate::{EventFilter, QueryError, historian::store::Store};
 use andon_models::{Timestamp, event::Event};
 use arrow::{array::AsArray, datatypes::SchemaRef};
 use async_trait::async_trait;
@@ -64,24 +61,23 @@ impl TableProvider for EventsTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let prune = Prune::of(filters);
-        let Snapshot { events, files, .. } = self.store.snapshot();
-        let wanted: Vec<_> = events.into_iter().filter(|stored| prune.touches(stored.event.time, stored.event.time)).collect();
+        let asked = Asked::of(filters);
+        let (wanted, files) = self.store.events(&asked);
         let buffered = wanted.chunks(CHUNK_ROWS).map(batch).collect();
         let buffer = MemorySourceConfig::try_new_exec(&[buffered], schema(), projection.cloned())?;
-        let touched = files.events.iter().filter(|file: &&DataFile| prune.touches(file.from, file.to));
+        let touched = files.events.iter().filter(|file: &&DataFile| asked.times.touches(file.from, file.to));
         all_whole(touched.clone())?;
         let touched: FileGroup = touched.map(partitioned).collect();
         if touched.is_empty() {
             return Ok(buffer);
         }
-        let condition = Prune { series: None, ..prune }.condition();
+        let condition = asked.times.condition();
         let files = read_columns(state, &files.root, schema(), vec![touched], Vec::new(), condition, projection)?;
         UnionExec::try_new(vec![buffer, files])
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(filters.iter().map(|filter| pushdown(filter, &["time"])).collect())
+        Ok(filters.iter().map(|filter| pushdown(filter, &About::COLUMNS)).collect())
     }
 }
 
@@ -91,7 +87,7 @@ impl TableProvider for EventsTable {
 /// When history cannot be read.
 pub async fn find(session: &SessionContext, store: &Arc<Store>, filter: EventFilter) -> Result<Vec<Event>, QueryError> {
     let limit = if filter.limit == 0 { EventFilter::DEFAULT_LIMIT } else { filter.limit.min(MAX_EVENTS) };
-    let newest = newest(store).min(filter.to.unwrap_or(Timestamp::MAX));
+    let newest = store.newest_event().unwrap_or(Timestamp::EPOCH).min(filter.to.unwrap_or(Timestamp::MAX));
     let steps = if limit < MAX_EVENTS { &LOOK_BACK[..] } else { &[] };
     // The newest are wanted, and most pages find enough of them in the last days.
     for span in steps {
@@ -107,13 +103,6 @@ pub async fn find(session: &SessionContext, store: &Arc<Store>, filter: EventFil
 
 /// How far back is looked, one step after the other, before everything is read.
 const LOOK_BACK: [Duration; 2] = [Duration::from_secs(86_400), Duration::from_secs(8 * 86_400)];
-
-/// No event is newer.
-fn newest(store: &Store) -> Timestamp {
-    let Snapshot { events, files, .. } = store.snapshot();
-    let buffered = events.iter().map(|stored| stored.event.time);
-    files.events.iter().map(|file| file.to).chain(buffered).max().unwrap_or(Timestamp::EPOCH)
-}
 
 async fn search(
     session: &SessionContext,

@@ -228,7 +228,7 @@ impl Prune {
 }
 
 /// Looks through casts and aliases, which do not change which rows are meant.
-fn plain(expression: &Expr) -> &Expr {
+pub fn plain(expression: &Expr) -> &Expr {
     match expression {
         Expr::Cast(cast) => match cast.expr.as_ref() {
             // A cast of a column may round; only the optimizer's own widening of literals is looked through.
@@ -241,7 +241,7 @@ fn plain(expression: &Expr) -> &Expr {
 }
 
 /// A column, looked at through the casts that make its texts comparable.
-fn plain_column(expression: &Expr) -> Option<&Column> {
+pub fn plain_column(expression: &Expr) -> Option<&Column> {
     match expression {
         Expr::Column(column) => Some(column),
         Expr::Cast(cast) => plain_column(&cast.expr),
