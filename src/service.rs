@@ -286,6 +286,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         jobs,
         corrections,
         unrecorded: Default::default(),
+        marked: Timestamp::MIN,
     };
     let first = pipeline.core.start(now(), &|series| historian.latest(series));
     pipeline.finish(first).await;

@@ -67,6 +67,8 @@ pub struct Engine {
     gone: Vec<DetectorSnapshot>,
     /// Whether values of an earlier run are not known any more.
     doubts: bool,
+    /// Until when an earlier run watched, where nobody did since; none within if that is not known.
+    watched: Option<Option<Timestamp>>,
     /// How much the last step asked for: the next one gets as much room.
     asked: usize,
     /// Samples of the step that instances have to take, and bands; kept to save allocations.
@@ -126,6 +128,7 @@ impl Engine {
             prepared_ever: 0,
             gone: Vec::new(),
             doubts: false,
+            watched: None,
             asked: 0,
             loud: Vec::new(),
             bands: Vec::new(),
@@ -180,9 +183,11 @@ impl Engine {
         restored
     }
 
-    /// Takes values that sources told an earlier run for no longer known: nobody watched since. Guards and interlocks that read them
-    /// do not hold until they are told anew; what is decided meanwhile waits for that, as long as it is not too late.
-    pub fn doubt(&mut self, told: &HashSet<SeriesId>) {
+    /// Takes values that sources told an earlier run for no longer known: nobody watched since, as far as known since `watched` by the
+    /// caller's time. Guards and interlocks that read them do not hold until they are told anew; what is decided meanwhile waits for
+    /// that, as long as it is not too late. Nor does a `for` count the time in which nobody watched.
+    pub fn doubt(&mut self, told: &HashSet<SeriesId>, watched: Option<Timestamp>) {
+        self.watched = Some(watched);
         for number in 0..self.count() {
             self.wake(number);
             self.doubts |= self.instances[number as usize].detector.body.doubt(told);
@@ -219,7 +224,12 @@ impl Engine {
             let event = self.event(&format!("gone {subject}"), EventBody::System(notice));
             actions.push(Action::Record(event));
         }
+        let watched = self.watched.take();
         for number in 0..self.count() {
+            let detector = &self.instances[number as usize].detector;
+            if let Some(until) = watched.filter(|_| detector.has_started() && detector.body.program.holds) {
+                self.run(number, &mut actions, |detector, desk| detector.body.watch_again(desk, until));
+            }
             if !self.instances[number as usize].detector.has_started() {
                 self.run(number, &mut actions, |detector, desk| detector.start(desk));
             }

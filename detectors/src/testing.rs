@@ -53,6 +53,8 @@ pub struct Stage {
     /// The asset whose detector is under test, and whose points a script gives.
     watched: AssetIndex,
     doubted: HashSet<SeriesId>,
+    /// When the plant was last watched before a restart; none for right until then.
+    watched_until: Option<Timestamp>,
 }
 
 impl Stage {
@@ -117,6 +119,7 @@ impl Stage {
             detector: name,
             watched,
             doubted: HashSet::new(),
+            watched_until: None,
         }
     }
 
@@ -134,10 +137,15 @@ impl Stage {
         self.engine.set_arming(arming);
         let stored = |snapshot: &DetectorSnapshot| serde_json::from_slice(&serde_json::to_vec(snapshot).unwrap()).unwrap();
         self.engine.restore(self.kept.values().map(stored).collect(), &|series| self.latest.get(&series).cloned());
-        self.engine.doubt(&self.doubted);
+        self.engine.doubt(&self.doubted, Some(self.watched_until.take().unwrap_or(now)));
         let actions = self.engine.start(now);
         self.keep(&actions);
         actions
+    }
+
+    /// Has the next restart come after a time in which nobody watched.
+    pub fn down_since(&mut self, at: Timestamp) {
+        self.watched_until = Some(at);
     }
 
     /// Has restarts take values of these properties for no longer known.

@@ -48,6 +48,20 @@ const NO_TAG: TagId = TagId(u32::MAX);
 /// Key of the kept document that says whether writes to machines are allowed.
 const ARMED_KEY: &str = "armed";
 
+/// Key of the kept document that says until when somebody watched the plant.
+const WATCHED_KEY: &str = "watched";
+
+/// The kept document that says that the plant is watched at an instant.
+pub fn watched(at: Timestamp) -> (String, Vec<u8>) {
+    (WATCHED_KEY.into(), at.as_nanos().to_string().into_bytes())
+}
+
+/// Until when an earlier run watched the plant, as far as known.
+fn watched_until(kept: &HashMap<String, Vec<u8>>) -> Option<Timestamp> {
+    let nanos = std::str::from_utf8(kept.get(WATCHED_KEY)?).ok()?.parse().ok()?;
+    Some(Timestamp::from_nanos(nanos))
+}
+
 /// The kept document that forbids writes to machines, with the reason.
 pub fn disarmed(at: Timestamp, reason: &str) -> (String, Vec<u8>) {
     kept(&Arming::off("andon".into(), at, reason.into()))
@@ -180,7 +194,7 @@ impl Core {
         let restored = self.engine.restore(snapshots, latest);
         // Sources tell again what they have as soon as they are connected. Until then it is as if they were lost.
         let told: HashSet<SeriesId> = self.catalog.tags().iter().filter(|tag| tag.read).map(|tag| tag.series).collect();
-        self.engine.doubt(&self.transforms.doubt(&told));
+        self.engine.doubt(&self.transforms.doubt(&told), watched_until(kept));
         self.forget = restored.gone.iter().map(|(asset, detector)| DetectorSnapshot::key(*asset, detector)).collect();
         self.forget.extend(self.keyed.restore(kept));
         if (restored.partly, restored.started_over, restored.gone.len()) != (0, 0, 0) {

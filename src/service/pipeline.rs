@@ -4,7 +4,7 @@
 
 use super::{
     clock::Now,
-    core::{Core, Effect, Step},
+    core::{Core, Effect, Step, watched},
     effects::{Durable, Effects},
     metrics_worker::Work,
     recompute::Computed,
@@ -15,7 +15,7 @@ use andon_dashboards::{AskBackfill, AskInstances, LiveHub, Prepare, Write};
 use andon_detectors::{Input, Unsent};
 use andon_ingest::Delivery;
 use andon_models::{
-    Point, Value,
+    Point, Timestamp, Value,
     command::{Command, CommandOutcome},
     correction::{Correction, Reached},
     operator::{OperatorDeed, OperatorRefusal, OperatorRequest},
@@ -38,6 +38,8 @@ pub const MAX_WRITES: usize = 64;
 const MAX_SAMPLES_PER_STEP: usize = 20_000;
 /// Messages for detectors joined into one step at most, for the same reason; each leads to a record of some hundred bytes and more.
 const MAX_MESSAGES_PER_STEP: usize = 1_000;
+/// How often the records that there are say that the plant is watched: a crash forgets so much of what a `for` had counted.
+const MARK_EVERY: Duration = Duration::from_secs(10);
 /// How often time passes for detectors and metrics when nothing else happens.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -110,6 +112,8 @@ pub struct Pipeline {
     pub corrections: mpsc::Sender<Vec<Correction>>,
     /// What the disk does not take now.
     pub unrecorded: Unrecorded,
+    /// When a record last said that the plant is watched.
+    pub marked: Timestamp,
 }
 
 impl Pipeline {
@@ -142,6 +146,8 @@ impl Pipeline {
         while let Some(message) = self.messages.recv().await {
             self.message(message).await;
         }
+        let keep = vec![watched((self.now)())];
+        self.store(Step::record(Batch { keep, ..Batch::default() }), Vec::new(), None).await;
     }
 
     /// Runs a step that was made outside, such as the start of new detectors.
@@ -395,6 +401,12 @@ impl Pipeline {
             return;
         }
         step.keep_notices();
+        let now = (self.now)();
+        // Also after the clock went back.
+        if now < self.marked || self.marked + MARK_EVERY <= now {
+            self.marked = now;
+            step.batch.keep.push(watched(now));
+        }
         if !step.past {
             self.live.publish_points(&step.batch.points);
         }

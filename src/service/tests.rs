@@ -197,3 +197,55 @@ async fn written_values_reach_transforms_and_detectors_and_survive() {
     assert_eq!(count("SELECT count(*) FROM samples WHERE property = 'fahrenheit'").await, temps);
     assert_eq!(count("SELECT count(*) FROM transitions WHERE to_state = 'hot'").await, 1);
 }
+
+const HELD: &str = "
+plant: { name: Test, timezone: UTC }
+models:
+  press:
+    measurements:
+      temp: { unit: °C }
+    detectors:
+      hot:
+        initial: normal
+        states:
+          normal: { go: [ { when: temp > 80, for: 10s, to: hot } ] }
+          hot: {}
+assets:
+  Press: { model: press }
+";
+
+/// What had run of a `for` stays, and the time in which the service was down does not count.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_for_stands_still_while_the_service_is_down() {
+    let clock = Arc::new(std::sync::atomic::AtomicI64::new(1_800_000_000));
+    let at = |second: i64| Timestamp::from_seconds(1_800_000_000 + second);
+    let set = |second: i64| clock.store(1_800_000_000 + second, std::sync::atomic::Ordering::SeqCst);
+    let hand = clock.clone();
+    let now: Now = Arc::new(move || Timestamp::from_seconds(hand.load(std::sync::atomic::Ordering::SeqCst)));
+    let site = Site { now, ..Site::new() };
+
+    let running = site.start(HELD).await;
+    let series = running.pages.catalog.series_named(andon_models::definition::AssetIndex(0), "temp").unwrap();
+    let point = andon_models::Point { series, tqv: andon_models::Tqv::good(at(0), Value::Double(90.0)) };
+    let (reply, stored) = oneshot::channel();
+    running.pages.writes.send(andon_dashboards::Write { points: vec![point], reply }).await.unwrap();
+    soon("the write", stored).await.unwrap().unwrap();
+    set(4);
+    soon("the stop", stop(running)).await.unwrap();
+
+    set(54);
+    let running = site.start(HELD).await;
+    let live = running.pages.live.clone();
+    set(61);
+    let moved = async {
+        loop {
+            let snapshot = live.detectors().into_iter().find(|detector| &*detector.state == "hot");
+            match snapshot {
+                Some(snapshot) => break snapshot.last_transition.as_ref().unwrap().time,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    assert_eq!(soon("the move", moved).await, at(60));
+    soon("the second stop", stop(running)).await.unwrap();
+}

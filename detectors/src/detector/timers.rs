@@ -1,10 +1,10 @@
 //! The timers of a detector: `after`, `for` and `every`, in event time.
 
-use super::{Body, Dispatch};
+use super::{Body, Dispatch, shift};
 use crate::{
     explanation::Truth,
     policy::Desk,
-    program::{Node, Rule, TimerKind},
+    program::{Formula, Node, Rule, TimerKind},
 };
 use andon_models::{Timestamp, detector::OnBad, event::ExplainedTimer};
 use std::{sync::Arc, time::Duration};
@@ -41,26 +41,17 @@ impl Timer {
 impl Body {
     /// The next timer to go off at or before an instant: by deadline, then by name.
     pub fn next_timer(&self, limit: Timestamp) -> Option<(Timestamp, Dispatch)> {
-        let due = self.timers.iter().filter_map(|timer| Some((self.pending(timer).filter(|due| *due <= limit)?, timer)));
+        let due =
+            self.timers.iter().filter_map(|timer| Some((pending(timer, &self.timers).filter(|due| *due <= limit)?, timer)));
         let first = due.min_by(|(due, timer), (other_due, other)| {
             due.cmp(other_due).then_with(|| self.timer_name(timer).cmp(self.timer_name(other)))
         });
         first.map(|(due, timer)| (due, Dispatch::Due { node: timer.node, rule: timer.rule, kind: timer.kind }))
     }
 
-    /// When a timer goes off: a `for` not before the `after` of its rule is over as well.
-    fn pending(&self, timer: &Timer) -> Option<Timestamp> {
-        let due = timer.pending()?;
-        let stay = |other: &&Timer| (other.node, other.rule, other.kind) == (timer.node, timer.rule, TimerKind::Stay);
-        match timer.kind {
-            TimerKind::Hold => Some(self.timers.iter().find(stay).map_or(due, |stay| due.max(stay.due))),
-            TimerKind::Stay => Some(due),
-        }
-    }
-
     /// When the first timer goes off.
     pub fn first_due(&self) -> Option<Timestamp> {
-        self.timers.iter().filter_map(|timer| self.pending(timer)).min()
+        self.timers.iter().filter_map(|timer| pending(timer, &self.timers)).min()
     }
 
     /// The name of a timer as pages show it.
@@ -119,6 +110,48 @@ impl Body {
         }
     }
 
+    /// Takes up again what every `for` watches, after a time in which nobody watched: since `until` by the caller's time, or since what
+    /// was seen last where that is not known. Nobody knows whether its guard held all the while, so the time does not count: what had run
+    /// stays, and the rest runs from when its inputs are known to hold it (`pause`), or it starts over then (`reset`). What was due while
+    /// somebody watched still goes off, and with `ignore` the last good values count, as ever. `after` and `every` say nothing about inputs.
+    pub fn watch_again(&mut self, desk: &mut Desk, until: Option<Timestamp>) {
+        let until = until.map_or(self.seen, |until| shift(until, -self.behind).max(self.seen));
+        let again = self.event_now(desk.now);
+        if again <= until {
+            return;
+        }
+        let program = self.program.clone();
+        let mut timers = std::mem::take(&mut self.timers);
+        let unwatched: Vec<bool> = timers.iter().map(|timer| self.was_unwatched(desk, timer, until, &timers)).collect();
+        let mut unwatched = unwatched.into_iter();
+        timers.retain_mut(|timer| {
+            if !unwatched.next().unwrap_or_default() {
+                return true;
+            }
+            self.out.dirty = true;
+            let rule = &program.nodes[timer.node].rules[timer.rule];
+            match (self.hold_truth(desk, rule), rule.on_bad, rule.hold) {
+                (Truth::Holds, OnBad::Reset, Some(span)) => (timer.started, timer.due) = (again, again + span),
+                (Truth::Holds, ..) => timer.due = timer.due + again.since(until),
+                (Truth::Unknown, OnBad::Pause, _) => timer.paused = Some(until),
+                (Truth::Unknown | Truth::Fails, ..) => return false,
+            }
+            true
+        });
+        self.timers = timers;
+    }
+
+    /// Whether a timer is a running `for` over inputs that was not over when the watch ended.
+    fn was_unwatched(&self, desk: &Desk, timer: &Timer, until: Timestamp, timers: &[Timer]) -> bool {
+        let rule = &self.program.nodes[timer.node].rules[timer.rule];
+        let of_plant = |place: usize| self.series[place].is_some_and(|series| desk.catalog.attribute(series).is_none());
+        let reads = |formula: &Formula| formula.lines.iter().any(|line| self.places_of(*line).any(of_plant));
+        timer.kind == TimerKind::Hold
+            && rule.on_bad != OnBad::Ignore
+            && pending(timer, timers).is_some_and(|due| due > until)
+            && rule.when.as_ref().is_some_and(reads)
+    }
+
     fn timer_at(&self, node: usize, rule: usize, kind: TimerKind) -> Option<usize> {
         self.timers.iter().position(|timer| (timer.node, timer.rule, timer.kind) == (node, rule, kind))
     }
@@ -141,7 +174,7 @@ impl Body {
     pub fn went_off(&mut self, node: usize, rule: usize, kind: TimerKind) -> Option<ExplainedTimer> {
         let every = self.program.nodes[node].rules[rule].every.filter(|every| !every.is_zero());
         let position = self.timer_at(node, rule, kind)?;
-        let due = self.pending(&self.timers[position])?;
+        let due = pending(&self.timers[position], &self.timers)?;
         let name = self.timer_name(&self.timers[position]).clone();
         let timer = &mut self.timers[position];
         let explained = ExplainedTimer { name, started: timer.started, due };
@@ -176,5 +209,15 @@ impl Body {
                 timer.started = timer.due - every;
             }
         }
+    }
+}
+
+/// When a timer goes off: a `for` not before the `after` of its rule is over as well.
+fn pending(timer: &Timer, timers: &[Timer]) -> Option<Timestamp> {
+    let due = timer.pending()?;
+    let stay = |other: &&Timer| (other.node, other.rule, other.kind) == (timer.node, timer.rule, TimerKind::Stay);
+    match timer.kind {
+        TimerKind::Hold => Some(timers.iter().find(stay).map_or(due, |stay| due.max(stay.due))),
+        TimerKind::Stay => Some(due),
     }
 }

@@ -323,3 +323,61 @@ fn a_write_waits_for_what_its_interlock_reads_to_be_told_anew_and_not_for_ever()
     stage.restart(Timestamp::from_seconds(20), None);
     assert!(stage.play("60 pressure 6").contains("refused: interlock `running`: running is bad"));
 }
+
+/// A detector that has counted a `for` of 10 s for 4 s when Andon goes down, for 50 s.
+fn down(rule: &str) -> Stage {
+    let mut stage = Stage::new(&format!("a\n  go when {rule} to b\nb"));
+    stage.doubt(&["temp"]);
+    stage.play("1 temp 60\n1 pressure 5\n5 time");
+    stage.down_since(Timestamp::from_seconds(5));
+    stage.restart(Timestamp::from_seconds(55), None);
+    stage
+}
+
+#[test]
+fn a_for_does_not_count_the_time_in_which_nobody_watched() {
+    // Paused: 4 s had run; the other 6 s run from when the source tells that it still holds.
+    let mut stage = down("temp > 50 for 10s");
+    assert_same(&stage.play("56 time\n70 temp 61\n75 temp 62\n75.9 time"), "");
+    assert_same(&stage.play("80 time"), "1m16s a -> b (timer for 10s)");
+    // Told otherwise, it never held.
+    assert_same(&down("temp > 50 for 10s").play("56 temp 20\n90 time"), "");
+    // Reset: it starts over.
+    let mut stage = down("temp > 50 for 10s bad reset");
+    assert_same(&stage.play("70 temp 61\n79.9 time\n85 time"), "1m20s a -> b (timer for 10s)");
+    // What programs write is not told again: it stands as it was, but for the time in between.
+    assert_same(&down("pressure > 3 for 10s").play("60 time\n66 time"), "1m1s a -> b (timer for 10s)");
+    assert_same(&down("pressure > 3 for 10s bad reset").play("60 time\n70 time"), "1m5s a -> b (timer for 10s)");
+    // The last good values count.
+    assert_same(&down("temp > 50 for 10s bad ignore").play("56 time"), "11s a -> b (timer for 10s)");
+}
+
+#[test]
+fn what_was_due_while_somebody_watched_still_goes_off() {
+    let mut stage = Stage::new("a\n  go when temp > 50 for 10s to b\nb\n  go after 20s to c\nc");
+    stage.doubt(&["temp"]);
+    stage.play("1 temp 60");
+    // It was over at 11 s, and nothing had moved the detector since; an `after` runs on as well.
+    stage.down_since(Timestamp::from_seconds(12));
+    stage.restart(Timestamp::from_seconds(60), None);
+    assert_same(&stage.play("60 time"), "11s a -> b (timer for 10s)\n31s b -> c (timer after 20s)");
+}
+
+#[test]
+fn a_second_restart_does_not_count_the_first_time_either() {
+    let mut stage = down("temp > 50 for 10s");
+    stage.play("60 time");
+    stage.down_since(Timestamp::from_seconds(60));
+    stage.restart(Timestamp::from_seconds(300), None);
+    assert_same(&stage.play("301 temp 61\n306 time\n307.5 time"), "5m7s a -> b (timer for 10s)");
+}
+
+#[test]
+fn without_a_word_of_when_the_watch_ended_it_ended_with_what_was_seen_last() {
+    let mut stage = Stage::new("a\n  go when temp > 50 for 10s to b\nb");
+    stage.doubt(&["temp"]);
+    stage.play("1 temp 60\n5 temp 61\n8 time");
+    stage.down_since(Timestamp::MIN);
+    stage.restart(Timestamp::from_seconds(55), None);
+    assert_same(&stage.play("60 temp 61\n65.9 time\n67 time"), "1m6s a -> b (timer for 10s)");
+}
