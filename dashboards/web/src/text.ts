@@ -312,7 +312,6 @@ export const text = {
     next: "Next shift",
     current: "This shift",
     named: (name: string, day: string, hours: string) => `${name}${day} ${hours}`,
-    left: (span: string) => `${span} left`,
   },
   asset: {
     tabs: { live: "Live", trend: "Trend", oee: "OEE", alarms: "Alarms", spc: "SPC", detectors: "Detectors", data: "Data" } as Record<string, string>,
