@@ -57,10 +57,10 @@ const TOUCHED_PREFIX: &str = "schedule/touched/";
 const BACKLOG_PREFIX: &str = "schedule/backlog/";
 /// Prefix of the keys of kept documents that name a series each whose late values may reach into later windows.
 const TAIL_PREFIX: &str = "schedule/tail/";
-/// How long no further late values came before it is looked how far they reach: while an outage is filled they come in pieces, and
-/// each reaches only to the next.
+/// How long no further late values came before it is looked how far they reach and what they touched is computed: while an outage is
+/// filled they come in pieces, and each reaches only to the next.
 const QUIET: Duration = Duration::from_secs(1);
-/// How long touched windows wait while more late samples come.
+/// How long that waits while more of them come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Documents to be kept with a record: a key and its document each, an empty one forgets the key.
@@ -128,17 +128,17 @@ pub struct Schedule {
     /// Late values whose reach is not known yet: of each series the last one of a window, by the end of that window; and where no
     /// late one follows in the next window, for that is as far as it could reach.
     tails: BTreeMap<(SeriesId, Timestamp), Tail>,
-    /// When they changed last; none if since the last question.
-    tails_at: Option<Timestamp>,
+    /// Whether it was asked last how far late values reach: the windows that they touched come next.
+    asked: bool,
     /// Whether something was handed out and not settled yet.
     outstanding: bool,
     /// Keys of touched windows that a restart would find.
     kept: BTreeSet<String>,
     /// Touched windows wait until then.
     retry_at: Timestamp,
-    /// Whether samples touched windows since the last question.
+    /// Whether late values came since the last question.
     stirred: bool,
-    /// When the samples came that touched windows which are not handed out: the first and the last of them.
+    /// When the late values came of which nothing is handed out: the first and the last of them.
     came: Option<Window>,
     /// Windows a plan takes now: fewer after one that failed, which may have been too large for its memory.
     room: usize,
@@ -173,7 +173,7 @@ impl Schedule {
             outstanding: false,
             kept: touched.clone().chain(tails.clone()).chain(backlog.clone()).map(|(key, _)| key.clone()).collect(),
             tails: tails.filter_map(tail).collect(),
-            tails_at: None,
+            asked: false,
             backlog: BTreeMap::new(),
             grown: BTreeSet::new(),
             retry_at: Timestamp::MIN,
@@ -266,7 +266,9 @@ impl Schedule {
     /// Takes a job back that could not be computed. It is due again in halves, a single window a while later.
     pub fn failed(&mut self, job: &Job, now: Timestamp) {
         self.failed = true;
-        self.room = self.room.min(job.windows.len() / 2).max(1);
+        if !job.windows.is_empty() {
+            self.room = self.room.min(job.windows.len() / 2).max(1);
+        }
         self.under_way.remove(&job.entry);
         self.retry_at = if job.windows.len() > 1 { now } else { now + RETRY };
         if let Some(part) = job.backfill {
@@ -323,10 +325,7 @@ impl Schedule {
         }
         let until = now - GRACE;
         let mut due = self.close(until);
-        if now >= self.retry_at && self.is_calm(now) {
-            self.take_touched(&mut due);
-        }
-        let tails = self.take_tails(now);
+        let tails = if now >= self.retry_at && self.is_calm(now) { self.take_late(&mut due) } else { Vec::new() };
         if let (true, Some((series, _))) = (due.is_empty(), tails.first()) {
             due.extend(self.carried(*series).first().map(|feed| (feed.entry, BTreeMap::new())));
         }
@@ -347,26 +346,25 @@ impl Schedule {
         jobs
     }
 
-    /// Whether no more samples come for the windows that some touched, or have come for long enough: an outage is filled in pieces,
-    /// and its windows are not computed for each of them.
+    /// Whether no more late values come, or have come for long enough: an outage is filled in pieces, and its windows are not
+    /// computed for each of them.
     fn is_calm(&mut self, now: Timestamp) -> bool {
         if std::mem::take(&mut self.stirred) {
             let first = self.came.map_or(now, |came| came.start);
             self.came = Some(Window { start: first, end: now });
         }
-        let is_calm = self.came.is_none_or(|came| now >= came.end + QUIET || now >= came.start + PATIENCE);
-        if is_calm {
-            self.came = None;
-        }
-        is_calm
+        self.came.is_none_or(|came| now >= came.end + QUIET || now >= came.start + PATIENCE)
     }
 
-    /// The late values whose reach is to be found out, once no more of them come.
-    fn take_tails(&mut self, now: Timestamp) -> Vec<(SeriesId, Timestamp)> {
-        if self.tails.is_empty() || now < *self.tails_at.get_or_insert(now) + QUIET || now < self.retry_at {
-            return Vec::new();
+    /// Takes what late values led to. First it is asked how far they reach, then all windows are computed at once.
+    fn take_late(&mut self, due: &mut Windows) -> Vec<(SeriesId, Timestamp)> {
+        self.asked = !self.asked && !self.tails.is_empty();
+        if self.asked {
+            return std::mem::take(&mut self.tails).into_iter().map(|((series, _), tail)| (series, tail.late)).collect();
         }
-        std::mem::take(&mut self.tails).into_iter().map(|((series, _), tail)| (series, tail.late)).collect()
+        self.came = None;
+        self.take_touched(due);
+        Vec::new()
     }
 
     /// The windows that have ended by `until` and were not closed yet.
@@ -459,6 +457,7 @@ impl Schedule {
             let new = job.is_none_or(|job| job.revised.keys().any(|window| window.end == tqv.time));
             let late = late.or_else(|| Some(self.gap(between?, tqv.time, &mut gap)));
             if let Some(window) = late.filter(|_| new) {
+                self.stirred |= job.is_none();
                 tails.extend(self.tail(*series, window, tqv.time));
             }
         }
@@ -495,7 +494,6 @@ impl Schedule {
             }
             return None;
         }
-        self.tails_at = None;
         let tail = self.tails.entry(key).or_insert(Tail { start: window.start, late });
         tail.late = tail.late.max(late);
         Some(key)

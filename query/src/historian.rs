@@ -367,6 +367,21 @@ impl Historian {
         metric::next_time(&self.inner.session, self.points(), series, after).await
     }
 
+    /// The times of the first values of series after instants; what is not among them is followed by none. The instants of a series are
+    /// times of values of it, so that each ends where the next begins.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn next_times(
+        &self,
+        after: &[(SeriesId, Timestamp)],
+    ) -> Result<HashMap<(SeriesId, Timestamp), Timestamp>, QueryError> {
+        let followed =
+            |(series, after): &&(SeriesId, Timestamp)| self.latest(*series).is_some_and(|latest| latest.time > *after);
+        let after: Vec<(SeriesId, Timestamp)> = after.iter().filter(followed).copied().collect();
+        metric::next_times(&self.inner.session, self.points(), &after).await
+    }
+
     /// How a figure or any other value of an asset came about.
     ///
     /// # Errors

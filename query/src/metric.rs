@@ -16,6 +16,7 @@ mod compiler;
 mod differential;
 mod explain;
 mod inputs;
+mod next;
 mod oee;
 mod revise;
 mod row_rule;
@@ -25,8 +26,9 @@ mod tests;
 mod windowed;
 
 pub use explain::explain;
+pub use next::{next_time, next_times};
 pub use oee::{oee, record};
-pub use revise::{Revised, next_time, revise};
+pub use revise::{Revised, revise};
 
 use crate::error::QueryError;
 use andon_models::{

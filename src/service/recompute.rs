@@ -57,9 +57,8 @@ pub async fn compute(historian: &Historian, catalog: &Catalog, job: &Job, now: T
         let number = |asset: AssetId, window: &Window| earlier.get(&(asset, window.end)).copied().unwrap_or(0);
         computed.events = revisions(catalog, job, &changes, number, now);
     }
-    for (series, late) in &job.tails {
-        computed.reach.push((*series, *late, historian.next_time(*series, *late).await?));
-    }
+    let next = historian.next_times(&job.tails).await?;
+    computed.reach = job.tails.iter().map(|tail| (tail.0, tail.1, next.get(tail).copied())).collect();
     Ok(computed)
 }
 

@@ -6,7 +6,7 @@ use super::{
     compute,
     rows::{Row, Rows, columns},
 };
-use crate::{error::QueryError, history::LOOK_BACK};
+use crate::error::QueryError;
 use andon_models::{
     Point, Quality, SeriesId, StatusCode, Timestamp, Tqv, Value,
     catalog::Catalog,
@@ -14,10 +14,7 @@ use andon_models::{
     schedule::revisions::FigureChange,
     window::Window,
 };
-use datafusion::{
-    catalog::TableProvider,
-    prelude::{SessionContext, col},
-};
+use datafusion::{catalog::TableProvider, prelude::SessionContext};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -105,37 +102,6 @@ async fn stored(
     }
     Ok(stored)
 }
-
-/// The time of the first point of a series after an instant.
-///
-/// # Errors
-/// When the history cannot be read.
-pub async fn next_time(
-    session: &SessionContext,
-    points: Arc<dyn TableProvider>,
-    series: SeriesId,
-    after: Timestamp,
-) -> Result<Option<Timestamp>, QueryError> {
-    // It is near in most cases: what lies far behind it is not read.
-    let mut from = after;
-    for ahead in LOOK_BACK.map(|span| after + span).into_iter().chain([Timestamp::MAX]) {
-        let table = session.read_table(points.clone())?.filter(of_series([&series]).and(between(from, ahead)))?;
-        let order = ["time", "nanos"].map(|name| col(name).sort(true, true)).to_vec();
-        // Of one microsecond some may not lie after the instant.
-        for batch in &table.select(columns())?.sort(order)?.limit(0, Some(SAME_MICROSECOND))?.collect().await? {
-            let rows = Rows::new(batch)?;
-            let times = (0..rows.len()).map(|index| rows.row(index).time);
-            if let Some(time) = times.filter(|time| *time > after.as_nanos()).min() {
-                return Ok(Some(Timestamp::from_nanos(time)));
-            }
-        }
-        from = ahead;
-    }
-    Ok(None)
-}
-
-/// Points that one microsecond of a series holds at most: three qualities of a thousand nanoseconds, and one more.
-const SAME_MICROSECOND: usize = 3_001;
 
 impl Row {
     fn shows(&self, value: &Value) -> bool {
