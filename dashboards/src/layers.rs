@@ -11,7 +11,14 @@ use axum::{
 use std::{any::Any, future::Future, time::Duration};
 use tokio::time::{Instant, timeout};
 use tower::ServiceBuilder;
-use tower_http::{CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use tower_http::{
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate},
+    },
+};
 
 /// Longest time for an answer; a query has its own, shorter limit.
 pub(crate) const MAX_ANSWER_TIME: Duration = Duration::from_secs(60);
@@ -25,9 +32,14 @@ pub(crate) fn around(router: Router, most_bytes: usize, longest: Duration) -> Ro
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(measure))
         .layer(middleware::from_fn(move |request, next| limit_time(longest, request, next)))
-        .layer(CompressionLayer::new().quality(COMPRESSION))
+        .layer(CompressionLayer::new().quality(COMPRESSION).compress_when(worthwhile()))
         .layer(DefaultBodyLimit::max(most_bytes));
     router.layer(layers)
+}
+
+/// What is compressed. Columns of numbers take longer to compress than to send, and files of values are compressed already.
+fn worthwhile() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))
 }
 
 /// Gives up on an answer that takes too long.

@@ -8,7 +8,8 @@
 use crate::{
     QueryError,
     historian::store::Store,
-    history::{PER_STRETCH, Thinner, history, in_order},
+    history::{PER_STRETCH, Thinner},
+    replay::Replay,
     rollup::{
         Resolution,
         spans::{Parts, Span},
@@ -16,22 +17,23 @@ use crate::{
         view::View,
     },
     table::{
-        columns::{PointRows, quality_of, series_code},
-        points::PointsTable,
+        columns::{quality_of, series_code},
         prune::Prune,
     },
 };
 use andon_models::{Quality, SeriesId, StatusCode, Timestamp, Tqv, Value, window::Window};
-use datafusion::{physical_plan::execute_stream, prelude::SessionContext};
-use futures::{StreamExt, TryStreamExt};
+use datafusion::{common::runtime::SpawnedTask, error::DataFusionError, prelude::SessionContext};
+use futures::StreamExt;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A stretch has at least so many windows: with fewer, an extreme could be drawn visibly beside its place.
 const WINDOWS_OF_STRETCH: i64 = 2;
-/// Windows whose totals are in memory at once: some 40 MB.
+/// Parts of the windows that are read at once. Opening a file for each day is work, and small machines have two cores.
+const READ_AT_ONCE: usize = 2;
+/// Windows whose totals are in memory at once, shared by the parts: some 40 MB.
 const WINDOWS_AT_ONCE: i64 = 250_000;
-/// Series read from the samples at once.
-const READ_AT_ONCE: usize = 4;
+/// Points that are in memory at once: some 20 MB.
+const POINTS_AT_ONCE: usize = 250_000;
 
 /// How a span of time is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,71 +87,114 @@ pub async fn trend(
     window: Window,
     most: usize,
 ) -> Result<Vec<Vec<Tqv>>, QueryError> {
-    let chosen: Prune = Prune { series: Some(series.iter().map(|id| series_code(*id)).collect()), ..Prune::default() };
+    let grid = Grid::of(window, most);
+    let thinner = || grid.map_or_else(|| Thinner::new(window, most), |grid| grid.thinner());
+    let mut lines = Lines { window, drawn: series.iter().map(|id| (series_code(*id), thinner())).collect() };
+    let reader = Reader { session, store, series };
     let span = Span { from: window.start.as_nanos().saturating_add(1), to: window.end.as_nanos() };
-    let (from, to) = span.micros();
-    let view = View::of(store, &Prune { from, to: to.saturating_add(Resolution::Minute.micros()), ..chosen.clone() })?;
-    let Some(grid) = Grid::of(window, most) else {
-        let points = Arc::new(PointsTable::new(store.clone()));
-        let each = series.iter().copied().map(|id| history(session, points.clone(), id, window, most));
-        return futures::stream::iter(each).buffered(READ_AT_ONCE).try_collect().await;
-    };
-    let mut drawn: BTreeMap<i32, Thinner> = series.iter().map(|id| (series_code(*id), grid.thinner())).collect();
-    let (mut head, mut tail) = (Vec::new(), Vec::new());
-    // An older history has no roll-ups until they are made.
-    let samples = || Parts { points: vec![(span.from, span.to)], ..Parts::default() };
-    let parts = if view.is_rolled() { span.parts(grid.resolution) } else { samples() };
-    let first = parts.windows.first().map_or(i64::MAX, |(_, first, _)| first.saturating_mul(1_000));
-    for edge in parts.points {
-        if edge.0 < first { head.push(edge) } else { tail.push(edge) }
+    match grid {
+        Some(grid) => reader.rolled(grid, span, &mut lines).await?,
+        None => reader.points((span.from, span.to), &mut lines).await?,
     }
-    add_points(session, store, &mut drawn, window, &head).await?;
-    let at_once = WINDOWS_AT_ONCE / i64::try_from(series.len().max(1)).unwrap_or(i64::MAX);
-    for (resolution, first, last) in parts.windows {
-        let step = resolution.micros() * at_once.max(1);
-        for from in (first..=last).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
-            let to = last.min(from + step - resolution.micros());
-            let totals = view.totals(&session.state(), resolution, &Prune { from, to, ..chosen.clone() }).await?.sorted();
-            for of_window in totals.chunk_by(|one, other| (one.0.0, one.0.1) == (other.0.0, other.0.1)) {
-                add_window(&mut drawn, window, of_window);
-            }
-        }
-    }
-    add_points(session, store, &mut drawn, window, &tail).await?;
-    Ok(series.iter().map(|id| drawn.remove(&series_code(*id)).map(Thinner::finish).unwrap_or_default()).collect())
+    Ok(series.iter().map(|id| lines.drawn.remove(&series_code(*id)).map(Thinner::finish).unwrap_or_default()).collect())
 }
 
-/// The points at an edge, which fill no window.
-async fn add_points(
-    session: &SessionContext,
-    store: &Arc<Store>,
-    drawn: &mut BTreeMap<i32, Thinner>,
+/// What is drawn, by series.
+struct Lines {
     window: Window,
-    edges: &[(i64, i64)],
-) -> Result<(), QueryError> {
-    for (from, to) in edges {
-        let edge = Window { start: Timestamp::from_nanos(*from), end: Timestamp::from_nanos(*to) };
-        for (series, thinner) in &mut *drawn {
-            let points = Arc::new(PointsTable::new(store.clone()));
-            let id = SeriesId(u32::try_from(*series).unwrap_or(u32::MAX));
-            let plan = in_order(&session.state(), points, id, edge).await?;
-            let mut batches = execute_stream(plan, session.task_ctx())?;
-            while let Some(batch) = batches.next().await.transpose()? {
-                let rows = PointRows::new(&batch);
-                let inside = (0..batch.num_rows()).filter(|row| edge.start <= rows.time(*row) && rows.time(*row) <= edge.end);
-                inside.map(|row| rows.tqv(row)).filter(|tqv| window.contains(tqv.time)).for_each(|tqv| thinner.add(tqv));
-            }
-        }
-    }
-    Ok(())
+    drawn: BTreeMap<i32, Thinner>,
 }
 
-/// The corners of a window of a series, whose totals come by quality.
-fn add_window(drawn: &mut BTreeMap<i32, Thinner>, window: Window, totals: &[(Key, Total)]) {
-    let Some(thinner) = totals.first().and_then(|((series, ..), _)| drawn.get_mut(series)) else { return };
-    let mut corners: Vec<Tqv> = totals.iter().flat_map(|((_, _, quality), total)| corners(*quality, total)).collect();
-    corners.sort_by_key(|tqv| tqv.time);
-    corners.into_iter().filter(|tqv| window.contains(tqv.time)).for_each(|tqv| thinner.add(tqv));
+impl Lines {
+    fn add(&mut self, series: i32, tqv: Tqv) {
+        // Windows at the edges reach beyond what is asked for.
+        if let Some(thinner) = self.drawn.get_mut(&series).filter(|_| self.window.contains(tqv.time)) {
+            thinner.add(tqv);
+        }
+    }
+
+    /// The corners of a window of a series, whose totals come by quality.
+    fn add_window(&mut self, totals: &[(Key, Total)]) {
+        let mut corners: Vec<(i32, Tqv)> = totals
+            .iter()
+            .flat_map(|((series, _, quality), total)| corners(*quality, total).into_iter().map(|corner| (*series, corner)))
+            .collect();
+        corners.sort_by_key(|(_, tqv)| tqv.time);
+        corners.into_iter().for_each(|(series, tqv)| self.add(series, tqv));
+    }
+}
+
+/// Reads all series at once, in order of time.
+struct Reader<'a> {
+    session: &'a SessionContext,
+    store: &'a Arc<Store>,
+    series: &'a [SeriesId],
+}
+
+impl Reader<'_> {
+    /// The windows of a span, and at its edges the points that fill no minute.
+    async fn rolled(&self, grid: Grid, span: Span, lines: &mut Lines) -> Result<(), QueryError> {
+        let chosen = Prune { series: Some(self.series.iter().map(|id| series_code(*id)).collect()), ..Prune::default() };
+        let (from, to) = span.micros();
+        let prune = Prune { from, to: to.saturating_add(Resolution::Minute.micros()), ..chosen.clone() };
+        let view = View::of(self.store, &prune)?;
+        // An older history has no roll-ups until they are made.
+        let all_points = || Parts { points: vec![(span.from, span.to)], ..Parts::default() };
+        let parts = if view.is_rolled() { span.parts(grid.resolution) } else { all_points() };
+        let begin = parts.windows.first().map_or(i64::MAX, |(_, first, _)| first.saturating_mul(1_000));
+        let (head, tail): (Vec<_>, Vec<_>) = parts.points.iter().partition(|edge| edge.0 < begin);
+        for edge in head {
+            self.points(edge, lines).await?;
+        }
+        self.windows(view, &parts, &chosen, lines).await?;
+        for edge in tail {
+            self.points(edge, lines).await?;
+        }
+        Ok(())
+    }
+
+    /// The points between two instants, both included.
+    async fn points(&self, (from, to): (i64, i64), lines: &mut Lines) -> Result<(), QueryError> {
+        let after = Timestamp::from_nanos(from.saturating_sub(1));
+        let mut replay = Replay::new(self.session.clone(), self.store.clone(), self.series, after, POINTS_AT_ONCE);
+        while let Some(stretch) = replay.next(Timestamp::from_nanos(to)).await? {
+            stretch.points.into_iter().for_each(|point| lines.add(series_code(point.series), point.tqv));
+        }
+        Ok(())
+    }
+
+    async fn windows(&self, view: View, parts: &Parts, chosen: &Prune, lines: &mut Lines) -> Result<(), QueryError> {
+        let shared = i64::try_from(self.series.len().max(1) * READ_AT_ONCE).unwrap_or(i64::MAX);
+        let pieces = parts.windows.iter().flat_map(|(resolution, first, last)| {
+            let step = step_of(*resolution, last - first, WINDOWS_AT_ONCE / shared);
+            let starts = (*first..=*last).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+            starts.map(move |from| {
+                let to = *last.min(&(from + step - resolution.micros()));
+                (*resolution, Prune { from, to, ..chosen.clone() })
+            })
+        });
+        let state = Arc::new(self.session.state());
+        let read = |(resolution, prune): (Resolution, Prune)| {
+            let (view, state) = (view.clone(), state.clone());
+            let totals = async move { view.totals(&state, resolution, &prune).await.map(|totals| totals.sorted()) };
+            SpawnedTask::spawn(totals).join_unwind()
+        };
+        let mut read = futures::stream::iter(pieces.collect::<Vec<_>>()).map(read).buffered(READ_AT_ONCE);
+        while let Some(totals) = read.next().await {
+            let totals = totals.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??;
+            for of_window in totals.chunk_by(|one, other| (one.0.0, one.0.1) == (other.0.0, other.0.1)) {
+                lines.add_window(of_window);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long a part of the windows in a span is: the parts are read side by side, and none has more than so many windows.
+fn step_of(resolution: Resolution, span: i64, most: i64) -> i64 {
+    let windows = span / resolution.micros() + 1;
+    let even = windows.div_euclid(i64::try_from(READ_AT_ONCE).unwrap_or(1)) + 1;
+    even.clamp(1, most.max(1)) * resolution.micros()
 }
 
 /// First, lowest, highest and last of the rows of a window.

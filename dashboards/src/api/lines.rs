@@ -154,19 +154,23 @@ async fn report(app: Arc<App>, line: Line, shift: BoardShift) -> Result<LineRepo
     let now = app.now();
     let window = shift.so_far(now);
     let own = app.model(line.asset).has_oee().then_some(line.asset);
+    let lanes = stream::iter(line.machines.clone()).map(|machine| {
+        let view = machine_view(app, machine, &figures);
+        async move { Ok::<_, ApiError>(Lane { machine: view, strip: strip(app, machine, window).await? }) }
+    });
+    let machines: Vec<Lane> = lanes.buffered(PARALLEL).try_collect().await?;
     let (mut oee, mut hours, mut doings) = (None, Vec::new(), Vec::new());
     if let Some(paced) = own.or_else(|| pace(app, &line, &figures.oee)) {
         let record = app.state.historian.oee_record(paced, window).await?;
         oee = record.map(|record| OeeView::new(&record, app.model(paced), app.asset(paced)));
         let made = stream::iter(hours_of(window)).map(|hour| hour_of(app, paced, hour)).buffered(PARALLEL);
         hours = made.try_filter_map(|hour| async move { Ok(hour) }).try_collect().await?;
-        doings = strip(app, paced, window).await?;
+        // It mostly is one of the machines. A line with a block of its own is not.
+        doings = match line.machines.iter().position(|machine| *machine == paced) {
+            Some(place) => machines[place].strip.clone(),
+            None => strip(app, paced, window).await?,
+        };
     }
-    let lanes = stream::iter(line.machines).map(|machine| {
-        let view = machine_view(app, machine, &figures);
-        async move { Ok::<_, ApiError>(Lane { machine: view, strip: strip(app, machine, window).await? }) }
-    });
-    let machines = lanes.buffered(PARALLEL).try_collect().await?;
     let asset = app.asset(line.asset);
     Ok(LineReport {
         id: asset.id.to_string(),

@@ -2,7 +2,7 @@
 
 use super::request::{Instant, Parameters, Place};
 use crate::{app::App, error::ApiError, view::Points};
-use andon_models::{SeriesId, definition::PropertyKind, window::Window};
+use andon_models::{SeriesId, Timestamp, Tqv, definition::PropertyKind, window::Window};
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -58,12 +58,9 @@ pub(crate) async fn history(
         return Err(ApiError::bad_request("`from` must lie before `to`", "swap them"));
     }
     let points = parameters.points.unwrap_or(DEFAULT_POINTS).clamp(1, MAX_POINTS);
-    let mut points = app.state.historian.history(id, Window { start, end }, points).await?;
-    if is_set(&app, id) && points.first().is_none_or(|first| first.time > start) {
-        // What was set last before the start holds until it is set again.
-        let before = app.state.historian.value_before(id, start).await?;
-        points.splice(0..0, before);
-    }
+    let mut points = [app.state.historian.history(id, Window { start, end }, points).await?];
+    begin_with_held(&app, &[id], start, &mut points).await?;
+    let [points] = points;
     Ok(Json(History { series, points: Points(points) }))
 }
 
@@ -72,8 +69,26 @@ pub(super) fn missing(series: impl std::fmt::Display) -> ApiError {
     ApiError::not_found(format!("there is no series {series}"), "GET /api/assets/{id} lists the series of an asset")
 }
 
+/// Puts before the points of an attribute the value that was set last before the start: it holds until another one is set.
+pub(super) async fn begin_with_held(
+    app: &App,
+    series: &[SeriesId],
+    start: Timestamp,
+    points: &mut [Vec<Tqv>],
+) -> Result<(), ApiError> {
+    let open =
+        |(id, points): &(&SeriesId, &mut Vec<Tqv>)| is_set(app, **id) && points.first().is_none_or(|first| first.time > start);
+    let open: Vec<(&SeriesId, &mut Vec<Tqv>)> = series.iter().zip(points).filter(open).collect();
+    let named: Vec<SeriesId> = open.iter().map(|(id, _)| **id).collect();
+    let held = app.state.historian.values_before(&named, start).await?;
+    for (id, points) in open {
+        points.splice(0..0, held.get(id).cloned());
+    }
+    Ok(())
+}
+
 /// Whether the values of a series hold until somebody sets another one.
-pub(super) fn is_set(app: &App, series: SeriesId) -> bool {
+fn is_set(app: &App, series: SeriesId) -> bool {
     let Some(entry) = app.state.catalog.entry(series) else { return false };
     let kind = entry.property.map(|property| &app.model(entry.asset).properties[property.0].kind);
     matches!(kind, Some(PropertyKind::Attribute { .. }))

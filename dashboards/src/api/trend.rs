@@ -2,7 +2,7 @@
 
 use super::{
     request::{Instant, Parameters},
-    series::{DEFAULT_POINTS, DEFAULT_SPAN, MAX_POINTS, is_set, missing},
+    series::{DEFAULT_POINTS, DEFAULT_SPAN, MAX_POINTS, begin_with_held, missing},
 };
 use crate::{app::App, error::ApiError};
 use andon_models::{Quality, SeriesId, Tqv, Value, window::Window};
@@ -56,12 +56,7 @@ pub(crate) async fn trend(
     }
     let points = asked.points.unwrap_or(DEFAULT_POINTS).clamp(1, MAX_POINTS);
     let mut drawn = app.state.historian.trend(&series, Window { start, end }, points).await?;
-    for (id, points) in series.iter().zip(&mut drawn) {
-        if is_set(&app, *id) && points.first().is_none_or(|first| first.time > start) {
-            // What was set last before the start holds until it is set again.
-            points.splice(0..0, app.state.historian.value_before(*id, start).await?);
-        }
-    }
+    begin_with_held(&app, &series, start, &mut drawn).await?;
     let body: Vec<u8> = series.iter().zip(&drawn).flat_map(|(id, points)| columns(*id, points)).collect();
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
 }
