@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { append, axisDecimals, column, columnsOf, hold, spanOf, trim, valueAt, type Pen, joined, panned, penNames, writePens, zoomed } from "./pens";
+import { append, axisDecimals, column, columnsOf, hold, spanOf, trim, valueAt, type Pen, aligned, panned, penNames, writePens, zoomed } from "./pens";
 
 const pen = (over: Partial<Pen>): Pen => ({ series: 0, name: "n", unit: "", step: false, constant: null, normal: null, ...over });
 
@@ -81,11 +81,11 @@ test("zooming keeps what is under the cursor, and nothing shows the future", () 
   expect(panned(0, 1_000, 0.5, 1_200)).toEqual([200, 1_200]);
 });
 
-test("a file has a row for every instant, and an empty field where a pen has no sample", () => {
-  const rows = joined([{ times: [1, 3], values: [10, null] }, { times: [2, 3], values: [20, 30] }]);
-  expect(rows).toEqual([
-    { time: 1, values: [10, undefined] },
-    { time: 2, values: [undefined, 20] },
-    { time: 3, values: [null, 30] },
+test("columns share one axis of time, with nothing where a pen has no sample", () => {
+  expect(aligned([{ times: [1, 3], values: [10, null] }, { times: [2, 3, 3], values: [20, 25, 30] }])).toEqual([
+    [1, 2, 3],
+    [10, undefined, null],
+    [undefined, 20, 30],
   ]);
+  expect(aligned([])).toEqual([[]]);
 });

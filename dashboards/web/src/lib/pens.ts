@@ -40,10 +40,11 @@ export function columnsOf(bytes: ArrayBuffer): Map<number, Column> {
   const view = new DataView(bytes);
   for (let at = 0; at + 8 <= bytes.byteLength; ) {
     const [series, count] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
-    const [times, values] = [at + 8, at + 8 + count * 8];
-    const numbers = (from: number) => Array.from({ length: count }, (_, index) => view.getFloat64(from + index * 8, true));
-    found.set(series, { times: numbers(times), values: numbers(values).map((value) => (Number.isNaN(value) ? null : value)) });
-    at = values + count * 8;
+    // Little-endian, as are all machines that browsers run on, and always at a multiple of eight.
+    const numbers = (from: number) => new Float64Array(bytes, from, count);
+    const values = Array.from<number, number | null>(numbers(at + 8 + count * 8), (value) => (Number.isNaN(value) ? null : value));
+    found.set(series, { times: Array.from(numbers(at + 8)), values });
+    at += 8 + count * 16;
   }
   return found;
 }
@@ -146,17 +147,22 @@ function moved(from: number, ms: number, now: number): [number, number] {
   return [Math.round(end - ms), Math.round(end)];
 }
 
-/** Columns on one time axis, for a file: an instant, then the value of each pen at that very instant, or nothing. */
-export function joined(columns: readonly Column[]): { time: number; values: (number | null | undefined)[] }[] {
-  const rows = new Map<number, (number | null | undefined)[]>();
-  columns.forEach((data, index) => {
-    data.times.forEach((time, i) => {
-      const row = rows.get(time) ?? columns.map(() => undefined);
-      row[index] = data.values[i] ?? null;
-      rows.set(time, row);
-    });
-  });
-  return [...rows].sort((a, b) => a[0] - b[0]).map(([time, values]) => ({ time, values }));
+/** Columns on one axis of time: all instants, then the values of each column at that very instant, undefined where it has none. */
+export function aligned(columns: readonly Column[]): [number[], ...(number | null | undefined)[][]] {
+  const times: number[] = [];
+  const lines = columns.map((column) => ({ column, place: 0, values: [] as (number | null | undefined)[] }));
+  for (;;) {
+    let next = Infinity;
+    for (const { column, place } of lines) next = Math.min(next, column.times[place] ?? Infinity);
+    if (next === Infinity) return [times, ...lines.map((line) => line.values)];
+    times.push(next);
+    for (const line of lines) {
+      let value: number | null | undefined;
+      // Of several at one instant the last one counts.
+      while (line.column.times[line.place] === next) value = line.column.values[line.place++];
+      line.values.push(value);
+    }
+  }
 }
 
 /** The span a trend shows, from its address: `range=1h` is live, `from` and `to` are frozen. */
