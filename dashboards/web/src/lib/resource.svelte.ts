@@ -76,8 +76,10 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
       });
   }
 
+  // What an address is made of may move with the clock; only another address is read.
+  const wanted = $derived(path());
   $effect(() => {
-    const address = path();
+    const address = wanted;
     void turn;
     // A new connection after a lost one means that anything may have happened in between.
     void live.returns;
