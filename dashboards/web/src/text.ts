@@ -160,7 +160,7 @@ export const text = {
     cursor: "Instant; ← → move it, Esc back to now",
     now: "now",
     hours: "Hour by hour",
-    columns: { hour: "Hour", target: "Target", made: "Made", difference: "Difference", loss: "Biggest loss", data: "Data" },
+    columns: { hour: "Hour", target: "Target", made: "Made", difference: "Difference", loss: "Biggest loss" },
     sum: "Shift",
     running: "so far",
     noLoss: "none",

@@ -47,7 +47,7 @@ describe("graph", () => {
       ...made,
       width: 100,
       height: 50,
-      edges: made.edges?.map((edge) => ({ ...edge, sections: [{ startPoint: { x: 0, y: 0 }, endPoint: { x: 0, y: 9 } }] })),
+      edges: made.edges?.map((edge) => ({ ...edge, sections: [{ id: edge.id, startPoint: { x: 0, y: 0 }, endPoint: { x: 0, y: 9 } }] })),
     };
     const shapes = drawing(laid, states, "normal");
     expect(shapes.boxes.map((box) => [box.path, box.group])).toEqual([["", false], ["normal", false], ["hot", true], ["hot/warming", false], ["hot/alarm", false]]);

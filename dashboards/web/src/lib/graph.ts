@@ -1,30 +1,6 @@
 // A state machine as a graph to lay out, and the layout as shapes to draw. Pure: text is measured by the caller.
+import type { ElkExtendedEdge, ElkNode, ElkPoint } from "elkjs/lib/elk-api";
 import type { ModelRule, ModelState } from "./types";
-
-/** What the layout engine takes and gives back; the part of ELK's JSON that is used. */
-export interface LayoutNode {
-  id: string;
-  x?: number;
-  y?: number;
-  width?: number;
-  height?: number;
-  children?: LayoutNode[];
-  layoutOptions?: Record<string, string>;
-}
-export interface LayoutEdge {
-  id: string;
-  sources: string[];
-  targets: string[];
-  labels?: { text: string; width: number; height: number; x?: number; y?: number }[];
-  sections?: { startPoint: Point; endPoint: Point; bendPoints?: Point[] }[];
-}
-export interface LayoutGraph extends LayoutNode {
-  edges?: LayoutEdge[];
-}
-export interface Point {
-  x: number;
-  y: number;
-}
 
 /** A state as drawn. */
 export interface Box {
@@ -49,7 +25,7 @@ export interface Arrow {
   path: string;
   /** Direction at the tip, in degrees. */
   angle: number;
-  tip: Point;
+  tip: ElkPoint;
   label: { lines: string[]; x: number; y: number };
 }
 
@@ -63,7 +39,6 @@ export interface Drawing {
 /** Width of a text in pixels at the size of names (`true`) or of labels. */
 export type Measure = (text: string, name: boolean) => number;
 
-export const NAME_LINE = 17;
 export const LABEL_LINE = 14;
 const LABEL_COLUMNS = 28;
 const PADDING = 14;
@@ -126,8 +101,8 @@ export function graph(
   initial: string,
   direction: "RIGHT" | "DOWN",
   measure: Measure,
-): LayoutGraph {
-  const node = (state: ModelState): LayoutNode => {
+): ElkNode {
+  const node = (state: ModelState): ElkNode => {
     const children = states.filter((child) => child.parent === state.path);
     if (children.length > 0) {
       const lines = linesOf(state);
@@ -145,7 +120,7 @@ export function graph(
     const width = Math.max(MIN_WIDTH, measure(state.name, true) + 2 * PADDING, ...lines.map((line) => measure(line, false) + 2 * PADDING));
     return { id: state.path, width: Math.ceil(width), height: 36 + lines.length * LABEL_LINE + (lines.length ? 4 : 0) };
   };
-  const edges: LayoutEdge[] = [];
+  const edges: ElkExtendedEdge[] = [];
   for (const state of states) {
     state.rules.forEach((rule, index) => {
       if (rule.to === null) return;
@@ -194,10 +169,10 @@ export function graph(
 }
 
 /** The laid-out graph as shapes. */
-export function drawing(layout: LayoutGraph, states: readonly ModelState[], initial: string): Drawing {
+export function drawing(layout: ElkNode, states: readonly ModelState[], initial: string): Drawing {
   const boxes: Box[] = [];
   const start = leafOf(initial, states);
-  const visit = (node: LayoutNode): void => {
+  const visit = (node: ElkNode): void => {
     const state = states.find((candidate) => candidate.path === node.id);
     if (state) {
       boxes.push({
@@ -236,21 +211,21 @@ export function drawing(layout: LayoutGraph, states: readonly ModelState[], init
       path: rounded(points),
       angle: (Math.atan2(tip.y - before.y, tip.x - before.x) * 180) / Math.PI,
       tip,
-      label: { lines: label?.text.split("\n") ?? [], x: (label?.x ?? 0) + 3, y: label?.y ?? 0 },
+      label: { lines: label?.text?.split("\n") ?? [], x: (label?.x ?? 0) + 3, y: label?.y ?? 0 },
     });
   }
   return { width: layout.width ?? 0, height: layout.height ?? 0, boxes, arrows };
 }
 
 /** A path through points with small round corners. */
-export function rounded(points: readonly Point[], radius = 6): string {
+export function rounded(points: readonly ElkPoint[], radius = 6): string {
   const [first] = points;
   if (!first) return "";
   let out = `M${first.x} ${first.y}`;
   for (let i = 1; i < points.length; i += 1) {
-    const at = points[i] as Point;
+    const at = points[i] as ElkPoint;
     const next = points[i + 1];
-    const last = points[i - 1] as Point;
+    const last = points[i - 1] as ElkPoint;
     if (!next) {
       out += `L${at.x} ${at.y}`;
       continue;

@@ -1,57 +1,8 @@
-// A detector played again, and an edit of it tried on history: shapes of the API, and what a page makes of them. Pure.
-import type { Scalar } from "./format";
+// A detector played again, and an edit of it tried on history: what a page makes of the answers. Pure.
 import type { Stretch } from "./strip";
-import type { ModelState, Timer } from "./types";
+import type { ModelState, Replayed, ReplayStep, Timer } from "./types";
 
-export interface ReplayStep {
-  time: string;
-  state: string;
-  trigger: string;
-  moved: boolean;
-  alarm: string;
-  variables: { name: string; value: Scalar }[];
-  timers: Omit<Timer, "rule">[];
-  inputs: { name: string; value: Scalar; quality: string; time: string | null }[];
-}
-export interface Replayed {
-  from: string;
-  to: string;
-  samples: number;
-  steps: ReplayStep[];
-  truncated: boolean;
-}
-
-export interface StateSpan {
-  from: string;
-  to: string;
-  state: string;
-}
-export interface Side {
-  name: "now" | "edited";
-  samples: number;
-  transitions: number;
-  raised: number;
-  cleared: number;
-  notifications: number;
-  commands: number;
-  refused: number;
-  failures: number;
-  events: { time: string; asset: string; kind: string; text: string }[];
-  truncated: boolean;
-  strips: { asset: string; spans: StateSpan[]; truncated: boolean }[];
-}
-export interface BackTest {
-  id: string;
-  from: string;
-  to: string;
-  state: "running" | "done" | "failed" | "cancelled";
-  progress: number;
-  samples: number;
-  error: string;
-  sides: Side[];
-  difference: string;
-  diagnostics: { severity: string; message: string; hint: string; line: number }[];
-}
+/** What the two sides of a back-test are compared by. */
 export const COUNTS = ["transitions", "raised", "cleared", "notifications", "commands", "refused", "failures"] as const;
 
 /** The position of the step that holds at an instant: the last one not after it; the first before all. */
@@ -66,18 +17,13 @@ export function stepAt(steps: readonly { time: string }[], at: number): number {
 }
 
 /** The states of a replay as a strip. */
-export function stripOf(replayed: Replayed): Stretch[] {
+export function stripOf(replayed: Pick<Replayed, "to" | "steps">): Stretch[] {
   const end = Date.parse(replayed.to);
   return replayed.steps.map((step, index, all) => ({
     from: Date.parse(step.time),
     to: Date.parse(all[index + 1]?.time ?? "") || end,
     state: step.state,
   }));
-}
-
-/** Spans as stretches. */
-export function stretchesOfStates(spans: readonly StateSpan[]): Stretch[] {
-  return spans.map((span) => ({ from: Date.parse(span.from), to: Date.parse(span.to), state: span.state }));
 }
 
 /** The instant of the next move (`by` 1) or the one before (-1); none at the end. */

@@ -1,24 +1,12 @@
 // Addresses of pages, both ways. The address is the state of a page; nothing else is.
 
-export type Route =
-  | { page: "overview" }
-  | { page: "asset"; id: string }
-  | { page: "line"; id: string }
-  | { page: "trend" }
-  | { page: "oee" }
-  | { page: "log" }
-  | { page: "report" }
-  | { page: "detectors" }
-  | { page: "detector"; asset: string; detector: string }
-  | { page: "alarms" }
-  | { page: "sql" }
-  | { page: "models" }
-  | { page: "sources" }
-  | { page: "connections" }
-  | { page: "missing" };
-
 /** Pages whose address is their name. */
 const PLAIN = ["alarms", "oee", "trend", "sql", "models", "sources", "connections", "log", "report"] as const;
+
+export type Route =
+  | { page: "overview" | "detectors" | "missing" | (typeof PLAIN)[number] }
+  | { page: "asset" | "line"; id: string }
+  | { page: "detector"; asset: string; detector: string };
 
 /** The page an address means. */
 export function parse(pathname: string): Route {

@@ -1,5 +1,4 @@
 // Geometry of the marks: state strips, sparklines, ticks. Pure numbers in, pure numbers out.
-import type { RunState, StripPart } from "./types";
 
 /** One stretch of a strip. */
 export interface Stretch<S extends string = string> {
@@ -10,7 +9,7 @@ export interface Stretch<S extends string = string> {
 }
 
 /** Stretches as the API gives them, with instants as numbers. */
-export function stretchesOf(parts: readonly StripPart[]): Stretch<RunState>[] {
+export function stretchesOf<S extends string>(parts: readonly { from: string; to: string; state: S; reason?: string }[]): Stretch<S>[] {
   return parts.map((part) => ({ ...part, from: Date.parse(part.from), to: Date.parse(part.to) }));
 }
 

@@ -44,6 +44,9 @@ export type DetectorDetail = Omit<Schemas["DetectorView"], "transitions" | "alar
   alarms: AlarmEvent[];
   commands: CommandEvent[];
 };
+export type Replayed = Schemas["ReplayView"];
+export type ReplayStep = Schemas["ReplayStep"];
+export type BackTest = Schemas["BacktestView"];
 export type LineReport = Schemas["LineReport"];
 
 export type OeeBoard = Schemas["OeeBoard"];
