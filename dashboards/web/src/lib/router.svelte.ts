@@ -30,6 +30,12 @@ class Router {
     this.go(this.pathname + withParameters(this.search, changes), replace);
   }
 
+  /** The number a parameter says; null when it says none. */
+  number(name: string): number | null {
+    const said = this.parameters.get(name);
+    return said === null || said === "" || !Number.isFinite(Number(said)) ? null : Number(said);
+  }
+
   #read(): void {
     this.pathname = location.pathname;
     this.search = location.search;
