@@ -1,7 +1,8 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
 import "./tokens.css";
-import "./app.css";
+import "./base.css";
+import "./patterns.css";
 import { live } from "./lib/live.svelte";
 import { site } from "./lib/plant.svelte";
 import { theme } from "./lib/theme.svelte";

@@ -1,5 +1,6 @@
 // Requests to the server. A refusal keeps the server's own words: message and way out.
 import { text } from "../text";
+import { capital } from "./format";
 import type { SqlAnswer } from "./types";
 
 /** What went wrong with a request, ready to be shown. */
@@ -81,7 +82,7 @@ export function explain(error: unknown): Failure {
 }
 
 /** The server writes its messages for terminals: small first letter, no full stop. */
-export const sentence = (words: string): string => words && `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?…]$/.test(words) ? "" : "."}`;
+export const sentence = (words: string): string => words && `${capital(words)}${/[.!?…]$/.test(words) ? "" : "."}`;
 
 /** The same in one line. */
 export function told(error: unknown): string {

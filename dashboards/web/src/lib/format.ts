@@ -96,6 +96,15 @@ export function percent(ratio: number | null | undefined, digits = 0): string {
     : `${(ratio * 100).toFixed(digits)}${SPACE}%`;
 }
 
+/** Whether a figure without a unit is a ratio, and read in percent. */
+export const isRatio = (name: string): boolean => /^(availability|performance|quality_rate|oee|teep)/.test(name);
+
+/** A number of pieces: whole ones. */
+export const pieces = (count: number | null): string => (count === null ? MISSING : number(Math.round(count), "integer"));
+
+/** With a capital letter at its beginning. */
+export const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
+
 /** A span in its two largest units: `0.4 s`, `12 s`, `3 m 12 s`, `2 h 48 m`, `3 d 4 h`. */
 export function span(ms: number, tenths = false): string {
   const seconds = Math.max(0, ms) / 1000;

@@ -16,11 +16,12 @@ export function sameBefore(rows: readonly OeeRow[], row: OeeRow): OeeRow | undef
   return rows.findLast((other) => Date.parse(other.start) < Date.parse(row.start) && Math.min(apart(other), DAY_MS - apart(other)) <= 3_600_000);
 }
 
-const WAITING = /starved|blocked|waiting/i;
+/** Whether a reason says that the machine waits for its neighbours. */
+export const waits = (reason: string): boolean => /starved|blocked|waiting/i.test(reason);
 
 /** A stop as a stretch of the strip. */
 export function stopState(stop: Pick<Stop, "planned" | "reason">): RunState {
-  return stop.planned ? "planned" : WAITING.test(stop.reason) ? "waiting" : "stopped";
+  return stop.planned ? "planned" : waits(stop.reason) ? "waiting" : "stopped";
 }
 
 /** The strip of a machine from its stops: what is no stop ran, as far as anything is known. */
