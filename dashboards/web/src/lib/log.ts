@@ -1,5 +1,5 @@
 // What happened, in words: who, what, where. Pure.
-import { text } from "../text";
+import { text } from "../text/pages";
 import { label, scalar } from "./format";
 import type { AnyEvent } from "./types";
 
