@@ -17,6 +17,8 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug)]
 pub(crate) struct Program {
     pub model: Arc<DetectorModel>,
+    /// Named after the model: ids of what its instances decide are derived from it.
+    pub id: EventId,
     /// Names the definition in snapshots.
     pub definition: Arc<str>,
     pub nodes: Vec<Arc<Node>>,
@@ -152,6 +154,7 @@ impl Program {
         let surroundings = nodes.iter().map(|node| surroundings(node, &message)).collect();
         Self {
             model: model.clone(),
+            id: EventId::from_name(&model.name),
             definition: definition(model),
             nodes,
             table: compiler.table,

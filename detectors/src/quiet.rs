@@ -12,20 +12,25 @@ use andon_models::{
     expression::{Band, SlotValue},
     snapshot::DetectorSnapshot,
 };
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 /// The least difference of two times.
 const NANOSECOND: Duration = Duration::from_nanos(1);
 
-/// All places of all instances that samples go to.
+/// Points whose series are looked at together: the processor fetches them side by side, where one after the other each waits for memory.
+const SIDE_BY_SIDE: usize = 64;
+
+/// No place, at the end of a chain.
+const NONE: u32 = u32::MAX;
+
+/// All places of all instances that samples go to: those of one line of the models next to each other, since sources deliver one
+/// property of many machines together.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
-    /// Where the places of a series begin; by series number, with one more at the end.
-    starts: Vec<u32>,
-    /// By series.
-    places: Vec<Place>,
-    /// What was known of each place before the last batch that brought it something.
-    before: Vec<Known>,
+    /// The first place of each series, or [`NONE`].
+    first: Vec<u32>,
+    gates: Vec<Gate>,
+    known: Vec<Known>,
     /// The lines of the places; not needed for quiet samples.
     lines: Vec<u32>,
     /// Where the places of an instance begin in `own`; by instance, with one more at the end.
@@ -34,21 +39,24 @@ pub(crate) struct Quiet {
     own: Vec<u32>,
     /// Counts batches, from 1 on.
     batch: u64,
+    /// Instances that a batch wakes; kept to save allocations.
+    roused: Vec<u32>,
     /// Never watches: what a test compares with.
     #[cfg(test)]
     pub off: bool,
 }
 
-/// What an instance reads from a series: everything that a quiet sample needs, and nothing else, since each of them touches one.
+/// Which samples of a place are quiet: everything that tells, and nothing else, since each sample looks at one.
 #[derive(Clone, Debug)]
-struct Place {
-    instance: u32,
-    /// Whether a change of how far its devices' clocks are behind would move what the instance waits for.
-    waits: bool,
+struct Gate {
     /// Samples before this are quiet; `MIN` while the instance is awake.
     until: Timestamp,
     band: Band,
-    known: Known,
+    instance: u32,
+    /// The next place of its series, or [`NONE`].
+    next: u32,
+    /// Whether a change of how far its devices' clocks are behind would move what the instance waits for.
+    waits: bool,
 }
 
 /// The newest value of a place, and the batch that brought it.
@@ -90,16 +98,19 @@ impl Quiet {
             read.extend((0..).zip(lines).filter_map(|(line, series)| Some(((*series)?, instance, line))));
             places_of.push(Vec::new());
         }
-        read.sort_unstable();
+        read.sort_unstable_by_key(|(series, instance, line)| (*line, *series, *instance));
         let mut quiet = Self::default();
-        for (position, (series, instance, line)) in (0..).zip(&read) {
-            quiet.starts.resize(series.0 as usize + 1, position);
-            quiet.places.push(Place::awake(*instance));
-            quiet.before.push(Known::nothing());
-            quiet.lines.push(*line);
+        quiet.first.resize(read.iter().map(|(series, ..)| series.0 as usize + 1).max().unwrap_or_default(), NONE);
+        for (position, (_, instance, line)) in (0..).zip(&read) {
             places_of[*instance as usize].push(position);
+            quiet.gates.push(Gate::closed(*instance));
+            quiet.known.push(Known::nothing());
+            quiet.lines.push(*line);
         }
-        quiet.starts.push(count(quiet.places.len()));
+        // From behind, so that each chain is in the order of its places.
+        for (position, (series, ..)) in read.iter().enumerate().rev() {
+            quiet.gates[position].next = std::mem::replace(&mut quiet.first[series.0 as usize], count(position));
+        }
         for own in places_of {
             quiet.own_starts.push(count(quiet.own.len()));
             quiet.own.extend(own);
@@ -110,69 +121,57 @@ impl Quiet {
 
     /// The series that somebody reads.
     pub fn reads(&self) -> Vec<SeriesId> {
-        let read = (0..).zip(self.starts.windows(2)).filter(|(_, range)| range[0] < range[1]);
+        let read = (0..).zip(&self.first).filter(|(_, first)| **first != NONE);
         read.map(|(series, _)| SeriesId(series)).collect()
     }
 
-    /// Notes the quiet samples of a batch; the others are put into `loud`. An instance with any loud one wakes, so that it takes all
-    /// of the batch the long way, in order of time.
+    /// Notes the quiet samples of a batch; the others are put into `loud`. An instance with any loud one wakes first, so that it takes
+    /// all of the batch the long way, in order of time.
     pub fn take(&mut self, now: Timestamp, points: &[Point], loud: &mut Vec<Routed>) {
         self.batch += 1;
-        let ahead = now + MOST_AHEAD;
-        let mut woken_late = false;
+        self.rouse(now, points);
+        let Self { first, gates, known, lines, batch, .. } = self;
         for (number, Point { series, tqv }) in (0..).zip(points) {
-            for position in self.places_of(*series) {
-                let place = &mut self.places[position];
-                if tqv.time <= ahead && place.is_quiet(tqv, now) {
-                    place.note(tqv, now, self.batch, &mut self.before[position]);
+            let mut next = *first.get(series.0 as usize).unwrap_or(&NONE);
+            while let (Some(gate), Some(known)) = (gates.get(next as usize), known.get_mut(next as usize)) {
+                if gate.until == Timestamp::MIN {
+                    loud.push(Routed { instance: gate.instance, line: lines[next as usize], point: number, time: tqv.time });
                 } else {
-                    let (instance, asleep) = (place.instance, place.until > Timestamp::MIN);
-                    woken_late |= asleep && self.rouse(instance);
-                    loud.push(Routed { instance, line: self.lines[position], point: number, time: tqv.time });
+                    known.note(tqv, now, *batch);
+                }
+                next = gate.next;
+            }
+        }
+    }
+
+    /// Wakes the instances for which a sample of a batch is not quiet; they are told of what is noted when they run.
+    fn rouse(&mut self, now: Timestamp, points: &[Point]) {
+        let Self { first, gates, known, roused, .. } = self;
+        let ahead = now + MOST_AHEAD;
+        for points in points.chunks(SIDE_BY_SIDE) {
+            let mut series = [0; SIDE_BY_SIDE];
+            series.iter_mut().zip(points).for_each(|(series, point)| *series = point.series.0);
+            for (series, Point { tqv, .. }) in series.into_iter().zip(points) {
+                let mut next = *first.get(series as usize).unwrap_or(&NONE);
+                while let Some(gate) = gates.get(next as usize) {
+                    let quiet = tqv.time <= ahead && gate.lets_rest(tqv, now, &known[next as usize]);
+                    if !quiet && gate.until > Timestamp::MIN {
+                        roused.push(gate.instance);
+                    }
+                    next = gate.next;
                 }
             }
         }
-        if woken_late {
-            self.route(points, loud);
-        }
-    }
-
-    /// Wakes an instance amid a batch, as if nothing of the batch had been noted. Says whether anything was.
-    fn rouse(&mut self, instance: u32) -> bool {
-        let mut noted = false;
-        for own in self.own_by(instance) {
-            let position = self.own[own] as usize;
-            let place = &mut self.places[position];
-            place.until = Timestamp::MIN;
-            if place.known.batch == self.batch {
-                place.known.clone_from(&self.before[position]);
-                noted = true;
-            }
-        }
-        noted
-    }
-
-    /// Puts all samples of a batch into `loud` that are for instances which are awake.
-    fn route(&self, points: &[Point], loud: &mut Vec<Routed>) {
-        loud.clear();
-        for (number, Point { series, tqv }) in (0..).zip(points) {
-            for position in self.places_of(*series) {
-                let place = &self.places[position];
-                if place.until == Timestamp::MIN {
-                    loud.push(Routed { instance: place.instance, line: self.lines[position], point: number, time: tqv.time });
-                }
+        for instance in roused.drain(..) {
+            for own in stretch(&self.own_starts, &self.own, instance) {
+                gates[*own as usize].until = Timestamp::MIN;
             }
         }
     }
 
-    #[inline]
-    fn places_of(&self, series: SeriesId) -> Range<usize> {
-        range(&self.starts, series.0)
-    }
-
-    /// Where the positions of an instance's places stand in `own`.
-    fn own_by(&self, instance: u32) -> Range<usize> {
-        range(&self.own_starts, instance)
+    /// Positions of an instance's places.
+    fn own_by(&self, instance: u32) -> &[u32] {
+        stretch(&self.own_starts, &self.own, instance)
     }
 
     /// Watches an instance that has just taken samples, within the bands of its places.
@@ -181,24 +180,24 @@ impl Quiet {
         if self.off {
             return;
         }
-        for own in self.own_by(number) {
-            let position = self.own[own] as usize;
+        for own in stretch(&self.own_starts, &self.own, number) {
+            let position = *own as usize;
             let line = self.lines[position] as usize;
-            let place = &mut self.places[position];
-            (place.until, place.waits, place.band) = (rest.until + NANOSECOND, rest.waits, bands[line]);
-            place.known = Known::by_detector(body, line);
+            let gate = &mut self.gates[position];
+            (gate.until, gate.waits, gate.band) = (rest.until + NANOSECOND, rest.waits, bands[line]);
+            self.known[position] = Known::by_detector(body, line);
         }
     }
 
     /// Tells a detector what was noted, before anything is done with it.
     pub fn wake(&mut self, number: u32, body: &mut Body) {
         let noted = self.noted(number);
-        for own in self.own_by(number) {
-            let position = self.own[own] as usize;
-            let place = &mut self.places[position];
-            place.until = Timestamp::MIN;
-            if std::mem::take(&mut place.known.batch) != 0 {
-                body.learn(self.lines[position] as usize, SlotValue::good(place.known.value.clone(), Some(place.known.time)));
+        for own in stretch(&self.own_starts, &self.own, number) {
+            let position = *own as usize;
+            self.gates[position].until = Timestamp::MIN;
+            let known = &mut self.known[position];
+            if std::mem::take(&mut known.batch) != 0 {
+                body.learn(self.lines[position] as usize, SlotValue::good(known.value.clone(), Some(known.time)));
             }
         }
         if let Some(newest) = noted.newest {
@@ -218,7 +217,7 @@ impl Quiet {
     fn noted(&self, number: u32) -> Noted {
         let mut noted = Noted::default();
         for own in self.own_by(number) {
-            let known = &self.places[self.own[own] as usize].known;
+            let known = &self.known[*own as usize];
             let last = (known.batch, known.time);
             if known.batch != 0 {
                 noted.newest = noted.newest.max(Some(known.time));
@@ -231,34 +230,17 @@ impl Quiet {
     }
 }
 
-impl Place {
-    fn awake(instance: u32) -> Self {
-        Self { instance, waits: false, until: Timestamp::MIN, band: Band::Never, known: Known::nothing() }
+impl Gate {
+    fn closed(instance: u32) -> Self {
+        Self { until: Timestamp::MIN, band: Band::Never, instance, next: NONE, waits: false }
     }
 
     #[inline]
-    fn is_quiet(&self, tqv: &Tqv, now: Timestamp) -> bool {
+    fn lets_rest(&self, tqv: &Tqv, now: Timestamp, known: &Known) -> bool {
         tqv.quality == Quality::Good
             && tqv.time < self.until
-            && (!self.waits || lag(tqv.time, now) == self.known.behind)
-            && self.band.holds(&self.known.value, &tqv.value)
-    }
-
-    /// Notes a sample; a late one goes to history and is nothing new.
-    #[inline]
-    fn note(&mut self, tqv: &Tqv, now: Timestamp, batch: u64, before: &mut Known) {
-        if tqv.time < self.known.time {
-            return;
-        }
-        if self.known.batch != batch {
-            std::mem::swap(&mut self.known, before);
-        }
-        // In place: a value put together elsewhere and copied whole costs as much as all the rest.
-        match (&mut self.known.value, &tqv.value) {
-            (Value::Double(known), Value::Double(value)) => *known = *value,
-            (known, value) => known.clone_from(value),
-        }
-        (self.known.time, self.known.batch, self.known.behind) = (tqv.time, batch, lag(tqv.time, now));
+            && self.band.holds(&known.value, &tqv.value)
+            && (!self.waits || lag(tqv.time, now) == known.behind)
     }
 }
 
@@ -267,20 +249,31 @@ impl Known {
         Self { value: Value::Null, time: Timestamp::MIN, batch: 0, behind: 0 }
     }
 
+    /// Notes a sample; a late one goes to history and is nothing new.
+    #[inline]
+    fn note(&mut self, tqv: &Tqv, now: Timestamp, batch: u64) {
+        if tqv.time < self.time {
+            return;
+        }
+        // In place: a value put together elsewhere and copied whole costs as much as all the rest.
+        match (&mut self.value, &tqv.value) {
+            (Value::Double(known), Value::Double(value)) => *known = *value,
+            (known, value) => known.clone_from(value),
+        }
+        (self.time, self.batch, self.behind) = (tqv.time, batch, lag(tqv.time, now));
+    }
+
     fn by_detector(body: &Body, line: usize) -> Self {
         let SlotValue { value, time, .. } = &body.values[line];
         Self { value: value.clone(), time: time.unwrap_or(Timestamp::MIN), batch: 0, behind: body.behind() }
     }
 }
 
-/// The stretch that belongs to a number, by where each begins; empty for numbers beyond.
+/// What of a list belongs to a number, by where each begins; nothing for numbers beyond.
 #[inline]
-fn range(starts: &[u32], number: u32) -> Range<usize> {
-    let number = number as usize;
-    match starts.get(number..).and_then(|starts| starts.first_chunk()) {
-        Some([from, to]) => *from as usize..*to as usize,
-        None => 0..0,
-    }
+fn stretch<'l>(starts: &[u32], list: &'l [u32], number: u32) -> &'l [u32] {
+    let bounds = starts.get(number as usize..).and_then(|starts| starts.first_chunk());
+    bounds.and_then(|[from, to]| list.get(*from as usize..*to as usize)).unwrap_or_default()
 }
 
 fn count(length: usize) -> u32 {
@@ -293,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_sample_touches_little() {
-        assert!(size_of::<Place>() <= 88, "{}", size_of::<Place>());
+        assert!(size_of::<Gate>() <= 48 && size_of::<Known>() <= 48, "{} {}", size_of::<Gate>(), size_of::<Known>());
     }
 
     #[test]
@@ -303,7 +296,10 @@ mod tests {
         let quiet = Quiet::new(instances.iter().map(Vec::as_slice));
         assert_eq!(quiet.reads(), [SeriesId(2), SeriesId(5)]);
         let of = |number| -> Vec<(u32, u32)> {
-            quiet.places_of(SeriesId(number)).map(|position| (quiet.places[position].instance, quiet.lines[position])).collect()
+            let first = quiet.first.get(number as usize).copied();
+            let chain = std::iter::successors(first, |position| quiet.gates.get(*position as usize).map(|gate| gate.next));
+            let positions = chain.take_while(|position| *position != NONE).map(|position| position as usize);
+            positions.map(|position| (quiet.gates[position].instance, quiet.lines[position])).collect()
         };
         assert_eq!((of(2), of(5)), (vec![(0, 2)], vec![(0, 0), (2, 0), (2, 1)]));
         assert_eq!((of(0), of(3), of(6), of(u32::MAX)), Default::default());

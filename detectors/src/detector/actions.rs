@@ -74,8 +74,7 @@ impl Body {
     pub fn record_at(&mut self, position: usize, body: EventBody) -> EventId {
         let number = self.events_recorded;
         self.events_recorded += 1;
-        let (detector, nanos) = (&self.program.model.name, self.instant.as_nanos());
-        let id = EventId::from_name(&format_args!("{}/{detector}/{number}/{nanos}", self.asset));
+        let id = EventId::of_decision(self.asset, self.program.id, number, self.instant);
         let event = Event {
             id,
             time: self.instant,

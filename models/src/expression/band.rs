@@ -32,7 +32,11 @@ impl Band {
     pub fn holds(self, known: &Value, value: &Value) -> bool {
         match self {
             Self::Any => true,
-            Self::Between(least, greatest) => exact(value).is_some_and(|number| least <= number && number <= greatest),
+            // What is not finite lies in no band.
+            Self::Between(least, greatest) => match value {
+                Value::Double(number) => least <= *number && *number <= greatest,
+                value => exact(value).is_some_and(|number| least <= number && number <= greatest),
+            },
             Self::Same => match (known, value) {
                 // Zero has two signs, and a text may show them.
                 (Value::Double(known), Value::Double(value)) => known.to_bits() == value.to_bits(),
