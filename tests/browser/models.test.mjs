@@ -158,6 +158,12 @@ test("what is defined is computed over history, followed to its end, and stands 
   await says("[data-testid=log]", "press.temp_avg");
 });
 
+test("a delay is put where the alarm is raised, and tried", TEST, async () => {
+  await page.goto(`${url}/detectors/${await asset("Press A")}/overheat?tab=backtest&delay=10s`);
+  await says(".cm-content", "after: 40s");
+  assert.match(await page.textContent("[data-testid=backtest-run]"), /Compare/);
+});
+
 test("a back-test under way is cancelled, and says so", TEST, async () => {
   // A machine with three weeks of values: it takes longer than a click.
   const values = 120_000;
@@ -176,14 +182,8 @@ test("a back-test under way is cancelled, and says so", TEST, async () => {
   assert.equal(run.state, "cancelled");
 });
 
-test("a delay is put where the alarm is raised, and tried", TEST, async () => {
-  await page.goto(`${url}/detectors/${await asset("Press A")}/overheat?tab=backtest&delay=10s`);
-  await says(".cm-content", "after: 40s");
-  assert.match(await page.textContent("[data-testid=backtest-run]"), /Compare/);
-});
-
 test("a back-fill is taken back", TEST, async () => {
-  // It waits behind the late values of the test before: it goes on for sure.
+  // It waits behind the late values of the back-test that was cancelled: it goes on for sure.
   await page.goto(`${url}/models?model=press`);
   await page.click("[data-testid=backfill]");
   await page.click("[data-testid=backfill-30d]");

@@ -123,7 +123,7 @@ mod tests {
         let [temp, other] = ["Line 1/Press A", "Line 1/Press B"].map(|asset| series(&catalog, asset, "temp"));
         // Near each other, in the next minutes, days later, a month later, and then no more.
         let times = [10, 11, 12, 500, 900, 20_000, DAY - 1, DAY + 300, 4 * DAY, 36 * DAY, 36 * DAY + 1];
-        let points = |step: usize| times.iter().step_by(step).map(|second| *second);
+        let points = |step: usize| times.iter().step_by(step).copied();
         let written: Vec<Point> = points(1).map(|second| good(temp, second, 1.0)).collect();
         historian.append(Batch { points: written, ..Batch::default() }).await.unwrap();
         historian.flush().await.unwrap();

@@ -142,8 +142,8 @@ fn live(catalog: &Catalog, batches: &[Vec<Point>]) -> (String, usize) {
     if let Some(first) = late.values().min() {
         let mut over = OverHistory::new(catalog, &Readers::of(catalog).all(late.keys().copied()));
         let before = |series: &SeriesId| {
-            let values = stored.range(..(*first, SeriesId(0))).filter(|((_, of), _)| of == series);
-            Some((*series, values.last()?.1.clone()))
+            let mut values = stored.range(..(*first, SeriesId(0))).filter(|((_, of), _)| of == series);
+            Some((*series, values.next_back()?.1.clone()))
         };
         over.begin(&over.inputs().iter().filter_map(before).collect());
         let read = over.series();
