@@ -9,6 +9,7 @@
 //! Reading never fails on any document but with [`Finding`]s, and everything read is bounded.
 
 mod action;
+mod alarm;
 mod analysis;
 mod cursor;
 mod finding;
@@ -22,6 +23,7 @@ mod shape;
 mod tidy;
 mod wrapper;
 
+pub use alarm::MessageAlarm;
 pub use finding::{Finding, FindingKind, Level};
 pub use formula::Formula;
 pub use input::{Input, InputMessage, InputTopic};

@@ -313,6 +313,11 @@ impl Core {
         if let OperatorDeed::Message(message) = &request.deed {
             return self.message(now, message);
         }
+        match self.keyed.asked(request) {
+            Some(Ok(message)) => return self.message(now, &message),
+            Some(Err(refusal)) => return Step { refusal: Some(refusal), ..Step::default() },
+            None => {}
+        }
         if let OperatorDeed::EditStop { asset, verb, detail, edits } = &request.deed {
             let deed = Deed { by: request.by.clone(), verb: verb.clone(), detail: detail.clone() };
             return self.edit_stop(now, *asset, edits, deed);
@@ -397,7 +402,7 @@ impl Core {
 
     /// Every detector as it stands.
     pub fn snapshots(&self) -> Vec<DetectorSnapshot> {
-        self.engine.snapshots().filter(is_shown).collect()
+        self.engine.snapshots().filter(is_shown).chain(self.keyed.alarms()).collect()
     }
 
     /// Whether a command may still be sent at this very moment.

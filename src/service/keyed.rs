@@ -3,15 +3,24 @@
 //! What an evaluation asks for is performed in [`doing`]. A message and everything that follows from it, also what detectors send
 //! one another, is one step: on disk together or not at all.
 
+mod alarms;
 mod doing;
 #[cfg(test)]
 mod tests;
 
-use self::doing::{Complaints, Doing, Waiting};
+use self::{
+    alarms::Alarms,
+    doing::{Complaints, Doing, Waiting},
+};
 use super::core::Step;
 use andon_detectors::iot_events::{EventEngine, Message};
 use andon_models::{
-    Point, Timestamp, catalog::Catalog, expression::nearest, iot_events::InputMessage, snapshot::InstanceSnapshot,
+    Point, Timestamp,
+    catalog::Catalog,
+    expression::nearest,
+    iot_events::InputMessage,
+    operator::{OperatorRefusal, OperatorRequest},
+    snapshot::{DetectorSnapshot, InstanceSnapshot},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,6 +40,7 @@ pub struct Keyed {
     catalog: Arc<Catalog>,
     engines: Vec<EventEngine>,
     complaints: Complaints,
+    alarms: Alarms,
     /// The latest time it was told; none before the first.
     now: Option<Timestamp>,
 }
@@ -49,7 +59,7 @@ impl Keyed {
     /// Without any instance.
     pub fn new(catalog: &Arc<Catalog>) -> Self {
         let engines = catalog.plant.detectors.iter().map(|model| EventEngine::new(model).explaining()).collect();
-        Self { catalog: catalog.clone(), engines, complaints: Complaints::default(), now: None }
+        Self { catalog: catalog.clone(), engines, complaints: Complaints::default(), alarms: Alarms::new(catalog), now: None }
     }
 
     /// Takes over from an earlier run; gives the keys of documents that nothing here remembers any more.
@@ -70,6 +80,7 @@ impl Keyed {
             };
             let engine = self.engines.iter_mut().find(|engine| engine.model().name == snapshot.detector);
             let (detector, state) = (snapshot.detector.clone(), snapshot.state.clone());
+            self.alarms.restore(&snapshot);
             if !engine.is_some_and(|engine| engine.restore(snapshot)) {
                 *told.entry((detector, state)).or_default() += 1;
                 gone.push(key.clone());
@@ -89,7 +100,7 @@ impl Keyed {
     /// Lets timers go off; gives the samples that detectors put.
     pub fn time(&mut self, now: Timestamp, step: &mut Step) -> Vec<Point> {
         self.heed_clock(now);
-        let mut world = Doing::new(&self.catalog, &mut self.complaints, step);
+        let mut world = Doing::new(&self.catalog, &mut self.complaints, &mut self.alarms, step);
         for engine in &mut self.engines {
             engine.time(now, MAX_TIMERS, &mut |evaluation| world.take(&evaluation));
         }
@@ -102,7 +113,7 @@ impl Keyed {
     /// Why no detector took it. What timers did that were due is in the step all the same.
     pub fn message(&mut self, now: Timestamp, message: &InputMessage, step: &mut Step) -> Result<Vec<Point>, String> {
         self.heed_clock(now);
-        let mut world = Doing::new(&self.catalog, &mut self.complaints, step);
+        let mut world = Doing::new(&self.catalog, &mut self.complaints, &mut self.alarms, step);
         let InputMessage { input, payload, id, retained } = message;
         let mut refusal = None;
         let mut taken = false;
@@ -138,6 +149,16 @@ impl Keyed {
     /// Where one instance stands.
     pub fn snapshot(&self, detector: &str, key: Option<&str>) -> Option<InstanceSnapshot> {
         self.engines.iter().find(|engine| *engine.model().name == *detector)?.snapshot(key)
+    }
+
+    /// The alarms that are not normal, as pages show them beside those of assets.
+    pub fn alarms(&self) -> Vec<DetectorSnapshot> {
+        self.alarms.snapshots(&self.engines)
+    }
+
+    /// The message that a request about an alarm over messages means, or why it is refused; none if it is about something else.
+    pub fn asked(&self, request: &OperatorRequest) -> Option<Result<InputMessage, OperatorRefusal>> {
+        self.alarms.message(request)
     }
 
     /// Tells the engines when the clock went back, by more than it is ever put right in passing, and what time it is after a start.

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.error
 import urllib.request
 
 import pytest
@@ -59,6 +60,24 @@ def state(running):
     return running.get("/api/instances/TooHot?key=M-1")["instance"]["state"]
 
 
+def listed(running, view="active"):
+    """The alarm as lists of alarms show it; none where it is not among them."""
+    alarms = [alarm for alarm in running.get(f"/api/alarms?view={view}") if alarm["detector"] == "TooHot"]
+    assert all((alarm["path"], alarm["asset"], alarm["priority"]) == ("M-1", "", 1) for alarm in alarms), alarms
+    return alarms[0] if alarms else None
+
+
+def operate(running, verb, **body):
+    """What a person does on the page or on the command line; the status of the answer."""
+    request = urllib.request.Request(
+        f"{running.url}/api/alarms/M-1/TooHot/{verb}", data=json.dumps(body).encode(), headers={"content-type": "application/json"}
+    )
+    try:
+        return urllib.request.urlopen(request, timeout=30).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def heat(running, temperature):
     post(running, "Press", {"sensor": {"temp": temperature}})
     return state(running)
@@ -99,3 +118,42 @@ def test_an_alarm_over_messages_lives_as_in_aws(start, tmp_path):
     wait_for("the notifications", lambda: len(book.read_text().splitlines()) >= 1, 60)
     sent = "SELECT count(*) FROM events WHERE kind = 'notification' AND body LIKE '%\"requested\"%'"
     wait_for(f"{changes} requests", lambda: running.sql(sent) == [[changes]], 60)
+
+
+def test_an_alarm_over_messages_is_one_of_all_alarms(start):
+    running = start()
+    assert operate(running, "acknowledge") == 409, "there is no such key yet"
+    assert heat(running, 70) == "NORMAL"
+    assert (listed(running), operate(running, "acknowledge")) == (None, 409)
+    assert heat(running, 90) == "ACTIVE"
+    alarm = listed(running)
+    assert (alarm["state"], alarm["message"], alarm["count_24h"]) == ("unacknowledged", "TooHot: Press.sensor.temp > 80", 1)
+    assert operate(running, "acknowledge", note="valve closed") == 204
+    acknowledged = listed(running)
+    assert (acknowledged["state"], acknowledged["since"], state(running)) == ("acknowledged", alarm["since"], "ACKNOWLEDGED")
+    assert acknowledged["acknowledged_by"] and acknowledged["acknowledged_at"]
+    assert operate(running, "acknowledge") == 409, "it is acknowledged"
+    # It is the same after a crash.
+    running.process.kill()
+    running.process.wait()
+    running = start()
+    assert listed(running)["state"] == "acknowledged"
+    assert operate(running, "shelve", minutes=10, note="sensor is being changed") == 204
+    shelved = listed(running, "shelved")
+    assert listed(running) is None and shelved["shelved_until"], shelved
+    assert (operate(running, "unshelve"), state(running)) == (204, "NORMAL")
+    assert operate(running, "out-of-service", note="") == 409, "it needs a note"
+    assert operate(running, "out-of-service", note="until the rebuild") == 204
+    assert (listed(running, "out_of_service")["state"], state(running)) == ("out_of_service", "DISABLED")
+    assert heat(running, 95) == "DISABLED"
+    assert operate(running, "suppress", note="no such thing in IoT Events") == 409
+    assert (operate(running, "return-to-service"), state(running)) == (204, "NORMAL")
+    assert heat(running, 95) == "ACTIVE"
+    assert (operate(running, "reset"), state(running), listed(running)) == (204, "NORMAL", None)
+    verbs = running.sql("SELECT verb, actor <> '' FROM alarms WHERE asset = 'M-1' ORDER BY time")
+    raised, person = ["raise", False], lambda verb: [verb, True]
+    assert verbs == [
+        raised, person("acknowledge"), person("shelve"), person("unshelve"), person("remove_from_service"),
+        person("return_to_service"), raised, person("reset"),
+    ]
+    assert [alarm["state"] for alarm in running.get("/api/alarms?view=history")][:1] == ["normal"]

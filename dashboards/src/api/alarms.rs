@@ -20,6 +20,7 @@ use andon_models::{
     alarm::{AlarmState, AlarmVerb, LONGEST_SHELVING},
     definition::AssetIndex,
     event::{AlarmChange, Event, EventBody},
+    iot_events::MessageAlarm,
     operator::OperatorDeed,
     snapshot::DetectorSnapshot,
 };
@@ -45,9 +46,9 @@ const MAX_NOTE: usize = 1_000;
 /// An alarm.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AlarmView {
-    /// Its asset's id.
+    /// Its asset's id; empty for an alarm over messages.
     asset: String,
-    /// Its asset's path.
+    /// Its asset's path, or the key of an alarm over messages.
     path: String,
     /// Its detector.
     detector: String,
@@ -162,7 +163,7 @@ pub(crate) async fn list(
 
 /// Acknowledges an alarm.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/acknowledge", tag = "alarms", request_body = Acknowledgement,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn acknowledge(
     State(app): State<Arc<App>>,
@@ -179,7 +180,7 @@ pub(crate) async fn acknowledge(
 
 /// Hides an alarm for a while.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/shelve", tag = "alarms", request_body = Shelving,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody),
         (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn shelve(
@@ -206,7 +207,7 @@ pub(crate) async fn shelve(
 
 /// Ends the shelving of an alarm.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/unshelve", tag = "alarms", request_body = Signed,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 404, body = crate::error::ErrorBody), (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn unshelve(
     State(app): State<Arc<App>>,
@@ -221,8 +222,18 @@ pub(crate) async fn unshelve(
 }
 
 pub(super) fn alarm_at(app: &App, (asset, detector): &(String, String)) -> Result<DetectorKey, ApiError> {
-    let index = app.find(asset)?;
+    let index = match app.find(asset) {
+        Ok(index) => index,
+        Err(unknown) => return over_messages(app, asset, detector).ok_or(unknown),
+    };
     Ok((app.asset(index).id, find(app, index, detector)?.name.clone()))
+}
+
+/// The alarm of a key, if the detector is one over messages. The loop knows whether the key has one.
+fn over_messages(app: &App, key: &str, detector: &str) -> Option<DetectorKey> {
+    let model = app.plant().detectors.iter().find(|model| *model.name == *detector && model.alarm.is_some())?;
+    let key = model.key.as_ref().map(|_| key);
+    Some((MessageAlarm::number(detector, key), model.name.clone()))
 }
 
 pub(super) fn checked(note: &str) -> Result<Arc<str>, ApiError> {
@@ -259,12 +270,16 @@ fn present(app: &App, which: impl Fn(AlarmState) -> bool) -> Vec<AlarmView> {
 
 fn view(app: &App, detector: &DetectorSnapshot, counts: &HashMap<DetectorKey, usize>) -> Option<AlarmView> {
     let key = (detector.asset, detector.detector.clone());
-    let (index, model) = model_of(app, &key)?;
+    let of_asset = model_of(app, &key);
+    if of_asset.is_none() && over_messages(app, &detector.asset_path, &detector.detector).is_none() {
+        return None;
+    }
     let alarm = &detector.alarm;
-    let mut value_inputs = inputs(app, index, &model);
+    let asset = of_asset.as_ref().map_or_else(String::new, |_| detector.asset.to_string());
+    let mut value_inputs = of_asset.map_or_else(Vec::new, |(index, model)| inputs(app, index, &model));
     value_inputs.truncate(MAX_INPUTS);
     Some(AlarmView {
-        asset: detector.asset.to_string(),
+        asset,
         path: detector.asset_path.to_string(),
         detector: detector.detector.to_string(),
         priority: alarm.priority.number(),
@@ -323,8 +338,10 @@ fn occurrences(changes: &[Event]) -> Vec<Occurrence> {
 impl Occurrence {
     fn view(self, counts: &HashMap<DetectorKey, usize>) -> AlarmView {
         let (acknowledged_by, acknowledged_at) = self.acknowledged.unzip();
+        // What has the number of an alarm over messages has no asset.
+        let over_messages = MessageAlarm::is_number(self.key.0, &self.key.1, &self.path);
         AlarmView {
-            asset: self.key.0.to_string(),
+            asset: if over_messages { String::new() } else { self.key.0.to_string() },
             path: self.path.to_string(),
             detector: self.key.1.to_string(),
             priority: self.newest.priority.number(),

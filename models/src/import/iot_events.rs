@@ -1,7 +1,7 @@
 //! Detector models and inputs of IoT Events on their way into a plant file.
 
 use super::Findings;
-use crate::iot_events::{self, Level, plant_form, tidy};
+use crate::iot_events::{self, Level, MessageAlarm, plant_form, tidy};
 use serde_json::{Map, Value};
 
 /// Inputs and detectors gathered from several files.
@@ -20,6 +20,11 @@ pub(super) struct Keyed {
 impl Keyed {
     /// Takes a document, or a template with its references resolved. `name` is for a model whose wrapper has none.
     pub fn add(&mut self, value: &Value, path: &str, name: &str, findings: &mut Findings) {
+        self.add_alarm(value, path, name, None, findings);
+    }
+
+    /// The same for a model that is an alarm.
+    pub fn add_alarm(&mut self, value: &Value, path: &str, name: &str, alarm: Option<&MessageAlarm>, findings: &mut Findings) {
         let document = iot_events::read_value(value, name);
         for finding in &document.findings {
             let inside = if finding.path == "(root)" { path.to_owned() } else { format!("{path}.{}", finding.path) };
@@ -33,7 +38,8 @@ impl Keyed {
             self.inputs.insert(input.name.to_string(), plant_form::write_input(input));
         }
         for model in &document.models {
-            let (folded, saved) = if self.tidy { tidy(model) } else { (model.clone(), 0) };
+            let (mut folded, saved) = if self.tidy { tidy(model) } else { (model.clone(), 0) };
+            folded.alarm = alarm.cloned();
             if self.detectors.insert(model.name.to_string(), plant_form::write(&folded)).is_some() {
                 findings.warning(path, format!("the detector {} is given twice; this one replaces the one before", model.name));
             }

@@ -44,6 +44,11 @@ impl JsonPath {
         PathStep::follow(&self.steps, message)
     }
 
+    /// Its steps, from the outside in.
+    pub(super) fn steps(&self) -> &[PathStep] {
+        &self.steps
+    }
+
     /// As written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -1,6 +1,7 @@
 //! A checked detector model: every name known, every expression parsed.
 
 use super::{
+    alarm::MessageAlarm,
     formula::Formula,
     json_path::JsonPath,
     shape::{ActionKind, ActionShape},
@@ -23,6 +24,8 @@ pub struct DetectorModel {
     pub states: Vec<State>,
     /// The leaf where an instance starts.
     pub initial: StateIndex,
+    /// What makes it an alarm; none for any other detector.
+    pub alarm: Option<MessageAlarm>,
 }
 
 /// A state, or a group of states.

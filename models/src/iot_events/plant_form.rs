@@ -16,6 +16,7 @@
 //! ```
 
 use super::{
+    alarm::MessageAlarm,
     cursor::{Cursor, Object},
     finding::FindingKind,
     input::{Input, InputTopic},
@@ -28,7 +29,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Members of a detector.
-const DETECTOR: &[&str] = &["description", "key", "evaluation", "initial", "states"];
+const DETECTOR: &[&str] = &["description", "key", "evaluation", "alarm", "initial", "states"];
 /// Members of a state.
 const STATE: &[&str] = &["initial", "enter", "input", "go", "exit", "states"];
 /// Members of an input.
@@ -50,6 +51,9 @@ pub fn write(model: &DetectorModel) -> Value {
     }
     if model.evaluation == Evaluation::Serial {
         members.insert("evaluation".into(), "serial".into());
+    }
+    if let Some(alarm) = &model.alarm {
+        members.insert("alarm".into(), alarm.write());
     }
     members.insert("initial".into(), Value::from(&*model.state(model.initial).name));
     members.insert("states".into(), states(model, None));
@@ -171,9 +175,10 @@ pub(super) fn model(name: &str, cursor: &Cursor<'_>) -> Option<(DetectorModel, V
         let text = cursor.text()?;
         JsonPath::parse(&text).map_err(|mistake| cursor.error(mistake)).ok()
     });
+    let alarm = object.get("alarm").and_then(|cursor| MessageAlarm::read(&cursor.object()?, &states));
     let description = object.text("description").unwrap_or_default();
     let paths = placed.iter().map(|state| state.object.path.clone()).collect();
-    Some((DetectorModel { name: name.into(), description, key, evaluation, states, initial }, paths))
+    Some((DetectorModel { name: name.into(), description, key, evaluation, states, initial, alarm }, paths))
 }
 
 /// Gathers states from the outside in; a name given twice is reported.

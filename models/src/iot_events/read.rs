@@ -48,7 +48,7 @@ pub(super) fn model(definition: &Cursor<'_>, around: Around<'_>) -> Option<Detec
     let initial = object.need("initialStateName").and_then(|cursor| state_index(&cursor, &names))?;
     let (key, evaluation, description) = around.configuration.as_ref().map_or((None, Evaluation::Batch, None), settings);
     let description = description.unwrap_or_default();
-    Some(DetectorModel { name: around.name, description, key, evaluation, states, initial })
+    Some(DetectorModel { name: around.name, description, key, evaluation, states, initial, alarm: None })
 }
 
 fn settings(object: &Object<'_>) -> (Option<JsonPath>, Evaluation, Option<Arc<str>>) {

@@ -347,8 +347,15 @@ pub(super) const KEYED_DETECTOR: &[Key] = &[
         Form::Choice(&["batch", "serial"]),
         "Whether conditions see variables from before their group, or each assignment at once.",
     ),
+    key("alarm", Form::Of("keyed_alarm"), "Makes it an alarm; its states are those of IoT Events."),
     key("initial", Form::Text, "The state an instance starts in."),
     key("states", Form::MapOf("keyed_state"), "Its states."),
+];
+
+pub(super) const KEYED_ALARM: &[Key] = &[
+    key("priority", Form::Choice(&["critical", "high", "medium", "low"]), "How urgent it is."),
+    key("message", Form::Text, "What it says."),
+    key("input", Form::Text, "The input of what people do to it."),
 ];
 
 pub(super) const KEYED_STATE: &[Key] = &[

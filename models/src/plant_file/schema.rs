@@ -33,6 +33,7 @@ pub fn schema() -> Value {
         "rule": object(keys::RULE, true),
         "input": { "anyOf": [{ "type": "null" }, object(keys::INPUT, true)] },
         "keyed_detector": object(keys::KEYED_DETECTOR, true),
+        "keyed_alarm": object(keys::KEYED_ALARM, true),
         "keyed_state": { "anyOf": [{ "type": "null" }, object(keys::KEYED_STATE, true)] },
         "keyed_event": object(keys::KEYED_EVENT, true),
         "keyed_transition": object(keys::KEYED_TRANSITION, true),

@@ -3,6 +3,7 @@
 //! Every action of IoT Events has its local meaning here, once: a publication, a notification to the target that stands for the ARN,
 //! a row, a sample, or a message to other detectors. What has none is recorded as undelivered, with the reason.
 
+use super::alarms::{Alarms, Followed};
 use crate::service::core::{Effect, Step};
 use andon_detectors::iot_events::{Evaluation, Performed};
 use andon_models::{
@@ -30,6 +31,7 @@ const MAX_COMPLAINTS: usize = 1_000;
 pub(super) struct Doing<'a> {
     catalog: &'a Catalog,
     complaints: &'a mut Complaints,
+    alarms: &'a mut Alarms,
     step: &'a mut Step,
     waiting: VecDeque<Waiting>,
     points: Vec<Point>,
@@ -55,8 +57,8 @@ struct Scope {
 }
 
 impl<'a> Doing<'a> {
-    pub fn new(catalog: &'a Catalog, complaints: &'a mut Complaints, step: &'a mut Step) -> Self {
-        Self { catalog, complaints, step, waiting: VecDeque::new(), points: Vec::new() }
+    pub fn new(catalog: &'a Catalog, complaints: &'a mut Complaints, alarms: &'a mut Alarms, step: &'a mut Step) -> Self {
+        Self { catalog, complaints, alarms, step, waiting: VecDeque::new(), points: Vec::new() }
     }
 
     pub fn next_message(&mut self) -> Option<Waiting> {
@@ -81,8 +83,10 @@ impl<'a> Doing<'a> {
             let start = || Explanation { trigger: "start".into(), ..Explanation::default() };
             let mut explanation = evaluation.explanation().cloned().unwrap_or_else(start);
             explanation.actions = evaluation.actions().iter().map(described).collect();
+            let followed = self.alarms.follow(evaluation, &snapshot, &explanation);
             let body = EventBody::Transition(Transition { from, to: snapshot.state.clone(), explanation: explanation.into() });
             self.record(&scope, "transition", body);
+            followed.into_iter().for_each(|followed| self.show(&scope, followed));
         }
         for (position, action) in evaluation.actions().iter().enumerate() {
             self.perform(&scope, position, action);
@@ -94,6 +98,16 @@ impl<'a> Doing<'a> {
         }
         let key = InstanceSnapshot::document_key(&snapshot.detector, snapshot.key.as_deref());
         self.step.batch.keep.push((key, serde_json::to_vec(&snapshot).expect("a snapshot is plain data")));
+    }
+
+    /// Shows how an alarm stands beside those of assets, and records its change as theirs are.
+    fn show(&mut self, scope: &Scope, Followed { change, snapshot }: Followed) {
+        if let Some(change) = change {
+            let (time, detector) = (scope.time, scope.detector.clone());
+            let (asset, asset_path, body) = (Some(snapshot.asset), snapshot.asset_path.clone(), EventBody::Alarm(change));
+            self.step.batch.events.push(Event { id: scope.id("alarm"), time, asset, asset_path, detector, body });
+        }
+        self.step.moved.push(snapshot);
     }
 
     /// Records that something does not work in a detector, the same not again for an hour.

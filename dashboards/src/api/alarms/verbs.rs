@@ -44,7 +44,7 @@ async fn perform(
 
 /// Hides an alarm until it is shown again; needs a note.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/suppress", tag = "alarms", request_body = Note,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody),
         (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn suppress(
@@ -59,7 +59,7 @@ pub(crate) async fn suppress(
 
 /// Ends a suppression by hand.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/unsuppress", tag = "alarms", request_body = Note,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody),
         (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn unsuppress(
@@ -74,7 +74,7 @@ pub(crate) async fn unsuppress(
 
 /// Takes an alarm out of service; needs a note.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/out-of-service", tag = "alarms", request_body = Note,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody),
         (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn remove_from_service(
@@ -89,7 +89,7 @@ pub(crate) async fn remove_from_service(
 
 /// Puts an alarm back into service.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/return-to-service", tag = "alarms", request_body = Note,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody),
         (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn return_to_service(
@@ -104,7 +104,7 @@ pub(crate) async fn return_to_service(
 
 /// Lets go of a latched alarm whose condition is gone.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/reset", tag = "alarms", request_body = Note,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody),
         (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn reset(
@@ -119,7 +119,7 @@ pub(crate) async fn reset(
 
 /// Says something about an alarm.
 #[utoipa::path(post, path = "/api/alarms/{asset}/{detector}/comment", tag = "alarms", request_body = Note,
-    params(("asset" = String, Path, description = "The id or the path of its asset"), ("detector" = String, Path, description = "Its detector")),
+    params(("asset" = String, Path, description = "The id or the path of its asset, or the key of an alarm over messages"), ("detector" = String, Path, description = "Its detector")),
     responses((status = 204), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody),
         (status = 409, body = crate::error::ErrorBody)))]
 pub(crate) async fn comment(

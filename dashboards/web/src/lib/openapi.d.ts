@@ -1256,7 +1256,7 @@ export interface components {
             acknowledged_at: null | components["schemas"]["Time"];
             /** @description Who acknowledged it; empty if nobody. */
             acknowledged_by: string;
-            /** @description Its asset's id. */
+            /** @description Its asset's id; empty for an alarm over messages. */
             asset: string;
             /** @description How often it was raised in 24 h. */
             count_24h: number;
@@ -1265,7 +1265,7 @@ export interface components {
             last_change: null | components["schemas"]["Time"];
             /** @description What it says, values filled in. */
             message: string;
-            /** @description Its asset's path. */
+            /** @description Its asset's path, or the key of an alarm over messages. */
             path: string;
             /**
              * Format: int32
@@ -3358,7 +3358,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3400,7 +3400,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3450,7 +3450,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3500,7 +3500,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3550,7 +3550,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3600,7 +3600,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3650,7 +3650,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3700,7 +3700,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;
@@ -3742,7 +3742,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The id or the path of its asset */
+                /** @description The id or the path of its asset, or the key of an alarm over messages */
                 asset: string;
                 /** @description Its detector */
                 detector: string;

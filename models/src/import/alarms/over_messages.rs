@@ -6,7 +6,7 @@
 //! Source: IoT Events API, `AlarmState`, `CustomerAction`; the moves are those of the table in `detectors/src/alarm/tests.rs`.
 
 use super::{AlarmModel, Keyed};
-use crate::import::Findings;
+use crate::{import::Findings, iot_events::MessageAlarm};
 use serde_json::{Value, json};
 
 /// What people may do.
@@ -31,9 +31,11 @@ pub(super) fn add(alarm: &AlarmModel, keyed: &mut Keyed, findings: &mut Findings
             "states": rule.states(),
         },
     });
-    keyed.add(&model, path, name, findings);
+    let priority = serde_json::from_value(super::priority(alarm.severity).into()).unwrap_or_default();
+    let made = MessageAlarm { priority, message: rule.message().into(), input: rule.verbs.as_str().into() };
+    keyed.add_alarm(&model, path, name, Some(&made), findings);
     // The key's place is the same in what people do.
-    let mut attributes = vec![json!("action"), json!("seconds"), json!("note")];
+    let mut attributes = vec![json!("action"), json!("seconds"), json!("note"), json!("by")];
     attributes.extend(alarm.key.iter().map(|key| json!(key)));
     let told = format!("What people do to the alarm {name}: {}.", ACTIONS.join(", "));
     keyed.inputs.insert(rule.verbs.clone(), json!({ "description": told, "attributes": attributes }));
@@ -70,6 +72,13 @@ impl<'a> Rule<'a> {
         let verbs: String = alarm.name.chars().map(word).collect();
         let first = if verbs.starts_with(|first: char| first.is_ascii_alphabetic()) { "" } else { "a" };
         Self { alarm, inputs, verbs: format!("{first}{verbs}_alarm") }
+    }
+
+    /// What the alarm says.
+    fn message(&self) -> String {
+        let AlarmModel { name, description, input, operator, threshold, .. } = self.alarm;
+        let input = input.strip_prefix("$input.").unwrap_or(input);
+        if description.is_empty() { format!("{name}: {input} {operator} {threshold}") } else { description.clone() }
     }
 
     fn states(&self) -> Value {
