@@ -190,8 +190,11 @@ fn message_of<'s>(snapshot: &'s InstanceSnapshot, input: &str) -> Option<&'s Jso
     snapshot.inputs.iter().find(|(name, _)| **name == *input).map(|(_, message)| message)
 }
 
+/// Of which alarm, of which detector, what is asked, for how long, and the note.
+type Asked<'d> = (AssetId, &'d Arc<str>, AlarmVerb, Option<Duration>, &'d str);
+
 /// What is asked of which alarm.
-fn asked(deed: &OperatorDeed) -> Option<(AssetId, &Arc<str>, AlarmVerb, Option<Duration>, &str)> {
+fn asked(deed: &OperatorDeed) -> Option<Asked<'_>> {
     Some(match deed {
         OperatorDeed::Acknowledge { asset, detector, note } => (*asset, detector, AlarmVerb::Acknowledge, None, note),
         OperatorDeed::Shelve { asset, detector, span, note } => (*asset, detector, AlarmVerb::Shelve, Some(*span), note),
