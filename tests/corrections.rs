@@ -125,8 +125,9 @@ async fn what_an_attribute_was_for_a_shift_changes_that_shift_and_nothing_else()
     }
     andon.wait_for_column("SELECT DISTINCT value FROM samples WHERE property = 'load_max'", &["0.5"]).await;
     // The last of all figures are those of the area.
-    let last = "SELECT count(*) FROM samples WHERE property = 'performance_5m' AND asset = 'North' AND value IS NOT NULL";
-    andon.wait_for_column(last, &["192"]).await;
+    let last = "SELECT count(*) FROM samples WHERE property = 'performance_5m' AND asset = 'North' AND value IS NOT NULL \
+                AND time <= 'DAYT22:00:00Z'";
+    andon.wait_for_column(&day.of_it(last), &["192"]).await;
     let others = andon.sql(&day.of_it(OTHERS)).await;
     assert!(others.len() > 500, "{}", others.len());
 

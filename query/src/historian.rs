@@ -126,7 +126,15 @@ impl Historian {
     /// # Errors
     /// When the folder holds no history or cannot be read.
     pub async fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, QueryError> {
-        open::open_read_only(dir.as_ref()).await
+        open::open_read_only(dir.as_ref(), true).await
+    }
+
+    /// The same without roll-ups, which is done sooner, for whoever reads points and events alone.
+    ///
+    /// # Errors
+    /// When the folder holds no history or cannot be read.
+    pub async fn open_without_rollups(dir: impl AsRef<Path>) -> Result<Self, QueryError> {
+        open::open_read_only(dir.as_ref(), false).await
     }
 
     /// Opens the history in a bucket for questions only, as its writer last flushed it. `spool` takes the few small files that are

@@ -75,7 +75,7 @@ impl Backtest {
             (None, None) => bail!("say how much history: --last 30d, or --from"),
         };
         ensure!(window.start < window.end, "--from lies after --to");
-        let historian = Historian::open_read_only(&self.data).await;
+        let historian = Historian::open_without_rollups(&self.data).await;
         let historian = historian.with_context(|| format!("cannot read {}", self.data.display()))?;
         let known = andon_query::known_series(&self.data)?;
         let (mut runs, sides) = (Vec::new(), 1 + usize::from(other.is_some()));

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{QueryError, directory::Directory, table::files::Files};
 use deltalake::kernel::PrimitiveType;
+use futures::future::try_join;
 use std::sync::Arc;
 
 /// The tables of points and events.
@@ -40,8 +41,7 @@ impl Tables {
     /// # Errors
     /// When they are not there or cannot be read.
     pub async fn open(history: &Place) -> Result<Self, QueryError> {
-        let samples = Table::open(history.join("samples")?).await?;
-        let events = Table::open(history.join("events")?).await?;
+        let (samples, events) = try_join(Table::open(history.join("samples")?), Table::open(history.join("events")?)).await?;
         Ok(Self { samples, events })
     }
 

@@ -82,7 +82,7 @@ pub(super) async fn fetch(options: &HistorianOptions) -> Result<(), QueryError> 
     bucket::copy_from(&Place::bucket(url)?, &options.dir).await
 }
 
-pub(super) async fn open_read_only(dir: &Path) -> Result<Historian, QueryError> {
+pub(super) async fn open_read_only(dir: &Path, with_rollups: bool) -> Result<Historian, QueryError> {
     if !dir.join("history").is_dir() {
         return Err(QueryError::NoHistory(dir.to_owned()));
     }
@@ -91,7 +91,7 @@ pub(super) async fn open_read_only(dir: &Path) -> Result<Historian, QueryError> 
     let read = read_log(dir, false).await?;
     let history = history(dir, None)?;
     // An older history has none: then queries count its points.
-    let rollups = rollup::tables::Tables::open(&history).await.ok();
+    let rollups = if with_rollups { rollup::tables::Tables::open(&history).await.ok() } else { None };
     let tables = delta::Tables::open(&history).await?;
     let loaded = load(dir, read, &tables)?;
     let historian = assemble(HistorianOptions::new(dir), None, loaded, None, None).await?;

@@ -26,7 +26,7 @@ use datafusion::{
     physical_plan::execute_stream,
     prelude::{col, lit},
 };
-use futures::StreamExt;
+use futures::{StreamExt, future::try_join_all};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// What queries know of the roll-up tables.
@@ -126,11 +126,8 @@ impl Tables {
     /// # Errors
     /// When they are not there or cannot be read.
     pub async fn open(history: &Place) -> Result<Self, QueryError> {
-        let mut tables = Vec::new();
-        for resolution in Resolution::ALL {
-            tables.push(Table::open(history.join(&folder(resolution))?).await?);
-        }
-        Ok(Self::new(tables, Duration::ZERO, lost_day(history)))
+        let opened = Resolution::ALL.map(async |resolution| Table::open(history.join(&folder(resolution))?).await);
+        Ok(Self::new(try_join_all(opened).await?, Duration::ZERO, lost_day(history)))
     }
 
     fn new(tables: Vec<Table>, keep_removed: Duration, lost: Option<i64>) -> Self {
