@@ -186,7 +186,8 @@ test("what somebody may not do is shut, with the reason, and a refusal is said i
   await other.waitForSelector("[data-testid=role]");
   assert.match(await other.textContent("[data-testid=forbidden]"), /may not do this here.*Vera has the role viewer.*Ask somebody/s);
   // A finger finds no tooltip: whoever presses what is shut is told why.
-  await other.locator("[data-testid=armed][aria-disabled=true]").first().tap();
+  // `force`: the driver itself would wait until it is enabled.
+  await other.locator("[data-testid=armed][aria-disabled=true]").first().tap({ force: true });
   await other.waitForFunction(() => /needs the role engineer; Vera is a viewer/.test(document.querySelector("[data-testid=toast]")?.textContent ?? ""));
   assert.equal(await other.locator("dialog[open]").count(), 0);
   await other.unrouteAll({ behavior: "ignoreErrors" });
