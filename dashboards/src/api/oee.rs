@@ -174,7 +174,9 @@ async fn read(
     let series: Vec<SeriesId> = assets.keys().copied().collect();
     let mut replay = historian.replay(&series, ends.start, MAX_ROWS);
     let mut records = Vec::new();
-    while let (true, Some(stretch)) = (records.len() <= MAX_ROWS, replay.next(ends.end).await?) {
+    while records.len() <= MAX_ROWS
+        && let Some(stretch) = replay.next(ends.end).await?
+    {
         for Point { series, tqv } in stretch.points {
             let (Some(asset), Value::String(text), Quality::Good) = (assets.get(&series), tqv.value, tqv.quality) else {
                 continue;
