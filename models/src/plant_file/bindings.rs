@@ -164,6 +164,8 @@ fn overlaps(report: &Report<'_>, models: &[ModelDraft<'_>], assets: &[AssetDraft
     let mut told = HashSet::new();
     for points in devices.values_mut() {
         points.sort_by_key(|(address, point)| (address.table, address.register, point.node.at.start));
+        // Every asset of a model brings the same points.
+        points.dedup_by_key(|(_, point)| point.node.at);
         for (index, (address, point)) in points.iter().enumerate() {
             // Sorted by register: what overlaps follows at once.
             let following = points[index + 1..]
