@@ -31,7 +31,8 @@ mod template;
 mod write;
 
 use clap::{Parser, Subcommand};
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::Duration};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Open, self-hosted industrial analytics and events.
 #[derive(Parser)]
@@ -161,18 +162,33 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Threads of the runtime at least: a plan that computes on every core must not hold up a heartbeat or a command.
-const MIN_THREADS: usize = 4;
+/// Threads of a runtime at least: of two, one goes on while the other does a step that takes long.
+const MIN_THREADS: usize = 2;
 
 /// Stack of each thread: planning a statement of the largest size that is allowed goes that deep. Only what is used takes memory.
 const STACK: usize = 64 << 20;
 
+/// How long the end waits for what is still under way.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Starts the runtime that everything asynchronous of one command lives in.
 fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
-    let threads = std::thread::available_parallelism().map_or(MIN_THREADS, |cores| cores.get().max(MIN_THREADS));
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_stack_size(STACK).enable_all().build()?;
+    let runtime = runtime("andon")?;
     let output = runtime.block_on(future);
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    runtime.shutdown_timeout(FAREWELL);
     Ok(output)
+}
+
+/// The same for a service. What computes for long has a runtime of its own, which it is given: however many questions there are, the
+/// system shares the cores between them and what watches the plant, and a decision waits for none of them.
+fn serve<F: Future>(service: impl FnOnce(Handle) -> F) -> anyhow::Result<F::Output> {
+    let workers = runtime("andon-worker")?;
+    let output = block_on(service(workers.handle().clone()))?;
+    workers.shutdown_timeout(FAREWELL);
+    Ok(output)
+}
+
+fn runtime(name: &str) -> std::io::Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(MIN_THREADS, |cores| cores.get().max(MIN_THREADS));
+    Builder::new_multi_thread().worker_threads(threads).thread_name(name).thread_stack_size(STACK).enable_all().build()
 }

@@ -260,13 +260,14 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
     core.unfinished_commands().into_iter().for_each(|command| world.resume(command));
     notices.into_iter().for_each(|notice| world.perform(Effect::Notify(notice)));
     world.start_notifications(&carrier);
+    let workers = historian.workers();
     let mut beside = JoinSet::new();
-    beside.spawn(retain(historian.clone(), now.clone()));
+    beside.spawn_on(retain(historian.clone(), now.clone()), &workers);
     let (effects, effects_task) = Effects::start(world.clone());
     let metrics =
-        tokio::spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone(), now.clone()));
-    beside.spawn(corrector::run(catalog.clone(), historian.clone(), correction_queue, messages.clone(), now.clone()));
-
+        workers.spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone(), now.clone()));
+    let corrector = corrector::run(catalog.clone(), historian.clone(), correction_queue, messages.clone(), now.clone());
+    beside.spawn_on(corrector, &workers);
     beside.spawn(storage::watch(historian.watch_storage()?, messages.clone(), now.clone()));
 
     live.set_armed(core.armed());
@@ -326,7 +327,7 @@ impl Running {
         let shutdown = async move { drop(stopped.await) };
         let (listener, users, tls) = server.again()?;
         let serve = andon_query::postgres::serve(self.historian.clone(), listener, users, tls, shutdown);
-        self.sql = Some((stop, tokio::spawn(serve)));
+        self.sql = Some((stop, self.historian.workers().spawn(serve)));
         Ok(())
     }
 

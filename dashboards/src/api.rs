@@ -30,19 +30,53 @@ pub(crate) mod sql;
 pub(crate) mod trend;
 pub(crate) mod write;
 
-use crate::{app::App, error::ApiError};
+use crate::{app::App, error::ApiError, layers};
 use axum::{
     Router,
     http::{HeaderValue, Uri, header},
+    middleware,
     routing::{get, post},
 };
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router(workers: Handle) -> Router<Arc<App>> {
+    present()
+        .merge(history().route_layer(middleware::from_fn_with_state(workers, layers::aside)))
+        .fallback(unknown)
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+}
+
+/// What is, and what people and programs do about it: answered at once, whatever is being computed.
+fn present() -> Router<Arc<App>> {
     Router::new()
         .route("/plant", get(plant::plant))
         .route("/arm", post(plant::arm))
+        .route("/detectors/{asset}/{detector}/release", post(commands::release))
+        .route("/commands/prepare", post(commands::prepare))
+        .route("/commands/confirm", post(commands::confirm))
+        .route("/alarms", get(alarms::list))
+        .route("/alarms/{asset}/{detector}/acknowledge", post(alarms::acknowledge))
+        .route("/alarms/{asset}/{detector}/shelve", post(alarms::shelve))
+        .route("/alarms/{asset}/{detector}/unshelve", post(alarms::unshelve))
+        .route("/alarms/{asset}/{detector}/suppress", post(alarms::verbs::suppress))
+        .route("/alarms/{asset}/{detector}/unsuppress", post(alarms::verbs::unsuppress))
+        .route("/alarms/{asset}/{detector}/out-of-service", post(alarms::verbs::remove_from_service))
+        .route("/alarms/{asset}/{detector}/return-to-service", post(alarms::verbs::return_to_service))
+        .route("/alarms/{asset}/{detector}/reset", post(alarms::verbs::reset))
+        .route("/alarms/{asset}/{detector}/comment", post(alarms::verbs::comment))
+        .route("/inputs/{input}", post(inputs::message))
+        .route("/instances", get(instances::list))
+        .route("/instances/{detector}", get(instances::one))
+        .route("/sources", get(sources::list))
+        .route("/live", get(live::live))
+        .merge(write::router())
+}
+
+/// What was, and what follows from it: computed aside.
+fn history() -> Router<Arc<App>> {
+    Router::new()
         .route("/shifts", get(shifts::around))
         .route("/assets", get(assets::list))
         .route("/assets/{asset}", get(assets::one))
@@ -56,46 +90,25 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/trend", get(trend::trend))
         .route("/detectors", get(detectors::list))
         .route("/detectors/{asset}/{detector}", get(detectors::one))
-        .route("/detectors/{asset}/{detector}/release", post(commands::release))
         .route("/detectors/{asset}/{detector}/replay", get(backtests::replay::replay))
         .route("/backfills", get(backfills::list).post(backfills::start))
         .route("/backfills/{number}", get(backfills::one).delete(backfills::cancel))
         .route("/backtests", post(backtests::start))
         .route("/backtests/{id}", get(backtests::one).delete(backtests::cancel))
-        .route("/commands/prepare", post(commands::prepare))
-        .route("/commands/confirm", post(commands::confirm))
-        .route("/alarms", get(alarms::list))
-        .route("/alarms/{asset}/{detector}/acknowledge", post(alarms::acknowledge))
-        .route("/alarms/{asset}/{detector}/shelve", post(alarms::shelve))
-        .route("/alarms/{asset}/{detector}/unshelve", post(alarms::unshelve))
-        .route("/alarms/{asset}/{detector}/suppress", post(alarms::verbs::suppress))
-        .route("/alarms/{asset}/{detector}/unsuppress", post(alarms::verbs::unsuppress))
-        .route("/alarms/{asset}/{detector}/out-of-service", post(alarms::verbs::remove_from_service))
-        .route("/alarms/{asset}/{detector}/return-to-service", post(alarms::verbs::return_to_service))
-        .route("/alarms/{asset}/{detector}/reset", post(alarms::verbs::reset))
-        .route("/alarms/{asset}/{detector}/comment", post(alarms::verbs::comment))
         .route("/alarms/measures", get(alarms::measures::measures))
-        .route("/inputs/{input}", post(inputs::message))
-        .route("/instances", get(instances::list))
-        .route("/instances/{detector}", get(instances::one))
         .route("/oee", get(oee::figures))
         .route("/stops", get(oee::stops::list))
         .route("/stops/{id}/reason", post(oee::stops::reason))
         .route("/stops/{id}/split", post(oee::stops::split))
         .route("/stops/{id}/comment", post(oee::stops::comment))
         .route("/explain", get(oee::explain::explain))
-        .route("/sources", get(sources::list))
         .route("/events", get(events::list))
         .route("/export", get(export::export))
         .route("/connections", get(connections::connections))
         .route("/expressions/preview", post(expressions::preview))
         .route("/sql", post(sql::run))
         .route("/schema", get(schema::tables))
-        .route("/live", get(live::live))
         .route("/openapi.json", get(openapi::document))
-        .merge(write::router())
-        .fallback(unknown)
-        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
 }
 
 async fn unknown(uri: Uri) -> ApiError {

@@ -75,9 +75,15 @@ impl Server {
     /// Lets requests in to a plant that runs now.
     pub async fn open(&self, state: AppState) {
         let app = Arc::new(App::new(state));
-        app.recall().await;
-        // So that the first page does not wait for them.
-        Board::renew(&app);
+        let recalling = app.clone();
+        let recalled = app.state.historian.workers().spawn(async move {
+            recalling.recall().await;
+            // So that the first page does not wait for them.
+            Board::renew(&recalling);
+        });
+        if let Err(error) = recalled.await {
+            tracing::error!(%error, "what was before the start could not be counted; please report it");
+        }
         let open = Open { router: plant_router(app.clone()), app, answers: TaskTracker::new() };
         self.door.plant.send_replace(Some(open));
     }

@@ -3,13 +3,17 @@
 use crate::error::ApiError;
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use std::{any::Any, future::Future, time::Duration};
-use tokio::time::{Instant, timeout};
+use std::{any::Any, future::Future, panic::resume_unwind, time::Duration};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceBuilder;
 use tower_http::{
     CompressionLevel,
@@ -52,6 +56,18 @@ async fn within(limit: Duration, answer: impl Future<Output = Response>) -> Resp
         let message = format!("no answer within {limit:?}");
         ApiError::new(StatusCode::GATEWAY_TIMEOUT, message, "ask for less at once, or try again").into_response()
     })
+}
+
+/// Has an answer made where computing for long holds up nobody.
+pub(crate) async fn aside(State(workers): State<Handle>, request: Request, next: Next) -> Response {
+    // Whoever gives up the answer ends its making.
+    match AbortOnDropHandle::new(workers.spawn(next.run(request))).await {
+        Ok(response) => response,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => ApiError::unavailable("Andon is stopping; nothing was done", "try again when it runs").into_response(),
+        },
+    }
 }
 
 /// Counts answers and their time by route; a route's pattern, not its address, so that the number of series stays bounded.

@@ -141,7 +141,7 @@ pub struct GuideStep {
 /// The pages and the API of a plant that runs.
 fn plant_router(app: Arc<app::App>) -> Router {
     let router = Router::new()
-        .nest("/api", api::router())
+        .nest("/api", api::router(app.state.historian.workers()))
         .merge(health::router())
         .merge(api::write::influx_router())
         .method_not_allowed_fallback(layers::wrong_method)

@@ -63,7 +63,11 @@ use std::{
     },
 };
 use store::{Sealed, Store};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+};
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 /// Remembers samples and events, and answers questions about them. Clones share one historian.
@@ -144,6 +148,14 @@ impl Historian {
     /// When the bucket holds no history or cannot be read.
     pub async fn open_bucket(bucket: &Url, spool: impl AsRef<Path>) -> Result<Self, QueryError> {
         open::open_bucket(bucket, spool.as_ref()).await
+    }
+
+    /// Where to spawn what computes for long: see [`HistorianOptions::workers`].
+    ///
+    /// # Panics
+    /// Outside of a runtime, when it was opened without workers.
+    pub fn workers(&self) -> Handle {
+        self.inner.options.workers.clone().unwrap_or_else(Handle::current)
     }
 
     /// Stores a batch. Answers when it is on disk; from then on every question sees it.
@@ -345,7 +357,9 @@ impl Historian {
     /// # Errors
     /// When history cannot be read.
     pub async fn events(&self, filter: EventFilter) -> Result<Vec<Event>, QueryError> {
-        events::find(&self.inner.session, &self.inner.store, filter).await
+        let inner = self.inner.clone();
+        let found = self.workers().spawn(async move { events::find(&inner.session, &inner.store, filter).await });
+        AbortOnDropHandle::new(found).await.map_err(|error| QueryError::Internal(error.to_string()))?
     }
 
     /// Computes metrics in one plan. Points carry the end of their window; what has no value makes no point. Metrics of children must be stored before those of their parents.

@@ -1,6 +1,7 @@
 //! How a historian is opened.
 
 use std::{path::PathBuf, time::Duration};
+use tokio::runtime::Handle;
 use url::Url;
 
 /// How a historian keeps its data. The defaults suit a plant of ten thousand tags.
@@ -27,6 +28,10 @@ pub struct HistorianOptions {
     /// Memory for everything that grows with the load: the buffer, making files of it, and all queries together. What is there per
     /// series, and the program itself, comes on top.
     pub memory: usize,
+    /// The runtime for everything that computes for long: flushes and merges, and whatever its owner spawns there with
+    /// [`crate::Historian::workers`]. What must happen at once lives in another one, and no question holds it up. None: the runtime that
+    /// asks.
+    pub workers: Option<Handle>,
     /// The disk under the log; tests let it fail.
     #[cfg(test)]
     pub(crate) disk: crate::historian::log::Disk,
@@ -58,6 +63,7 @@ impl HistorianOptions {
             keep_removed: Duration::from_secs(3_600),
             keep: Retention::default(),
             memory: 1 << 30,
+            workers: None,
             #[cfg(test)]
             disk: crate::historian::log::Disk::default(),
         }

@@ -4,7 +4,7 @@ mod plant;
 
 use self::plant::DemoPlant;
 use super::{
-    block_on,
+    serve,
     sql_listen::{self, SqlListen},
     stop::{StopSignal, run_until},
 };
@@ -100,11 +100,12 @@ impl Demo {
             (None, Some(folder)) => folder.path().to_owned(),
             (None, None) => unreachable!("without --keep there is a temporary folder"),
         };
-        block_on(self.live(&data))??;
+        serve(|workers| self.live(HistorianOptions { workers: Some(workers), ..HistorianOptions::new(data) }))??;
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn live(&self, data: &Path) -> anyhow::Result<()> {
+    async fn live(&self, storage: HistorianOptions) -> anyhow::Result<()> {
+        let data = storage.dir.clone();
         let mut signal = StopSignal::listen()?;
         let now = clock::faster(self.speed);
         let (listener, address) = listen(self.listen).await?;
@@ -116,7 +117,7 @@ impl Demo {
         let files = vec![("bottling.yaml".to_owned(), BOTTLING.to_owned())];
         let loaded = plant_file::load(&files, &|name| servers.variable(name));
         let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
-        let mut opened = service::open(plant, Edition::found(&files), HistorianOptions::new(data), from, &now).await?;
+        let mut opened = service::open(plant, Edition::found(&files), storage.clone(), from, &now).await?;
         // Simulated machines: whoever starts them wants to see them stopped.
         opened.core.arm_first("the demo", from, true);
         // A folder that was kept has its past; only what is missing since then is made.
@@ -142,19 +143,12 @@ impl Demo {
         let servers = servers.go_live();
         let known = servers.variables().to_vec();
         let variables = move |name: &str| known.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        let sql = self.sql.bind_demo(data).await?;
-        let doors = sql_listen::doors(address, sql.as_ref(), data);
+        let sql = self.sql.bind_demo(&data).await?;
+        let doors = sql_listen::doors(address, sql.as_ref(), &data);
         let info = AppInfo { demo: true, version: env!("CARGO_PKG_VERSION").into(), guide: self.guide(now()), doors };
-        let site = Site {
-            place: Place::Memory,
-            variables: Arc::new(variables),
-            storage: HistorianOptions::new(data),
-            programs: None,
-            info,
-            now,
-        };
+        let site = Site { place: Place::Memory, variables: Arc::new(variables), storage, programs: None, info, now };
         let host = Host::start(site, opened, files, listener, sql).await?;
-        self.introduce(address, data);
+        self.introduce(address, &data);
         let ended = run_until(&mut signal, host).await;
         servers.stop().await;
         ended

@@ -1,7 +1,7 @@
 //! `andon run`: runs a plant file until Ctrl+C.
 
 use super::{
-    block_on, check,
+    check, serve,
     sql_listen::{self, SqlListen},
     stop::{StopSignal, run_until},
     storage::Storage,
@@ -53,7 +53,7 @@ impl Run {
     /// Runs until Ctrl+C or SIGTERM.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         telemetry::log_to_stderr("info");
-        let storage = self.storage.options();
+        let mut storage = self.storage.options();
         let unfinished = host::take_back(&storage)?;
         let checked = check::load(&self.plant)?;
         checked.print();
@@ -64,7 +64,8 @@ impl Run {
             "{} is not a loopback address; without users and TLS Andon listens on loopback only (put a proxy with log-in before it)",
             self.listen,
         );
-        block_on(async {
+        serve(async |workers| {
+            storage.workers = Some(workers);
             let now = clock::system();
             let listener = TcpListener::bind(self.listen)
                 .await

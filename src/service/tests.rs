@@ -1,5 +1,7 @@
 //! The whole service in this process, on a real protocol.
 
+mod aside;
+
 use super::*;
 use crate::service::testing::plant;
 use andon_fixtures::opcua_server::{Node, OpcUaOptions, OpcUaServer};

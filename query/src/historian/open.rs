@@ -71,8 +71,9 @@ pub(super) async fn open(options: HistorianOptions, catalog: Arc<Catalog>) -> Re
     if let Some(writing) = &historian.inner.writing {
         historian.inner.compare(&mut *writing.rollups.lock().await, tables.samples.record()).await?;
     }
-    tokio::spawn(rollup::fill::run(Arc::downgrade(&historian.inner)));
-    tokio::spawn(keeper::run(Arc::downgrade(&historian.inner), tables, requests));
+    let workers = historian.workers();
+    workers.spawn(rollup::fill::run(Arc::downgrade(&historian.inner)));
+    workers.spawn(keeper::run(Arc::downgrade(&historian.inner), tables, requests));
     Ok((historian, recovered))
 }
 

@@ -53,6 +53,7 @@ struct Kept {
 /// Starts the desk; it ends with the web server.
 pub fn start(catalog: Arc<Catalog>, historian: Historian, variables: Variables) -> Backtests {
     let (asks, mut queue) = mpsc::channel(MOST_REQUESTS);
+    let workers = historian.workers();
     let desk = Desk {
         catalog,
         historian,
@@ -61,7 +62,7 @@ pub fn start(catalog: Arc<Catalog>, historian: Historian, variables: Variables) 
         replays: Arc::new(tokio::sync::Semaphore::new(MOST_REPLAYS)),
         next: Arc::new(AtomicU64::new(rand::random::<u32>().into())),
     };
-    tokio::spawn(async move {
+    workers.spawn(async move {
         while let Some(ask) = queue.recv().await {
             desk.answer(ask);
         }
