@@ -37,7 +37,7 @@ async fn a_question_that_takes_every_worker_holds_up_no_decision_and_no_operator
     running.let_in(&server).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 
-    let (release, released) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::sync_channel(1);
     let (begin, begun) = oneshot::channel();
     workers.spawn(async move {
         begin.send(()).unwrap();
