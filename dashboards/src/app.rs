@@ -14,7 +14,7 @@ use crate::{
 };
 use andon_models::{
     AssetId, SeriesId, Timestamp, Tqv, Value,
-    definition::{Asset, AssetIndex, AssetModel, Plant, PropertyIndex},
+    definition::{Asset, AssetIndex, AssetModel, Plant, PropertyIndex, PropertyKind},
     expression::nearest,
     operator::{OperatorDeed, OperatorRequest},
     snapshot::ConnectionState,
@@ -95,6 +95,8 @@ pub(crate) struct PropertyValue {
     pub(crate) normal: Option<[f64; 2]>,
     /// Silent longer than this, it is stale.
     pub(crate) stale_after_ms: Option<u64>,
+    /// Whether it is an attribute: what it says holds until somebody changes it, however old it is.
+    pub(crate) constant: bool,
 }
 
 impl App {
@@ -184,6 +186,7 @@ impl App {
             value: Datum(tqv.map_or(Value::Null, |tqv| tqv.value)),
             normal: definition.normal.map(|(low, high)| [low, high]),
             stale_after_ms: definition.stale.map(span_ms),
+            constant: matches!(definition.kind, PropertyKind::Attribute { .. }),
         })
     }
 

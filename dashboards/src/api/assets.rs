@@ -220,6 +220,7 @@ fn control(app: &App, entry: &SeriesEntry) -> Option<PropertyView> {
         value: crate::view::Datum(tqv.as_ref().map_or(Value::Null, |tqv| tqv.value.clone())),
         normal: None,
         stale_after_ms: None,
+        constant: false,
     };
     Some(PropertyView {
         value,

@@ -68,9 +68,12 @@ export const text = {
     stale: (age: string) => `no data ${age}`,
     missing: "no value yet",
   },
+  /** Beside a column that tells the age. */
+  doubtShort: { link: "link lost", source: "source down", bad: "bad", uncertain: "uncertain", stale: "no data", missing: "no value yet" },
   age: (age: string) => `${age} old`,
   loading: "Reading…",
   retry: "Try again",
+  plantFile: "Open the plant file",
   errors: {
     heading: "This could not be read",
     unreachable: "Andon does not answer.",
@@ -93,8 +96,8 @@ export const text = {
     } as Record<string, string>,
   },
   missing: {
-    title: "No such page",
-    body: "The address leads nowhere. It may have been typed by hand, or the machine has a new name.",
+    title: "There is nothing here",
+    body: "The address may have been typed by hand, or what it means has a new name.",
     way: "Go to the overview",
   },
   guide: {
@@ -149,8 +152,7 @@ export const text = {
     unacknowledged: "not acknowledged",
     acknowledgedBy: (who: string, when: string) => `ack by ${who || "operator"} ${when}`,
     noMain: "no main value",
-    emptyTitle: "No machines yet",
-    empty: "The plant file names no assets. Add them under `assets:` and start Andon again; `andon check` tells what it understood.",
+    empty: "No machines yet: the plant file names no assets. Add models, and the machines under `assets:`.",
     targetOf: (label: string, value: string, target: string | null) =>
       target === null ? `${label} ${value}` : `${label} ${value}, target ${target}`,
   },

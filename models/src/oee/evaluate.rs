@@ -22,7 +22,14 @@ pub fn evaluate(definition: &OeeDefinition, inputs: &OeeInputs) -> OeeResult {
     };
     let totals = totals(definition, inputs, &segments, &stops, &settings, &counters);
     let losses = stops::losses(&stops, &settings);
-    OeeResult::of(inputs.window, totals, stops, losses)
+    let unknown = union(spans_of(Class::Unknown, inputs, &segments).iter());
+    OeeResult::of(inputs.window, totals, stops, unknown, losses)
+}
+
+/// The spans of one class within the window.
+fn spans_of(class: Class, inputs: &OeeInputs, segments: &[Segment]) -> Vec<Window> {
+    let parts = segments.iter().filter(|segment| segment.class == class);
+    parts.filter_map(|segment| segment.span.intersection(&inputs.window)).collect()
 }
 
 /// What the counters say.
@@ -68,16 +75,12 @@ fn totals(
     settings: &Settings,
     counters: &Counters,
 ) -> OeeTotals {
-    let spans = |class: Class| -> Vec<Window> {
-        let parts = segments.iter().filter(|segment| segment.class == class);
-        parts.filter_map(|segment| segment.span.intersection(&inputs.window)).collect()
-    };
     let stopped =
         |kind: fn(&Stop) -> bool| -> Vec<Window> { stops.iter().filter(|stop| kind(stop)).map(|stop| stop.window).collect() };
     let length = |spans: &[Window]| -> Duration { spans.iter().map(Window::span).sum() };
     let capacity =
         |spans: &[Window]| -> Option<f64> { spans.iter().try_fold(0.0, |sum, span| Some(sum + settings.capacity(*span)?)) };
-    let (running, unknown) = (spans(Class::Running), spans(Class::Unknown));
+    let (running, unknown) = (spans_of(Class::Running, inputs, segments), spans_of(Class::Unknown, inputs, segments));
     let (minor, setup, breakdown) = (stopped(is_minor), stopped(is_setup), stopped(is_breakdown));
     let known: Vec<Window> = [&running, &minor, &setup, &breakdown].into_iter().flatten().copied().collect();
     let gaps = union(counters.all().flat_map(|pieces| &pieces.missing));

@@ -34,6 +34,9 @@ pub struct OeeResult {
     pub ideal_rate_suspect: bool,
     /// All stops that touch the window, cut at its borders.
     pub stops: Vec<Stop>,
+    /// The spans of planned busy time in which nobody knows whether it ran, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Window>,
     /// Stops by reason, the dearest first.
     pub losses: Vec<Loss>,
 }
@@ -144,7 +147,7 @@ impl OeeRecord {
 
 impl OeeResult {
     /// The figures that follow from totals.
-    pub(super) fn of(window: Window, totals: OeeTotals, stops: Vec<Stop>, losses: Vec<Loss>) -> Self {
+    pub(super) fn of(window: Window, totals: OeeTotals, stops: Vec<Stop>, unknown: Vec<Window>, losses: Vec<Loss>) -> Self {
         Self {
             window,
             availability: totals.availability(),
@@ -157,6 +160,7 @@ impl OeeResult {
             ideal_rate_suspect: totals.ideal_rate_suspect(),
             totals,
             stops,
+            unknown,
             losses,
         }
     }

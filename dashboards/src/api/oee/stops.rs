@@ -15,7 +15,7 @@ use andon_models::{
     AssetId, Timestamp, Tqv, Value,
     definition::AssetIndex,
     oee::{
-        STOP_EDITS, Stop,
+        OeeResult, STOP_EDITS, Stop,
         edits::{MAX_STATEMENT, Statement, StopEdit, overlay},
     },
     operator::OperatorDeed,
@@ -55,6 +55,8 @@ pub(crate) struct Stops {
     asset: String,
     /// Its stops, oldest first.
     stops: Vec<StopView>,
+    /// When nobody knows whether it ran, oldest first; the rest of the time in shifts it did.
+    unknown: Vec<UnknownView>,
     /// The reasons that the plant file declares; others may be given too, and count as breakdowns.
     reasons: Vec<ReasonView>,
 }
@@ -88,6 +90,15 @@ pub(crate) struct StopView {
     by: String,
 }
 
+/// A span in which nobody knows what the machine did.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UnknownView {
+    /// Its begin.
+    start: Time,
+    /// Its end.
+    end: Time,
+}
+
 /// A reason that the plant file declares.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReasonView {
@@ -114,13 +125,14 @@ pub(crate) async fn list(
     if start >= end || end.since(start) > MAX_SPAN {
         return Err(ApiError::bad_request("`from` must lie before `to`, at most 31 days", "ask for a shorter span"));
     }
-    let stops = stops_of(&app, index, Window { start, end }).await?;
+    let OeeResult { stops, unknown, .. } = result_of(&app, index, Window { start, end }).await?;
     let asset = app.asset(index);
     let reasons = app.model(index).oee.iter().flat_map(|oee| &oee.reason_table.0);
     Ok(Json(Stops {
         asset_id: asset.id.to_string(),
         asset: asset.path.to_string(),
         stops: stops.iter().map(|stop| StopView::new(asset.id, stop, stop.window.end == now)).collect(),
+        unknown: unknown.iter().map(|span| UnknownView { start: Time(span.start), end: Time(span.end) }).collect(),
         reasons: reasons
             .map(|reason| ReasonView { name: reason.name.to_string(), class: reason.class.word(), planned: reason.planned })
             .collect(),
@@ -146,10 +158,10 @@ impl StopView {
     }
 }
 
-async fn stops_of(app: &App, asset: AssetIndex, window: Window) -> Result<Vec<Stop>, ApiError> {
+async fn result_of(app: &App, asset: AssetIndex, window: Window) -> Result<OeeResult, ApiError> {
     let path = &app.asset(asset).path;
     let none = || ApiError::not_found(format!("{path} has no stops"), "its model needs an `oee:` block with `running`");
-    Ok(app.state.historian.oee(asset, window).await?.ok_or_else(none)?.stops)
+    app.state.historian.oee(asset, window).await?.ok_or_else(none)
 }
 
 /// What somebody says about a stop.
@@ -261,7 +273,7 @@ async fn find(app: &App, id: &str) -> Result<(AssetIndex, Stop), ApiError> {
     }
     // Long enough to see the end of any stop that is still of interest.
     let around = Window { start, end: now.min(start + MAX_SPAN) };
-    let stops = stops_of(app, index, around).await?;
+    let stops = result_of(app, index, around).await?.stops;
     let mut stop = stops.into_iter().find(|stop| stop.window.start == start).ok_or_else(unknown)?;
     if stop.window.end == now {
         stop.window.end = Timestamp::MAX;

@@ -73,11 +73,13 @@ export interface Failure {
   hint: string;
   /** Whether it was refused for who asks: trying again is of no use. */
   forbidden?: boolean;
+  /** Whether there is no such thing: no use either. */
+  missing?: boolean;
 }
 
 /** The words for an error of any origin. */
 export function explain(error: unknown): Failure {
-  if (error instanceof ApiError) return { message: error.message, hint: error.hint, forbidden: error.status === 403 };
+  if (error instanceof ApiError) return { message: error.message, hint: error.hint, forbidden: error.status === 403, missing: error.status === 404 };
   return { message: error instanceof Error ? error.message : String(error), hint: "" };
 }
 

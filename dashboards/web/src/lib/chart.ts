@@ -126,8 +126,12 @@ function valueAxis(unit: string, index: number, ink: Ink): uPlot.Axis {
     size: AXIS_PX,
     grid: index === 0 ? ink.axis.grid : { show: false },
     values: (_, splits) => {
-      const digits = axisDecimals((splits[1] ?? 1) - (splits[0] ?? 0));
-      const words = (value: number) => (Math.abs(value) >= 10_000 ? number(value) : value.toFixed(digits).replace("-", "−"));
+      // Twelve digits do not fit beside a chart: from a million on in thousands of thousands, as `131.5e9`.
+      const most = Math.max(...splits.map(Math.abs));
+      const power = most >= 1e6 ? Math.floor(Math.log10(most) / 3) * 3 : 0;
+      const digits = axisDecimals(((splits[1] ?? 1) - (splits[0] ?? 0)) / 10 ** power);
+      const short = (value: number) => (value === 0 ? "0" : `${(value / 10 ** power).toFixed(digits).replace("-", "−")}e${power}`);
+      const words = (value: number) => (power > 0 ? short(value) : Math.abs(value) >= 10_000 ? number(value) : value.toFixed(digits).replace("-", "−"));
       return splits.map((value, i) => (i === splits.length - 1 && unit ? measured(words(value), unit) : words(value)));
     },
   };

@@ -20,11 +20,11 @@ test("a shift is compared with the same one before, also when the clocks change 
 
 test("between its stops a machine ran", () => {
   const stop = (start: number, end: number, reason = "", planned = false) => ({ start: new Date(start).toISOString(), end: new Date(end).toISOString(), reason, planned }) as Stop;
-  const strip = stripOf([stop(50, 60, "Blocked"), stop(-10, 20, "Jam"), stop(90, 120, "", true)], 0, 100);
+  const strip = stripOf({ stops: [stop(50, 60, "Blocked"), stop(-10, 20, "Jam"), stop(90, 120, "", true)], unknown: [{ start: stop(70, 80).start, end: stop(70, 80).end }] }, 0, 100);
   expect(strip.map((part) => [part.from, part.to, part.state])).toEqual([
-    [0, 20, "stopped"], [20, 50, "running"], [50, 60, "waiting"], [60, 90, "running"], [90, 100, "planned"],
+    [0, 20, "stopped"], [20, 50, "running"], [50, 60, "waiting"], [60, 70, "running"], [70, 80, "unknown"], [80, 90, "running"], [90, 100, "planned"],
   ]);
-  expect(stripOf([], 0, 10)).toHaveLength(1);
+  expect(stripOf({ stops: [], unknown: [] }, 0, 10)).toHaveLength(1);
 });
 
 test("the waterfall hangs each loss between what was and what is left", () => {

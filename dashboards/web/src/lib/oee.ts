@@ -1,6 +1,6 @@
 // What the OEE board makes of the answers: which window, compared with which, and the shapes of its pictures. Pure.
 import type { Stretch } from "./strip";
-import type { OeeLoss, OeeRow, RunState, Stop } from "./types";
+import type { OeeLoss, OeeRow, RunState, Stop, Stops } from "./types";
 
 const DAY_MS = 86_400_000;
 
@@ -24,15 +24,22 @@ export function stopState(stop: Pick<Stop, "planned" | "reason">): RunState {
   return stop.planned ? "planned" : waits(stop.reason) ? "waiting" : "stopped";
 }
 
-/** The strip of a machine from its stops: what is no stop ran, as far as anything is known. */
-export function stripOf(stops: readonly Stop[], from: number, to: number): Stretch<RunState>[] {
+/** A figure, unless nothing at all is known that it could be made of: then nought is no figure. */
+export const founded = (value: number | null, coverage: number): number | null => (coverage > 0 ? value : null);
+
+/** The strip of a machine from its stops and from when nothing is known: the rest of the time it ran. */
+export function stripOf({ stops, unknown }: Pick<Stops, "stops" | "unknown">, from: number, to: number): Stretch<RunState>[] {
+  const parts = [
+    ...stops.map((stop) => ({ ...stop, state: stopState(stop) })),
+    ...unknown.map((span) => ({ ...span, state: "unknown" as const, reason: "" })),
+  ];
   const out: Stretch<RunState>[] = [];
   let at = from;
-  for (const stop of [...stops].sort((a, b) => Date.parse(a.start) - Date.parse(b.start))) {
-    const [start, end] = [Math.max(from, Date.parse(stop.start)), Math.min(to, Date.parse(stop.end))];
+  for (const part of parts.sort((a, b) => Date.parse(a.start) - Date.parse(b.start))) {
+    const [start, end] = [Math.max(from, Date.parse(part.start)), Math.min(to, Date.parse(part.end))];
     if (end <= start) continue;
     if (start > at) out.push({ from: at, to: start, state: "running" });
-    out.push({ from: start, to: end, state: stopState(stop), reason: stop.reason });
+    out.push({ from: start, to: end, state: part.state, reason: part.reason });
     at = end;
   }
   if (at < to) out.push({ from: at, to, state: "running" });

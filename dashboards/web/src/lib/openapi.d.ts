@@ -2612,6 +2612,8 @@ export interface components {
         Priority: "critical" | "high" | "medium" | "low";
         /** @description A value that stands for a machine. */
         PropertyValue: {
+            /** @description Whether it is an attribute: what it says holds until somebody changes it, however old it is. */
+            constant: boolean;
             /** @description The property's key, unique in its model. */
             key: string;
             /** @description Its name. */
@@ -3045,6 +3047,8 @@ export interface components {
             reasons: components["schemas"]["ReasonView"][];
             /** @description Its stops, oldest first. */
             stops: components["schemas"]["StopView"][];
+            /** @description When nobody knows whether it ran, oldest first; the rest of the time in shifts it did. */
+            unknown: components["schemas"]["UnknownView"][];
         };
         /** @description A table. */
         Table: {
@@ -3152,6 +3156,13 @@ export interface components {
             /** @description The mistakes; empty when something else is wrong. */
             diagnostics: components["schemas"]["DiagnosticView"][];
             error: components["schemas"]["ErrorDetail"];
+        };
+        /** @description A span in which nobody knows what the machine did. */
+        UnknownView: {
+            /** @description Its end. */
+            end: components["schemas"]["Time"];
+            /** @description Its begin. */
+            start: components["schemas"]["Time"];
         };
         /** @description A wrong value of a measurement, and the right one. */
         ValueCorrection: {

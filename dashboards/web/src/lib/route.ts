@@ -37,6 +37,9 @@ export const href = {
   asset: (id: string, tab?: string) => `/assets/${part(id)}${tab ? `?tab=${part(tab)}` : ""}`,
   line: (id: string) => `/lines/${part(id)}`,
   detectors: () => "/detectors",
+  /** Where an alarm's story is told: its detector's page; in the log for one over messages, which belongs to a key and has no asset. */
+  alarm: (alarm: { asset: string; path: string; detector: string }) =>
+    alarm.asset ? href.detector(alarm.asset, alarm.detector) : `/log?view=all&find=${encodeURIComponent(alarm.path)}`,
   detector: (asset: string, detector: string, tab?: string) => `/detectors/${part(asset)}/${part(detector)}${tab && tab !== "now" ? `?tab=${tab}` : ""}`,
   alarms: (view?: string, priority?: number) => {
     const query = new URLSearchParams();

@@ -1,11 +1,11 @@
-// The story of a detector: moves, alarm changes and commands in one order, the newest first. Pure.
+// The story of a detector: moves, alarm changes, commands and notifications in one order, the newest first. Pure.
 import { instant } from "./format";
-import type { AlarmEvent, CommandEvent, CommandState, TransitionEvent } from "./types";
+import type { AlarmEvent, CommandEvent, CommandState, NotificationEvent, TransitionEvent } from "./types";
 
-export type StoryEvent = TransitionEvent | AlarmEvent | CommandEvent;
+export type StoryEvent = TransitionEvent | AlarmEvent | CommandEvent | NotificationEvent;
 
-/** Within one instant, what comes first in life: the move, the alarm it raised, the command it decided. */
-const ORDER = { transition: 0, alarm: 1, command: 2 } as const;
+/** Within one instant, what comes first in life: the move, the alarm it raised, the command it decided, who was told. */
+const ORDER = { transition: 0, alarm: 1, command: 2, notification: 3 } as const;
 const COMMAND_ORDER: CommandState[] = ["requested", "sent", "verified", "failed", "unknown", "refused", "expired", "dry_run"];
 
 function rank(event: StoryEvent): number {

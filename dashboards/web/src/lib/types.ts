@@ -32,6 +32,7 @@ export type AnyEvent = Schemas["Event"];
 export type TransitionEvent = Extract<AnyEvent, { kind: "transition" }>;
 export type AlarmEvent = Extract<AnyEvent, { kind: "alarm" }>;
 export type CommandEvent = Extract<AnyEvent, { kind: "command" }>;
+export type NotificationEvent = Extract<AnyEvent, { kind: "notification" }>;
 export type Explanation = Schemas["Explanation"];
 
 export type DetectorSummary = Schemas["DetectorSummary"];

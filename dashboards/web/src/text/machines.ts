@@ -19,7 +19,7 @@ export const machines = {
   oee: {
     title: common.titles.oee,
     asset: "Machine or line",
-    none: "Nothing has an OEE yet. Add an `oee:` block to a model in the plant file; docs/oee.md shows how.",
+    none: "Nothing has an OEE yet. Add an `oee:` block to a model.",
     noShift: "There is no shift with figures at that time. Choose another shift.",
     compare: "against ",
     csv: "Save stops",
@@ -35,6 +35,8 @@ export const machines = {
     pareto: "Why it stood",
     paretoHelp: "longest first, with the share of all up to here",
     noLosses: "Nothing was lost.",
+    noneKnown: (share: string) => `None is known; only ${share} of the time is.`,
+    noStops: "It has no stops of its own: its figures are those of its machines together. Choose a machine to see when it stood.",
     losses: {
       calendar: "Time of the shift",
       off_shift: "Outside of shifts",
@@ -195,7 +197,7 @@ export const machines = {
     children: "Machines",
     oeeShift: "OEE this shift so far",
     noAlarms: "No alarm is active on this asset.",
-    noOee: "This asset has no OEE. Add an `oee:` block to its model in the plant file; docs/oee.md shows how.",
+    noOee: "This asset has no OEE. Add an `oee:` block to its model.",
     noDetectors: "No detector watches this asset. Add one under `detectors:` of its model in the plant file.",
     openTrend: (name: string) => `Show ${name} in a trend`,
     data: {

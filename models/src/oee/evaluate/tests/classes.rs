@@ -239,6 +239,8 @@ proptest! {
         let totals = &result.totals;
         let busy = totals.actual_production_time + totals.micro_stop_time + totals.setup_time + totals.breakdown_time;
         prop_assert_eq!(busy + totals.unknown_time, totals.planned_busy_time);
+        prop_assert_eq!(result.unknown.iter().map(Window::span).sum::<Duration>(), totals.unknown_time);
+        prop_assert!(result.unknown.windows(2).all(|pair| pair[0].end < pair[1].start), "unknown spans are joined, in order");
         prop_assert_eq!(seconds(totals.scheduled_time()), 900.0);
         prop_assert_eq!(seconds(totals.off_shift_time()), 100.0);
         let mut stops: Vec<Window> = result.stops.iter().map(|stop| stop.window).collect();
