@@ -24,6 +24,7 @@ import metrics
 import mqtt
 import pages
 import queries
+import questions
 import results
 import size
 import write
@@ -44,6 +45,7 @@ BENCHES = {
     "metrics": (metrics.metrics, {"rows": 1_000_000, "pairs": 3}),
     "oee": (metrics.oee, {"pairs": 3, "days": 30}),
     "mqtt": (mqtt.mqtt, {"rate": 2_000, "seconds": 10, "pairs": 3}),
+    "questions": (questions.questions, {"rate": 200, "seconds": 10, "people": 4, "pairs": 3}),
     "backtest": (backtest.backtest, {"rows": 2_000_000, "pairs": 3}),
     "pages": (pages.pages, {"seconds": 60, "parts": list(pages.PARTS)}),
     "write": (write.write, {"writes": 30, "pairs": 3}),
@@ -69,8 +71,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=lambda text: [int(float(n)) for n in text.split(",")], help="of `growth`, for example 1e7,1e8")
     parser.add_argument("--assets", type=int, help="of `size`; each has 100 tags")
     parser.add_argument("--days", type=int, help="of `product` and `oee`")
-    parser.add_argument("--rate", type=int, help="messages a second of `mqtt`")
-    parser.add_argument("--seconds", type=int, help="how long `mqtt` sends, and CPU is counted for `pages`")
+    parser.add_argument("--rate", type=int, help="messages a second of `mqtt` and `questions`")
+    parser.add_argument("--seconds", type=int, help="how long `mqtt` and `questions` send, and CPU is counted for `pages`")
+    parser.add_argument("--people", type=int, help="who ask in `questions`")
     parser.add_argument("--parts", type=lambda text: text.split(","), help=f"of `pages`: {','.join(pages.PARTS)}")
     parser.add_argument("--writes", type=int, help="of a run of `write`")
     parser.add_argument("--settle", type=int, help="seconds before memory is read")

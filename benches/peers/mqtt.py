@@ -288,12 +288,19 @@ def compared(arguments, rate: int, moves_every: int) -> list[Comparison]:
     ]
 
 
-def versions() -> dict[str, str]:
-    first = lambda *command: (subprocess.run(command, capture_output=True, text=True).stdout.strip().splitlines() or ["?"])[0]
-    package = json.loads((NODE_FOLDER / "node_modules/node-red/package.json").read_text())
+def first(*command: str) -> str:
+    """The first line that a command prints."""
+    return (subprocess.run(command, capture_output=True, text=True).stdout.strip().splitlines() or ["?"])[0]
+
+
+def own_versions() -> dict[str, str]:
+    """Of Andon and its broker."""
     return {
         "Andon": first(servers.ANDON, "--version"),
-        "Node-RED": package["version"],
-        "node": first("node", "--version"),
         "mosquitto": first("dpkg-query", "-W", "-f", "${Version}", "mosquitto"),
     }
+
+
+def versions() -> dict[str, str]:
+    package = json.loads((NODE_FOLDER / "node_modules/node-red/package.json").read_text())
+    return own_versions() | {"Node-RED": package["version"], "node": first("node", "--version")}

@@ -161,6 +161,7 @@ ORDER = (
     "oee",
     "detectors",
     "mqtt",
+    "questions",
     "backtest",
     "write",
     "pages",
