@@ -4,6 +4,7 @@ mod alarms;
 mod apply;
 mod arm;
 mod ask;
+mod audit;
 mod backfill;
 mod backtest;
 mod backup;
@@ -86,6 +87,8 @@ enum Command {
     Backup(backup::Backup),
     /// Makes a data folder out of a backup.
     Restore(backup::Restore),
+    /// Checks the chain of who did what: whether any record was changed, removed, inserted or exchanged.
+    Audit(audit::Audit),
     /// Allows writes to machines, for a while or until somebody forbids them.
     Arm(arm::Arm),
     /// Forbids all writes to machines.
@@ -127,6 +130,7 @@ impl Cli {
             Command::Backfill(backfill) => backfill.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
+            Command::Audit(audit) => audit.run(),
             Command::Arm(arm) => arm.run(),
             Command::Disarm(disarm) => disarm.run(),
             Command::Write(write) => write.run(),

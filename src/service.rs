@@ -1,5 +1,6 @@
 //! The running service: composes collectors, pipeline, historian and web server, and takes them down in the right order.
 
+pub mod audit;
 pub mod backtest;
 pub mod clock;
 pub mod core;
@@ -28,6 +29,7 @@ mod tests;
 pub mod unrecorded;
 
 use self::{
+    audit::Audit,
     clock::Now,
     core::{Core, Effect, kept_notices},
     definition::Edition,
@@ -81,6 +83,8 @@ pub struct Opened {
     pub catalog: Arc<Catalog>,
     /// The memory.
     pub historian: Historian,
+    /// Who did what.
+    pub audit: Audit,
     /// The state, restored.
     pub core: Core,
     /// When metrics are due.
@@ -91,6 +95,8 @@ pub struct Opened {
     data: PathBuf,
     /// The version of the definition in the data folder.
     version: i64,
+    /// Its hash.
+    definition: String,
     /// The folder whose programs notifications may run; none unless whoever starts it says so.
     programs: Option<PathBuf>,
     /// What `$NAME` stands for in an edited plant file that is played back.
@@ -179,6 +185,7 @@ async fn begin(
 ) -> anyhow::Result<Opened> {
     // Only now: had another Andon the folder, its definition would still hold.
     let at = now();
+    let definition = definition::hash(&edition.files);
     let version = tokio::task::spawn_blocking(move || store.keep_definition(at, &edition)).await??;
     tracing::info!(version, series = catalog.series().len(), tags = catalog.tags().len(), "definition");
     record_notices(historian, &recovered.notices, at).await?;
@@ -195,9 +202,13 @@ async fn begin(
         tracing::warn!("{doubt}");
     }
     let notices = kept_notices(&recovered.kept);
+    let (folder, clock) = (data.clone(), now.clone());
+    let audit = tokio::task::spawn_blocking(move || Audit::open(&folder, &recovered.kept, &clock)).await??;
     Ok(Opened {
         catalog,
         historian: historian.clone(),
+        audit,
+        definition,
         core,
         schedule,
         notices,
@@ -215,6 +226,32 @@ impl Opened {
         self.programs.clone_from(&site.programs);
         self.variables = site.variables.clone();
         self
+    }
+
+    /// Records events, those that belong there in the audit as well.
+    ///
+    /// # Errors
+    /// When they could not be recorded.
+    pub async fn record(&self, events: Vec<Event>) -> anyhow::Result<()> {
+        let mut batch = Batch { events, ..Batch::default() };
+        let audited = self.audit.keep(&mut batch);
+        self.historian.append(batch).await?;
+        self.audit.append(audited.into_iter().collect()).await.map_err(anyhow::Error::msg)
+    }
+
+    /// Records that the plant starts, with what.
+    async fn record_start(&self) {
+        let armed = if self.core.armed() { "armed" } else { "disarmed" };
+        let (version, definition) = (self.version, &self.definition);
+        let detail = format!("Andon {}, definition {version} ({definition}), writes {armed}", env!("CARGO_PKG_VERSION"));
+        if let Err(error) = self.audit.note("start", &detail).await {
+            // It is owed, and what people ask for is refused until the disk takes it. The machines are watched meanwhile.
+            return tracing::error!(%error, "the start is not in the audit yet");
+        }
+        // Whoever keeps the program's log elsewhere has a witness of the chain.
+        let state = self.audit.state();
+        let state = state.borrow();
+        tracing::info!(records = state.records, head = state.head, "audit");
     }
 
     /// When the newest value that is stored was true.
@@ -246,7 +283,8 @@ async fn record_notices(historian: &Historian, notices: &[SystemNotice], now: Ti
 
 /// Starts everything; pages and programs come in with [`Running::let_in`].
 pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Running> {
-    let Opened { catalog, historian, core, schedule, notices, leases, data, version: _, programs, variables } = opened;
+    opened.record_start().await;
+    let Opened { catalog, historian, audit, core, schedule, notices, leases, data, programs, variables, .. } = opened;
     let live = LiveHub::new();
     let (deliver, deliveries) = mpsc::channel(pipeline::MAX_DELIVERIES);
     let (messages, message_queue) = mpsc::channel(pipeline::MAX_MESSAGES);
@@ -263,11 +301,12 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
     let workers = historian.workers();
     let mut beside = JoinSet::new();
     beside.spawn_on(retain(historian.clone(), now.clone()), &workers);
-    let (effects, effects_task) = Effects::start(world.clone());
+    let (effects, effects_task) = Effects::start(world.clone(), audit.clone());
     let metrics =
         workers.spawn(metrics_worker::run(catalog.clone(), historian.clone(), job_queue, messages.clone(), now.clone()));
     let corrector = corrector::run(catalog.clone(), historian.clone(), correction_queue, messages.clone(), now.clone());
     beside.spawn_on(corrector, &workers);
+    beside.spawn_on(audit.clone().watch(messages.clone()), &workers);
     beside.spawn(storage::watch(historian.watch_storage()?, messages.clone(), now.clone()));
 
     live.set_armed(core.armed());
@@ -280,6 +319,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         historian: historian.clone(),
         live: live.clone(),
         now: now.clone(),
+        audit: audit.clone(),
         deliveries,
         writes: write_queue,
         messages: message_queue,
@@ -294,7 +334,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
     let (stop_pipeline, stopped) = oneshot::channel();
     let pipeline = tokio::spawn(pipeline.run(stopped));
 
-    let standing = Standing { historian: historian.clone(), live: live.clone(), now: now.clone() };
+    let standing = Standing { historian: historian.clone(), live: live.clone(), audit: audit.state(), now: now.clone() };
     let pages = AppState {
         catalog: catalog.clone(),
         historian: historian.clone(),
@@ -305,6 +345,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         backtests: backtest::desk::start(catalog.clone(), historian.clone(), variables),
         requests: requests(messages, leases),
         writes,
+        audit: audit.state(),
         now,
         info,
         metrics: telemetry::metrics_page(standing),

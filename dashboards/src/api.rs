@@ -2,6 +2,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod assets;
+pub(crate) mod audit;
 pub(crate) mod backfills;
 pub(crate) mod backtests;
 pub(crate) mod commands;
@@ -53,6 +54,7 @@ fn present() -> Router<Arc<App>> {
     Router::new()
         .route("/plant", get(plant::plant))
         .route("/arm", post(plant::arm))
+        .route("/audit/state", get(audit::state))
         .route("/detectors/{asset}/{detector}/release", post(commands::release))
         .route("/commands/prepare", post(commands::prepare))
         .route("/commands/confirm", post(commands::confirm))

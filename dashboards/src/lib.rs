@@ -43,13 +43,14 @@ pub use write::{Write, Writes};
 
 use andon_models::{
     Timestamp,
+    audit::AuditState,
     catalog::Catalog,
     operator::{OperatorRefusal, OperatorRequest},
 };
 use andon_query::Historian;
 use axum::Router;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Longest request body: an SQL statement of many pages still fits.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -81,6 +82,8 @@ pub struct AppState {
     pub backtests: Backtests,
     /// Where written values go.
     pub writes: Writes,
+    /// How the chain of who did what stands.
+    pub audit: watch::Receiver<AuditState>,
     /// The clock.
     pub now: Now,
     /// What pages say about this service.

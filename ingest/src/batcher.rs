@@ -10,9 +10,10 @@ mod tests;
 
 use crate::{
     Delivery, Shared, SourcePlan,
+    lag::Times,
     stale::{SilenceRule, Watchdog},
 };
-use andon_models::{Sample, StatusCode, catalog::Tag, definition::SourceProtocol, iot_events::InputMessage};
+use andon_models::{Sample, StatusCode, Timestamp, catalog::Tag, definition::SourceProtocol, iot_events::InputMessage};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -84,13 +85,16 @@ impl IntakeSender {
             return;
         }
         let count = samples.len();
+        self.shared.status.taken_in(count);
         if self.queue.capacity() <= KEPT_FREE || self.queue.try_send(Intake::Values(samples, Vec::new(), None)).is_err() {
+            self.shared.status.not_taken_in(count);
             self.shared.status.dropped(count);
         }
     }
 
     /// Hands samples and messages for detectors in and waits for room; the receipt fires when they are safe on disk.
     pub async fn send(&self, samples: Vec<Sample>, messages: Vec<InputMessage>, receipt: Option<oneshot::Sender<()>>) {
+        self.shared.status.taken_in(samples.len() + messages.len());
         // The batcher ends only with the source.
         let _ = self.queue.send(Intake::Values(samples, messages, receipt)).await;
     }
@@ -119,6 +123,13 @@ struct Batcher {
     samples: Vec<Sample>,
     messages: Vec<InputMessage>,
     receipts: Vec<oneshot::Sender<()>>,
+    /// Values and messages in the batch that the source sent, and their times.
+    received: u64,
+    times: Times,
+    /// Since when the connection stands, by our clock; none while there is none.
+    connected: Option<Timestamp>,
+    /// Our clock minus the device's, in nanoseconds.
+    clock: i64,
     /// Deliveries on their way to the disk. One, but for full ones and a slow disk; the receiver's queue bounds them.
     under_way: JoinSet<()>,
     /// Whether the batch holds anything.
@@ -138,6 +149,10 @@ impl Batcher {
             samples: Vec::new(),
             messages: Vec::new(),
             receipts: Vec::new(),
+            received: 0,
+            times: Times::default(),
+            connected: None,
+            clock: 0,
             under_way: JoinSet::new(),
             open: false,
             closed: Instant::now(),
@@ -191,11 +206,14 @@ impl Batcher {
         match message {
             Intake::Values(mut samples, mut messages, receipt) => {
                 let arrived = Instant::now();
+                let connected = self.connected.map(|since| Timestamp::from_nanos(since.as_nanos().saturating_sub(self.clock)));
                 for sample in &mut samples {
                     self.watchdog.seen(sample, arrived, now);
+                    self.times.see(sample.tqv.time, connected);
                 }
                 let count = samples.len() + messages.len();
                 if count > 0 {
+                    self.received += count as u64;
                     self.shared.status.received(count, now);
                 }
                 self.add(samples);
@@ -208,12 +226,23 @@ impl Batcher {
                     self.receipts.push(receipt);
                 }
             }
-            Intake::Connected => self.watchdog.connected(Instant::now()),
+            Intake::Connected => {
+                self.connected = Some(now);
+                self.watchdog.connected(Instant::now());
+            }
             Intake::Lost(status) => {
+                self.connected = None;
                 let made = self.watchdog.lost(status, now);
                 self.add(made);
             }
-            Intake::Clock(offset) => self.watchdog.clock(offset),
+            Intake::Clock(offset) => {
+                self.clock = offset;
+                self.watchdog.clock(offset);
+                // Only a server of OPC UA says what its clock shows; elsewhere it is guessed from what comes.
+                if matches!(self.shared.source.protocol, SourceProtocol::OpcUa { .. }) {
+                    self.shared.status.clock(offset);
+                }
+            }
         }
     }
 
@@ -254,8 +283,17 @@ impl Batcher {
             return None;
         }
         let (durable, safe) = oneshot::channel();
+        let (received, times, shared) =
+            (std::mem::take(&mut self.received), std::mem::take(&mut self.times), self.shared.clone());
         self.under_way.spawn(async move {
-            if safe.await.is_ok() {
+            let on_disk = safe.await.is_ok();
+            match (received, on_disk) {
+                // What silence made of tags is no value that came.
+                (0, _) => {}
+                (_, true) => shared.status.on_disk(received, times, (shared.now)()),
+                (_, false) => shared.status.not_on_disk(received),
+            }
+            if on_disk {
                 receipts.into_iter().for_each(|receipt| _ = receipt.send(()));
             }
         });

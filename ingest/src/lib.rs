@@ -13,6 +13,7 @@ mod batcher;
 mod command;
 mod convert;
 mod error;
+mod lag;
 mod modbus;
 mod mqtt;
 mod opcua;

@@ -173,7 +173,10 @@ impl Collector {
             let signal = tokio::select! {
                 signal = signals.recv() => signal,
                 () = tokio::time::sleep_until(deadline), if !subscribed => {
-                    return Failure::lost(format!("no subscription within {} s", SUBSCRIBE_TIMEOUT.as_secs()));
+                    return Failure::lost(format!(
+                        "no subscription within {} s: the broker is overloaded, or is none; check host and port, and see its log",
+                        SUBSCRIBE_TIMEOUT.as_secs()
+                    ));
                 }
             };
             match signal {
@@ -190,7 +193,7 @@ impl Collector {
                     }
                 }
                 Some(Signal::Down(failure)) => return failure,
-                None => return Failure::lost("the connection ended"),
+                None => return Failure::lost("the connection ended; it is made anew. If this repeats, see the broker's log"),
             }
         }
     }
@@ -206,7 +209,7 @@ impl Collector {
             Some(packet) => {
                 let (receipt, durable) = oneshot::channel();
                 let queued = acknowledge.try_send((packet, durable));
-                queued.map_err(|_| Failure::lost("the broker sends more than it may have under way"))?;
+                queued.map_err(|_| Failure::lost("the broker sends more than it may have under way; set its receive maximum or max_inflight_messages lower"))?;
                 Some(receipt)
             }
             None => None,
@@ -249,7 +252,10 @@ impl Collector {
         }
         if message.payload.len() > MAX_INPUT_MESSAGE {
             let size = message.payload.len();
-            let reason = format!("a message on {} has {size} bytes; detectors take at most {MAX_INPUT_MESSAGE}", message.topic);
+            let reason = format!(
+                "a message on {} has {size} bytes; detectors take at most {MAX_INPUT_MESSAGE}: send less in one message",
+                message.topic
+            );
             self.shared.status.trouble(&reason);
             return Vec::new();
         }
@@ -257,7 +263,10 @@ impl Collector {
             Payload::Json(payload) => payload,
             Payload::Text(text) => text.into(),
             Payload::Unreadable => {
-                self.shared.status.trouble(&format!("a message on {} is neither JSON nor text", message.topic));
+                self.shared.status.trouble(&format!(
+                    "a message on {} is neither JSON nor text: have its sender send one of them, or take another topic",
+                    message.topic
+                ));
                 return Vec::new();
             }
         };

@@ -1,16 +1,25 @@
 //! How a source is doing, kept where everyone can watch it.
 
+use crate::lag::{Recent, Times};
 use andon_models::{
     Timestamp,
     definition::{Source, SourceProtocol},
     snapshot::{ConnectionState, SourceStatus},
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 use tokio::sync::watch;
 
 /// The status of one source.
 pub(crate) struct Status {
     sender: watch::Sender<SourceStatus>,
+    /// Values and messages that were taken in and are not on disk.
+    backlog: AtomicU64,
+    /// Those of them whose batch was refused: the loop keeps them until the disk takes more.
+    refused: AtomicU64,
+    recent: Mutex<Recent>,
 }
 
 impl Status {
@@ -31,9 +40,13 @@ impl Status {
             received: 0,
             dropped: 0,
             connects: 0,
+            lag_ms: None,
+            lag_max_ms: None,
+            backlog: 0,
+            clock_offset_ms: None,
             last_error: "".into(),
         });
-        Self { sender }
+        Self { sender, backlog: AtomicU64::new(0), refused: AtomicU64::new(0), recent: Mutex::default() }
     }
 
     pub fn subscribe(&self) -> watch::Receiver<SourceStatus> {
@@ -74,7 +87,44 @@ impl Status {
         self.sender.send_modify(|status| {
             status.received += values as u64;
             status.last_value = Some(now);
+            status.backlog = self.backlog.load(Ordering::Relaxed);
         });
+    }
+
+    /// So many values wait for the batcher from now on.
+    pub fn taken_in(&self, values: usize) {
+        self.backlog.fetch_add(values as u64, Ordering::Relaxed);
+    }
+
+    /// They found no room after all.
+    pub fn not_taken_in(&self, values: usize) {
+        self.backlog.fetch_sub(values as u64, Ordering::Relaxed);
+    }
+
+    /// A batch is on disk, and with it what was refused before.
+    pub fn on_disk(&self, values: u64, times: Times, now: Timestamp) {
+        let refused = self.refused.swap(0, Ordering::Relaxed);
+        let backlog = self.backlog.fetch_sub(values + refused, Ordering::Relaxed) - values - refused;
+        let lags = times
+            .lags(now)
+            .map(|(last, largest)| (last, self.recent.lock().unwrap_or_else(PoisonError::into_inner).add(now, largest)));
+        self.sender.send_modify(|status| {
+            status.backlog = backlog;
+            if let Some((last, largest)) = lags {
+                (status.lag_ms, status.lag_max_ms) = (Some(last), Some(largest));
+            }
+        });
+    }
+
+    /// A batch did not get on disk.
+    pub fn not_on_disk(&self, values: u64) {
+        self.refused.fetch_add(values, Ordering::Relaxed);
+    }
+
+    /// The device's clock differs by so many nanoseconds (ours minus the device's).
+    pub fn clock(&self, offset: i64) {
+        let offset = Some(offset / 1_000_000);
+        self.sender.send_if_modified(|status| std::mem::replace(&mut status.clock_offset_ms, offset) != offset);
     }
 
     pub fn dropped(&self, values: usize) {

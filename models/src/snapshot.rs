@@ -215,6 +215,15 @@ pub struct SourceStatus {
     pub dropped: u64,
     /// Connections made since start.
     pub connects: u64,
+    /// Lag in milliseconds: from the source time of the value that got on disk last to that moment. Negative when the device's clock is
+    /// ahead. None before the first value since the connection was made: what a device has had for days says nothing about today.
+    pub lag_ms: Option<i64>,
+    /// The largest lag, in milliseconds, in the minute up to the last value that got on disk.
+    pub lag_max_ms: Option<i64>,
+    /// Values and messages received that are not on disk yet.
+    pub backlog: u64,
+    /// Our clock minus the device's, in milliseconds; none where the device does not tell its own.
+    pub clock_offset_ms: Option<i64>,
     /// The last error and what to do about it; empty if none.
     pub last_error: Arc<str>,
 }

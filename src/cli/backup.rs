@@ -14,7 +14,7 @@ use super::{
     block_on,
     progress::{Progress, grouped},
 };
-use crate::service::{clock, store::Store, telemetry};
+use crate::service::{audit, clock, store::Store, telemetry};
 use andon_query::{Historian, transfer};
 use anyhow::{Context, bail, ensure};
 use std::{
@@ -122,7 +122,11 @@ impl Pinned {
         transfer::pin(data, &pinned.folder).await?;
         let (data, database) = (data.to_owned(), pinned.folder.join("andon.db"));
         // Last: series are numbered before anything is written under their numbers.
-        tokio::task::spawn_blocking(move || Store::copy_to(&data, &database)).await??;
+        tokio::task::spawn_blocking(move || {
+            Store::copy_to(&data, &database)?;
+            audit::copy::copy(&data, database.parent().expect("it is in the folder")).context("cannot copy the audit")
+        })
+        .await??;
         Ok(pinned)
     }
 }

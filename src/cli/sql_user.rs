@@ -1,7 +1,7 @@
 //! `andon sql-user`: who may ask over PostgreSQL's protocol.
 
 use super::{block_on, print, stop::StopSignal};
-use crate::service::store::Store;
+use crate::service::{audit, clock, store::Store};
 use andon_query::postgres::SqlUser;
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
@@ -66,7 +66,10 @@ impl SqlUsers {
                     (None, None) => ask(&name)?,
                 };
                 let user = SqlUser::new(&name, &password).map_err(anyhow::Error::msg)?;
-                Store::open(&self.data)?.put_sql_user(&user)?;
+                let store = Store::open(&self.data)?;
+                // Before: what is not recorded is not done.
+                audit::note_by_hand(&self.data, "put_sql_user", &name, &clock::system())?;
+                store.put_sql_user(&user)?;
                 if let Some(password) = generated {
                     print(&password)?;
                 }
@@ -77,7 +80,10 @@ impl SqlUsers {
                 names.iter().try_for_each(|name| print(name))?;
             }
             Action::Remove { name } => {
-                ensure!(existing(&self.data)?.remove_sql_user(&name)?, "there is no user {name}");
+                let store = existing(&self.data)?;
+                ensure!(store.sql_user(&name)?.is_some(), "there is no user {name}");
+                audit::note_by_hand(&self.data, "remove_sql_user", &name, &clock::system())?;
+                store.remove_sql_user(&name)?;
                 eprintln!("{name} may not ask any more");
             }
         }

@@ -7,7 +7,11 @@ mod world;
 
 pub use self::world::{World, outcome, stand_still};
 
-use super::{core::Effect, pipeline::Leave};
+use super::{
+    audit::{Audit, Pending},
+    core::Effect,
+    pipeline::Leave,
+};
 use andon_models::operator::OperatorRefusal;
 use andon_query::{QueryError, Receipt};
 use std::sync::Arc;
@@ -18,6 +22,8 @@ use tokio::{
 
 /// Records that may wait for the disk with their effects. When it is full the pipeline waits: the disk sets the pace.
 const MAX_WAITING: usize = 1_024;
+/// Records whose entries in the audit share a sync of the disk at most.
+const MAX_TOGETHER: usize = 64;
 
 /// Who waits for a record to be on disk.
 pub enum Durable {
@@ -31,6 +37,8 @@ pub enum Durable {
 
 struct Waiting {
     receipt: Receipt,
+    /// What belongs to the audit.
+    audit: Option<Pending>,
     effects: Vec<Effect>,
     acknowledge: Vec<oneshot::Sender<()>>,
     then: Option<Durable>,
@@ -43,11 +51,21 @@ pub struct Effects {
 
 impl Effects {
     /// Starts the effects task. It ends when the entrance is dropped and every record was seen to the disk.
-    pub fn start(world: Arc<World>) -> (Self, JoinHandle<()>) {
+    pub fn start(world: Arc<World>, audit: Audit) -> (Self, JoinHandle<()>) {
         let (waiting, mut queue) = mpsc::channel::<Waiting>(MAX_WAITING);
         let task = tokio::spawn(async move {
-            while let Some(waiting) = queue.recv().await {
-                waiting.settle(&world).await;
+            let mut together = Vec::new();
+            while queue.recv_many(&mut together, MAX_TOGETHER).await > 0 {
+                match together.iter().any(|waiting| waiting.audit.is_some()) {
+                    true => settle_recorded(std::mem::take(&mut together), &world, &audit).await,
+                    // Nobody waits for more than the own record.
+                    false => {
+                        for mut waiting in together.drain(..) {
+                            let durable = (&mut waiting.receipt).await.map_err(Arc::new);
+                            waiting.settle(durable, Ok(()), &world);
+                        }
+                    }
+                }
             }
         });
         (Self { waiting }, task)
@@ -57,31 +75,50 @@ impl Effects {
     pub async fn after(
         &self,
         receipt: Receipt,
+        audit: Option<Pending>,
         effects: Vec<Effect>,
         acknowledge: Vec<oneshot::Sender<()>>,
         then: Option<Durable>,
     ) {
-        if self.waiting.send(Waiting { receipt, effects, acknowledge, then }).await.is_err() {
+        if self.waiting.send(Waiting { receipt, audit, effects, acknowledge, then }).await.is_err() {
             tracing::error!("the effects task has ended; nothing more is done");
         }
     }
 }
 
+/// Waits for some records, then for the audit of what is in them: one sync for all. It waits for nothing but the disk: the pipeline may
+/// be waiting for this task.
+async fn settle_recorded(mut together: Vec<Waiting>, world: &Arc<World>, audit: &Audit) {
+    let (mut on_disk, mut pending) = (Vec::with_capacity(together.len()), Vec::new());
+    for waiting in &mut together {
+        let durable = (&mut waiting.receipt).await.map_err(Arc::new);
+        // What is not on disk comes again with the record that holds it.
+        let audited = waiting.audit.take().filter(|_| durable.is_ok());
+        on_disk.push((durable, audited.is_some()));
+        pending.extend(audited);
+    }
+    let recorded = audit.append(pending).await;
+    for (waiting, (durable, audited)) in together.into_iter().zip(on_disk) {
+        waiting.settle(durable, if audited { recorded.clone() } else { Ok(()) }, world);
+    }
+}
+
 impl Waiting {
-    /// Waits for nothing but the disk: the pipeline may be waiting for this task.
-    async fn settle(self, world: &Arc<World>) {
-        let durable = self.receipt.await.map_err(Arc::new);
+    fn settle(self, durable: Result<(), Arc<QueryError>>, audited: Result<(), Arc<str>>, world: &Arc<World>) {
         match &durable {
             Ok(()) => self.acknowledge.into_iter().for_each(|sender| _ = sender.send(())),
             Err(error) => tracing::error!(%error, "a record did not reach the disk; nothing it asked for is done"),
         }
+        // Whether it is on disk in both places: only then is a person answered, and a machine written to.
+        let recorded = match &durable {
+            Ok(()) => audited,
+            Err(error) => Err(error.to_string().into()),
+        };
         match (self.then, &durable) {
-            (Some(Durable::Operator(reply)), Ok(())) => _ = reply.send(Ok(())),
-            (Some(Durable::Operator(reply)), Err(error)) => {
-                _ = reply.send(Err(OperatorRefusal::NotRecorded(error.to_string().into())));
+            (Some(Durable::Operator(reply)), _) => _ = reply.send(recorded.clone().map_err(OperatorRefusal::NotRecorded)),
+            (Some(Durable::Sending(reply)), _) => {
+                _ = reply.send(if recorded.is_ok() { Leave::Send } else { Leave::NotRecorded });
             }
-            (Some(Durable::Sending(reply)), Ok(())) => _ = reply.send(Leave::Send),
-            (Some(Durable::Sending(reply)), Err(_)) => _ = reply.send(Leave::NotRecorded),
             (Some(Durable::Writers(replies)), Ok(())) => replies.into_iter().for_each(|reply| _ = reply.send(Ok(()))),
             (Some(Durable::Writers(replies)), Err(error)) => {
                 replies.into_iter().for_each(|reply| _ = reply.send(Err(error.clone())));
@@ -89,7 +126,7 @@ impl Waiting {
             (None, _) => {}
         }
         for effect in self.effects {
-            if durable.is_ok() {
+            if recorded.is_ok() {
                 world.perform(effect);
                 continue;
             }

@@ -23,7 +23,7 @@ use andon_models::{
     event::{Deed, Event, EventBody, SystemNotice},
     plant_file::{self, Loaded},
 };
-use andon_query::{Batch, HistorianOptions};
+use andon_query::HistorianOptions;
 use anyhow::Context;
 use std::{path::PathBuf, sync::Arc};
 use tokio::{
@@ -271,7 +271,7 @@ impl Host {
         let version = opened.version;
         let historian = opened.historian.clone();
         let started = async {
-            opened.historian.append(Batch { events, ..Batch::default() }).await?;
+            opened.record(events).await?;
             start(opened.at(&self.site), info.clone(), now.clone()).await
         };
         match started.await {

@@ -3,6 +3,7 @@
 //! A message becomes a step of the core; the step's record goes to the log; its effects wait for the disk in [`super::effects`].
 
 use super::{
+    audit::Audit,
     clock::Now,
     core::{Core, Effect, Step, watched},
     effects::{Durable, Effects},
@@ -104,6 +105,8 @@ pub struct Pipeline {
     pub writes: mpsc::Receiver<Write>,
     /// Everything else.
     pub messages: mpsc::Receiver<Message>,
+    /// Where it stands who did what.
+    pub audit: Audit,
     /// Where effects go.
     pub effects: Effects,
     /// Where due metrics go.
@@ -413,6 +416,7 @@ impl Pipeline {
         let events = step.batch.events.clone();
         // What comes later must not be on disk before what is owed.
         self.unrecorded.join(&mut step.batch);
+        let audited = self.audit.keep(&mut step.batch);
         let mut durable = match &then {
             // Many of them write again when they are answered. What detectors ask for waits for none of them.
             Some(Durable::Writers(_)) if step.effects.is_empty() => self.historian.enqueue_patiently(step.batch).await,
@@ -427,7 +431,7 @@ impl Pipeline {
         }
         self.live.publish_events(&events);
         self.live.set_armed(self.core.armed());
-        self.effects.after(durable, step.effects, acknowledge, then).await;
+        self.effects.after(durable, audited, step.effects, acknowledge, then).await;
     }
 }
 

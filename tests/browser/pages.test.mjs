@@ -103,6 +103,55 @@ test("the log says who did what", TEST, async () => {
   assert.equal(parameter("view"), "system");
 });
 
+/** Looks at pages in light and dark while one address answers something else. */
+async function lookAt(address, json, pages) {
+  const newPage = async (options) => {
+    const page = await demo.newPage(options);
+    await page.route(address, (route) => route.fulfill({ json }));
+    return page;
+  };
+  for (const scheme of ["light", "dark"]) await look({ url, newPage }, pages, {}, scheme);
+}
+
+test("the log says whether the chain of who did what is as it was written, and loudly when it is not", TEST, async () => {
+  await page.goto(`${url}/log`);
+  await seen("[data-testid=audit-chain][data-verified=true]");
+  const head = await page.getAttribute("[data-testid=audit-chain] .mono", "title");
+  assert.match(head, /^[0-9a-f]{64}$/);
+  assert.equal(await page.textContent("[data-testid=audit-chain] .mono"), head.slice(0, 12));
+  const other = await demo.newPage();
+  const bad = { record: 57, file: "2026-11.jsonl", line: 57, time: "2026-11-22T08:00:00Z", wrong: "it was changed after it was written", advice: "look into a backup" };
+  const state = { ...(await demo.get("/api/audit/state")), first_bad: bad };
+  await other.route("**/api/audit/state", (route) => route.fulfill({ json: state }));
+  await other.goto(`${url}/log`);
+  await other.waitForSelector("[data-testid=audit-broken]");
+  assert.match(await other.textContent("[data-testid=audit-broken]"), /broken at record 57.*2026-11\.jsonl, line 57.*changed after.*look into a backup/s);
+  await lookAt("**/api/audit/state", state, { "/log": "[data-testid=audit-broken]" });
+  state.first_bad = null;
+  state.trouble = "the disk is full";
+  await other.reload();
+  await other.waitForSelector("[data-testid=audit-trouble]");
+  await other.close();
+});
+
+test("sources show how late their values are, and what is not on disk yet", TEST, async () => {
+  await page.goto(`${url}/sources`);
+  await page.waitForFunction(() => [...document.querySelectorAll("[data-testid=source-lag]")].some((cell) => /ms.*highest/s.test(cell.textContent)));
+  const other = await demo.newPage();
+  const sources = (await demo.get("/api/sources")).map((source) => ({ ...source, state: "connected" }));
+  Object.assign(sources[0], { lag_ms: -2_400, lag_max_ms: 95_000, backlog: 12_345, clock_offset_ms: -2_500 });
+  Object.assign(sources[1], { lag_ms: null, lag_max_ms: null, backlog: 0 });
+  await other.route("**/api/sources", (route) => route.fulfill({ json: sources }));
+  await other.goto(`${url}/sources`);
+  const row = (source, cell) => other.textContent(`[data-source="${source.source}"] [data-testid=source-${cell}]`);
+  await other.waitForSelector("[data-testid=source-row]");
+  assert.match(await row(sources[0], "lag"), /−2400\sms.*highest\s1\sm\s35\ss.*its clock is 2\ss ahead/s);
+  assert.match(await row(sources[0], "backlog"), /12\s345/);
+  assert.equal((await row(sources[1], "lag")).trim(), "—");
+  await lookAt("**/api/sources", sources, { "/sources": "[data-testid=source-row]" });
+  await other.close();
+});
+
 test("OEE explains itself, and a stop gets its reason", TEST, async () => {
   await page.goto(`${url}/oee?asset=${encodeURIComponent("Line 2")}&at=${await shift()}`);
   await seen("[data-testid=figure-oee]");

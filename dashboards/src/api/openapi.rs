@@ -4,11 +4,13 @@ mod figures;
 mod shapes;
 
 pub(crate) use figures::{ExplainedDocument, OeeFiguresDocument, OeeLossesDocument};
-pub(crate) use shapes::{AlarmStateDocument, EventDocument, InstanceDocument, SnapshotDocument, SourceDocument};
+pub(crate) use shapes::{
+    AlarmStateDocument, AuditStateDocument, EventDocument, InstanceDocument, SnapshotDocument, SourceDocument,
+};
 
 use crate::{
     api::{
-        alarms, assets, backfills, backtests, commands, connections, corrections, definition, detectors, events, export,
+        alarms, assets, audit, backfills, backtests, commands, connections, corrections, definition, detectors, events, export,
         expressions, inputs, instances, lines, live, models, oee, overview, plant, schema, series, shifts, sources, sql, trend,
         write,
     },
@@ -30,6 +32,7 @@ use utoipa::OpenApi;
     paths(
         plant::plant,
         plant::arm,
+        audit::state,
         shifts::around,
         definition::definition,
         definition::schema,

@@ -3,6 +3,7 @@
 use andon_models::{
     AssetId, EventId, Point, StatusCode, Timestamp, Tqv, Value,
     alarm::{AlarmState, AlarmVerb, Priority},
+    audit::{AuditState, BadRecord},
     catalog::{Catalog, SeriesDirectory},
     event::{AlarmChange, Event, EventBody, ExplainedInput, Explanation, Transition},
     plant_file,
@@ -232,6 +233,29 @@ pub fn snapshot(path: &str, state: &str, alarm: AlarmState) -> DetectorSnapshot 
     }
 }
 
+/// A chain that somebody changed.
+pub fn audit() -> AuditState {
+    let bad = BadRecord {
+        record: 2,
+        file: "2026-03.jsonl".into(),
+        line: 2,
+        time: Some(before(5)),
+        wrong: "it was changed".into(),
+        advice: "ask who could".into(),
+    };
+    AuditState {
+        records: 3,
+        head: "0f".repeat(32),
+        first: Some(before(60)),
+        last: Some(before(1)),
+        verified_records: 1,
+        verified: Some(before(2)),
+        torn_lines: 1,
+        first_bad: Some(bad),
+        trouble: String::new(),
+    }
+}
+
 pub fn source(state: ConnectionState, last_error: &str) -> SourceStatus {
     SourceStatus {
         source: "plc".into(),
@@ -244,6 +268,10 @@ pub fn source(state: ConnectionState, last_error: &str) -> SourceStatus {
         received: 1_000,
         dropped: 0,
         connects: 1,
+        lag_ms: Some(120),
+        lag_max_ms: Some(480),
+        backlog: 3,
+        clock_offset_ms: Some(-35),
         last_error: last_error.into(),
     }
 }

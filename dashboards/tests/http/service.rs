@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -66,6 +66,7 @@ impl Service {
             backfills: backfills(),
             backtests: backtests(),
             writes: store(historian.clone()),
+            audit: watch::Sender::new(plant::audit()).subscribe(),
             now: Arc::new(plant::now),
             info: AppInfo { demo: true, version: "0.0.0-test".into(), ..AppInfo::default() },
             metrics: Arc::new(|| "andon_up 1\n".into()),

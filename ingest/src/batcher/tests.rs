@@ -67,6 +67,32 @@ async fn while_one_batch_is_on_its_way_to_the_disk_the_next_gathers() {
 }
 
 #[tokio::test]
+async fn what_is_on_its_way_to_the_disk_is_the_backlog_and_what_is_there_has_a_lag() {
+    let mut bench = Bench::new(FOR_EVER);
+    let mut status = bench.intake.shared.status.subscribe();
+    bench.intake.connected().await;
+    let sent = (bench.intake.shared.now)() + Duration::from_secs(3_600);
+    let sample = |time| Sample { tag: TagId(1), tqv: Tqv::bad(time, StatusCode::GOOD) };
+    bench.intake.offer(vec![sample(Timestamp::EPOCH), sample(sent)]);
+    let (count, first) = bench.next().await;
+    assert_eq!((count, status.borrow_and_update().backlog), (2, 2));
+    bench.offer(3);
+    first.send(()).unwrap();
+    let (count, refused) = bench.next().await;
+    let standing = timeout(PATIENCE, status.wait_for(|status| status.lag_ms.is_some())).await.unwrap().unwrap().clone();
+    assert!(standing.lag_ms < Some(0), "a device whose clock is ahead: {standing:?}");
+    assert_eq!(standing.lag_max_ms, standing.lag_ms, "the value from before the connection does not count");
+    assert_eq!((count, standing.backlog), (3, 3));
+    // The disk took nothing: the loop keeps them, and they get there with the next batch.
+    drop(refused);
+    bench.offer(1);
+    let (_, third) = bench.next().await;
+    assert_eq!(status.borrow_and_update().backlog, 4);
+    third.send(()).unwrap();
+    timeout(PATIENCE, status.wait_for(|status| status.backlog == 0)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_full_batch_waits_for_nothing() {
     let mut bench = Bench::new(FOR_EVER);
     bench.offer(1);

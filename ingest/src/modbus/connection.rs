@@ -55,10 +55,15 @@ impl Connection {
         let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(host)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(format!("no connection to {host}: {error}; check address, port and cable")),
-            Err(_) => return Err(format!("no connection to {host} within {} s", CONNECT_TIMEOUT.as_secs())),
+            Err(_) => {
+                return Err(format!(
+                    "no connection to {host} within {} s; check address, port and cable, and that nobody else holds its few connections",
+                    CONNECT_TIMEOUT.as_secs()
+                ));
+            }
         };
         // Requests are small and wait for their answer: delay only harms.
-        stream.set_nodelay(true).map_err(|error| format!("connection to {host}: {error}"))?;
+        stream.set_nodelay(true).map_err(|error| format!("connection to {host}: {error}; it is made anew"))?;
         *self.context.lock().await = Some(attach_slave(stream, Slave(unit)));
         Ok(())
     }
@@ -120,7 +125,7 @@ impl Connection {
             }
             _ => {
                 self.close().await;
-                Err(CallError::Broken("the answer is not as long as what was asked for".into()))
+                Err(CallError::Broken("the answer is not as long as what was asked for; check the unit id, and whether a gateway mixes up answers".into()))
             }
         }
     }
@@ -139,22 +144,26 @@ impl Connection {
 
 fn transport_words(error: &tokio_modbus::Error) -> String {
     match error {
-        tokio_modbus::Error::Protocol(error) => format!("the device answered something else than was asked ({error})"),
+        tokio_modbus::Error::Protocol(error) => format!("the device answered something else than was asked ({error}); check the unit id, and whether a gateway mixes up answers"),
         // The error number of a closed connection is whatever the system said last, so it is not repeated.
-        tokio_modbus::Error::Transport(_) => "the device closed the connection or sent no valid frame".into(),
+        tokio_modbus::Error::Transport(_) => "the device closed the connection or sent no valid frame; check that it speaks Modbus TCP and allows one more connection".into(),
     }
 }
 
 /// A device's refusal in words, with the way out.
 pub(super) fn exception_words(code: ExceptionCode) -> String {
     let hint = match code {
-        ExceptionCode::IllegalFunction => "the device does not serve this table or function",
+        ExceptionCode::IllegalFunction => {
+            "the device does not serve this table or function: compare the table of the address with its manual"
+        }
         ExceptionCode::IllegalDataAddress => {
             "the device has no such register: compare address and table with its manual (0-based)"
         }
-        ExceptionCode::IllegalDataValue => "the device refuses the value or the count",
-        ExceptionCode::ServerDeviceFailure => "the device failed to do it",
-        ExceptionCode::Acknowledge | ExceptionCode::ServerDeviceBusy => "the device is busy",
+        ExceptionCode::IllegalDataValue => "the device refuses the value or the count: compare type and range with its manual",
+        ExceptionCode::ServerDeviceFailure => "the device failed to do it: look at the device itself",
+        ExceptionCode::Acknowledge | ExceptionCode::ServerDeviceBusy => {
+            "the device is busy; it is asked again. If this stays, ask less often (`every`)"
+        }
         ExceptionCode::GatewayPathUnavailable | ExceptionCode::GatewayTargetDevice => {
             "the gateway does not reach the device: check the unit id and the serial line"
         }

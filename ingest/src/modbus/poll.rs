@@ -183,9 +183,12 @@ impl Poller {
 
     fn no_answer(&mut self, block: Block, error: CallError, poll: &mut Poll) {
         let reason = match error {
-            CallError::Timeout => format!("no answer within {} s", super::connection::REQUEST_TIMEOUT.as_secs()),
+            CallError::Timeout => format!(
+                "no answer within {} s; check the unit id, and whether the device is switched on",
+                super::connection::REQUEST_TIMEOUT.as_secs()
+            ),
             CallError::Broken(reason) => reason,
-            CallError::NotConnected | CallError::Exception(_) => "the connection is gone".into(),
+            CallError::NotConnected | CallError::Exception(_) => "the connection is gone; it is made anew".into(),
         };
         if poll.answered > 0 {
             self.report_bad(&block, StatusCode::TIMEOUT, &reason, &mut poll.samples);

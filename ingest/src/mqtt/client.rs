@@ -157,7 +157,9 @@ async fn transport(port: u16) -> Result<Transport, Failure> {
     }
     // The system's certificates are files, and a system without them makes the library panic.
     let loaded = tokio::task::spawn_blocking(Transport::tls_with_default_config).await;
-    loaded.map_err(|_| Failure::misconfigured("no TLS: the system's root certificates cannot be loaded"))
+    loaded.map_err(|_| {
+        Failure::misconfigured("no TLS: the system's root certificates cannot be loaded; install the package ca-certificates")
+    })
 }
 
 impl Client {
@@ -174,7 +176,11 @@ impl Client {
                 client.try_subscribe_many(filters).is_ok()
             }
         };
-        if asked { Ok(()) } else { Err(Failure::misconfigured(format!("no valid topics: {}", filters.join(", ")))) }
+        if asked {
+            Ok(())
+        } else {
+            Err(Failure::misconfigured(format!("no valid topics: {}; mend them in the plant file", filters.join(", "))))
+        }
     }
 
     /// Publishes a message; the receiver fires when the broker has it.
@@ -325,7 +331,7 @@ fn explain_v3(error: &ConnectionError) -> Failure {
         ConnectionError::ConnectionRefused(
             code @ (ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::BadClientId),
         ) => refused_version(&format!("{code:?}")),
-        other => Failure::lost(format!("no connection to the broker: {other}")),
+        other => no_connection(&other.to_string()),
     }
 }
 
@@ -341,8 +347,14 @@ fn explain_v5(error: &v5::ConnectionError) -> Failure {
             | Code::BadClientId
             | Code::ClientIdentifierNotValid),
         ) => refused_version(&format!("{code:?}")),
-        other => Failure::lost(format!("no connection to the broker: {other}")),
+        other => no_connection(&other.to_string()),
     }
+}
+
+fn no_connection(reason: &str) -> Failure {
+    Failure::lost(format!(
+        "no connection to the broker: {reason}; check that it runs, host and port (8883 is TLS), and the firewall"
+    ))
 }
 
 fn refused_login(code: &str) -> Failure {

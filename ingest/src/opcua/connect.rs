@@ -87,7 +87,10 @@ impl Connection {
     pub async fn open(shared: &Shared, pki_dir: &Path) -> Result<Self, Failure> {
         match timeout(CONNECT_TIMEOUT, Self::open_unlimited(shared, pki_dir)).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::lost(format!("no session within {} s", CONNECT_TIMEOUT.as_secs()))),
+            Err(_) => Err(Failure::lost(format!(
+                "no session within {} s: the server is overloaded, or something on the way swallows its answers; see its log and the firewall",
+                CONNECT_TIMEOUT.as_secs()
+            ))),
         }
     }
 
@@ -97,7 +100,11 @@ impl Connection {
         };
         let client = client(pki_dir.to_owned()).await?;
         let endpoints = client.get_server_endpoints_from_url(&**url).await;
-        let endpoints = endpoints.map_err(|error| Failure::lost(format!("no answer from {url}: {error}")))?;
+        let endpoints = endpoints.map_err(|error| {
+            Failure::lost(format!(
+                "no answer from {url}: {error}; check that the server runs, its address and port, and the firewall"
+            ))
+        })?;
         let endpoint = choose(&endpoints, url, *security)?;
         let identity = match user {
             Some(user) => {
@@ -120,8 +127,11 @@ impl Connection {
             Phase::Connecting | Phase::Up => {}
         }
         let namespaces = session.read_namespace_array().await;
-        let namespaces =
-            namespaces.map_err(|error| Failure::lost(format!("the server's namespaces cannot be read: {error}")))?;
+        let namespaces = namespaces.map_err(|error| {
+            Failure::lost(format!(
+                "the server's namespaces cannot be read: {error}; check what the user of the source may read"
+            ))
+        })?;
         Ok(Self { session, namespaces, publishes, phase, _driver: driver })
     }
 
@@ -130,8 +140,11 @@ impl Connection {
         let mut phase = self.phase.clone();
         let down = phase.wait_for(|phase| matches!(phase, Phase::Down(_))).await;
         match down.as_deref() {
-            Ok(Phase::Down(code)) => Failure::lost(format!("the session is lost ({})", code_words(*code))),
-            _ => Failure::lost("the session is lost"),
+            Ok(Phase::Down(code)) => Failure::lost(format!(
+                "the session is lost ({}); a new one is made. If this repeats, see the server's log",
+                code_words(*code)
+            )),
+            _ => Failure::lost("the session is lost; a new one is made. If this repeats, see the server's log"),
         }
     }
 
@@ -189,7 +202,7 @@ async fn client(pki_dir: PathBuf) -> Result<Client, Failure> {
     match built.await {
         Ok(Ok(client)) => Ok(client),
         Ok(Err(reason)) => Err(Failure::misconfigured(reason)),
-        Err(error) => Err(Failure::lost(format!("certificates could not be read: {error}"))),
+        Err(error) => Err(Failure::lost(format!("certificates could not be read: {error}; please report it"))),
     }
 }
 
@@ -210,9 +223,10 @@ fn ensure_own_certificate(pki_dir: &Path) -> Result<(), String> {
         alt_host_names: X509Data::alt_host_names(APPLICATION_URI, None, false, true, false),
         certificate_duration_days: CERTIFICATE_DAYS,
     };
-    CertificateStore::create_certificate_and_key(&identity, true, &certificate, &key)
-        .map_err(|error| format!("no certificate could be made in {}: {error}", pki_dir.display()))?;
-    only_for_us(&key).map_err(|error| format!("{}: {error}", key.display()))
+    CertificateStore::create_certificate_and_key(&identity, true, &certificate, &key).map_err(|error| {
+        format!("no certificate could be made in {}: {error}; check who may write there", pki_dir.display())
+    })?;
+    only_for_us(&key).map_err(|error| format!("{}: {error}; check who may change it", key.display()))
 }
 
 #[cfg(unix)]
@@ -302,7 +316,7 @@ fn explain(code: StatusCode, certificate: Option<&X509>, pki_dir: &Path) -> Fail
         | StatusCode::BadSecurityModeRejected => {
             Failure::misconfigured(format!("no secure connection ({words}): check the certificates in {pki} and in the server"))
         }
-        _ => Failure::lost(format!("no session ({words})")),
+        _ => Failure::lost(format!("no session ({words}): see the server's log, and how many sessions it allows")),
     }
 }
 

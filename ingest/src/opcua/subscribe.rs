@@ -143,7 +143,15 @@ impl Subscriptions {
                 if by_time && no_filter {
                     again.push((tag, node, false));
                 } else if code.is_bad() {
-                    self.refuse(subscription, tag, code, &code_words(code));
+                    self.refuse(
+                        subscription,
+                        tag,
+                        code,
+                        &format!(
+                            "{}; compare the node id with the server's tree, and what the user may read",
+                            code_words(code)
+                        ),
+                    );
                 }
             }
             pending = again;
@@ -248,7 +256,7 @@ impl OnSubscriptionNotificationCore for Notifications {
         for data in notification.notification_data.into_iter().flatten() {
             if data.inner_is::<StatusChangeNotification>() {
                 // The subscription is closing: the canary will be missed, and everything is built anew.
-                self.shared.status.trouble("the server closed the subscription");
+                self.shared.status.trouble("the server closed the subscription; it is made anew");
             } else if let Some(changes) = data.into_inner_as::<DataChangeNotification>() {
                 for change in changes.monitored_items.into_iter().flatten() {
                     self.take(change.client_handle, &change.value, &mut samples);

@@ -23,7 +23,7 @@ const MAX_TRIES: usize = 10;
 pub const FOLDER: &str = ".backup";
 
 /// What a backup leaves out, or takes in another way.
-const NOT_COPIED: [&str; 6] = ["lock", FOLDER, "log", "history", "andon.db-wal", "andon.db-shm"];
+const NOT_COPIED: [&str; 7] = ["lock", FOLDER, "log", "history", "audit", "andon.db-wal", "andon.db-shm"];
 
 /// Where a Delta log says which checkpoint is its newest.
 const HINT: &str = "_last_checkpoint";
@@ -31,7 +31,7 @@ const HINT: &str = "_last_checkpoint";
 /// The database, which its own engine copies.
 const DATABASE: &str = "andon.db";
 
-/// Pins all of a data folder but its database in another folder, which is made.
+/// Pins all of a data folder but its database and its audit, which grow by rules of their own, in another folder, which is made.
 ///
 /// # Errors
 /// When the folder holds no history, or cannot be read.

@@ -6,7 +6,7 @@ use super::{
     archive,
     manifest::Manifest,
 };
-use crate::service::{clock, core, telemetry};
+use crate::service::{audit, clock, core, telemetry};
 use andon_models::{
     EventId, Timestamp,
     event::{Event, EventBody, SystemNotice},
@@ -75,6 +75,8 @@ impl Restore {
         };
         manifest.check_counts(unpacked).await?;
         transfer::append_offline(unpacked, disarmed(&manifest, clock::system()())).await?;
+        let detail = format!("from a backup made at {}; what came after it is not in this folder", manifest.created);
+        audit::note_by_hand(unpacked, "restore", &detail, &clock::system())?;
         for entry in fs::read_dir(unpacked)? {
             let entry = entry?;
             fs::rename(entry.path(), self.data.join(entry.file_name()))?;

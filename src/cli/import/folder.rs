@@ -7,7 +7,7 @@ use super::{
     },
     report, total_size,
 };
-use crate::service::{self, Opened, clock, definition::Edition, store::Store};
+use crate::service::{self, Opened, audit, clock, definition::Edition, store::Store};
 use andon_models::{
     Point,
     catalog::{Catalog, SeriesDirectory},
@@ -60,6 +60,7 @@ fn load(path: &Path) -> anyhow::Result<(Plant, Vec<(String, String)>)> {
 /// A data folder opened for writing.
 pub struct Folder {
     opened: Opened,
+    data: PathBuf,
 }
 
 /// What was read and imported so far.
@@ -83,7 +84,7 @@ impl Folder {
         };
         let now = clock::system();
         let opened = service::open(plant, Edition::found(&files), HistorianOptions::new(data), now(), &now).await?;
-        Ok(Self { opened })
+        Ok(Self { opened, data: data.to_owned() })
     }
 
     /// Reads all files and stores what is right in them. What was stored is on disk when this returns.
@@ -91,6 +92,8 @@ impl Folder {
     /// # Errors
     /// When a file cannot be read or the folder not be written; what was stored until then stays.
     pub async fn import(mut self, files: &[PathBuf], options: &ReadOptions, create_streams: bool) -> anyhow::Result<()> {
+        let named: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        audit::note_by_hand(&self.data, "import", &format!("values of {}", named.join(", ")), &clock::system())?;
         let names = self.opened.historian.names().create_streams(create_streams);
         let progress = Progress::bytes("importing", total_size(files)?);
         let done = Arc::new(Done::default());

@@ -25,10 +25,16 @@ pub const FLUSHES: &str = "andon_flushes_total";
 pub const FLUSH_FAILURES: &str = "andon_flush_failures_total";
 pub const STORAGE_OK: &str = "andon_storage_ok";
 
+pub const AUDIT_RECORDS: &str = "andon_audit_records_total";
+pub const AUDIT_OK: &str = "andon_audit_ok";
+
 pub const SOURCE_CONNECTED: &str = "andon_source_connected";
 pub const SOURCE_AGE: &str = "andon_source_last_value_age_seconds";
 pub const SOURCE_RECEIVED: &str = "andon_source_received_total";
 pub const SOURCE_DROPPED: &str = "andon_source_dropped_total";
+pub const SOURCE_LAG: &str = "andon_source_lag_seconds";
+pub const SOURCE_LAG_MAX: &str = "andon_source_lag_max_seconds";
+pub const SOURCE_BACKLOG: &str = "andon_source_backlog";
 pub const SOURCE_CONNECTS: &str = "andon_source_connects_total";
 
 /// Tells the recorder what each metric means.
@@ -57,10 +63,16 @@ pub fn describe() {
 
     describe_gauge!(STORAGE_OK, "1 while what is taken in gets on disk; `part` is log or history");
 
+    describe_counter!(AUDIT_RECORDS, Unit::Count, "records ever written to the audit of this data folder");
+    describe_gauge!(AUDIT_OK, "1 while the audit is as it was written (`part` chain) and is written (`part` disk)");
+
     describe_gauge!(SOURCE_CONNECTED, "1 while the source is connected");
     describe_gauge!(SOURCE_AGE, Unit::Seconds, "time since the last value of the source; absent before the first");
     describe_counter!(SOURCE_RECEIVED, Unit::Count, "values received from the source since the start");
     describe_counter!(SOURCE_DROPPED, Unit::Count, "values of the source dropped because a queue was full");
+    describe_gauge!(SOURCE_LAG, Unit::Seconds, "from the source time of the value that got on disk last to that moment");
+    describe_gauge!(SOURCE_LAG_MAX, Unit::Seconds, "the largest lag in the minute up to the last value that got on disk");
+    describe_gauge!(SOURCE_BACKLOG, Unit::Count, "values received from the source that are not on disk yet");
     describe_counter!(SOURCE_CONNECTS, Unit::Count, "connections made to the source since the start");
 
     describe_counter!("andon_http_answers_total", Unit::Count, "answers of the HTTP interface by route and status");

@@ -6,10 +6,12 @@ use andon_dashboards::LiveHub;
 use andon_models::{
     Timestamp,
     alarm::AlarmState,
+    audit::AuditState,
     snapshot::{ConnectionState, SourceStatus},
 };
 use andon_query::{Historian, HistorianStats, StorageHealth};
 use metrics::{counter, gauge};
+use tokio::sync::watch;
 
 /// Where the page looks.
 pub struct Standing {
@@ -17,6 +19,8 @@ pub struct Standing {
     pub historian: Historian,
     /// Sources and detectors as they stand.
     pub live: LiveHub,
+    /// How the audit stands.
+    pub audit: watch::Receiver<AuditState>,
     /// The clock.
     pub now: Now,
 }
@@ -30,6 +34,7 @@ impl Standing {
         if let Ok(health) = self.historian.watch_storage() {
             record_storage(&health.borrow());
         }
+        record_audit(&self.audit.borrow());
         record_alarms(self.live.detectors().iter().map(|detector| detector.alarm.state));
         let now = (self.now)();
         self.live.sources().iter().for_each(|source| record_source(source, now));
@@ -54,6 +59,12 @@ pub(super) fn record_storage(health: &StorageHealth) {
     gauge!(STORAGE_OK, "part" => "history").set(u8::from(health.history.is_none()));
 }
 
+pub(super) fn record_audit(state: &AuditState) {
+    counter!(AUDIT_RECORDS).absolute(state.records);
+    gauge!(AUDIT_OK, "part" => "chain").set(u8::from(state.first_bad.is_none()));
+    gauge!(AUDIT_OK, "part" => "disk").set(u8::from(state.trouble.is_empty()));
+}
+
 /// Every state has its number, also when it is 0: a graph of a state that went away must not stay where it was.
 pub(super) fn record_alarms(alarms: impl Iterator<Item = AlarmState> + Clone) {
     for state in AlarmState::ALL {
@@ -68,6 +79,12 @@ pub(super) fn record_source(status: &SourceStatus, now: Timestamp) {
     if let Some(last) = status.last_value {
         gauge!(SOURCE_AGE, &labels).set(now.since(last).as_secs_f64());
     }
+    for (name, lag) in [(SOURCE_LAG, status.lag_ms), (SOURCE_LAG_MAX, status.lag_max_ms)] {
+        if let Some(lag) = lag {
+            gauge!(name, &labels).set(lag as f64 / 1e3);
+        }
+    }
+    gauge!(SOURCE_BACKLOG, &labels).set(status.backlog as f64);
     counter!(SOURCE_RECEIVED, &labels).absolute(status.received);
     counter!(SOURCE_DROPPED, &labels).absolute(status.dropped);
     counter!(SOURCE_CONNECTS, &labels).absolute(status.connects);

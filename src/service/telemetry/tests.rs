@@ -37,6 +37,10 @@ fn status(state: ConnectionState, last_value: Option<Timestamp>) -> SourceStatus
         received: 120,
         dropped: 4,
         connects: 2,
+        lag_ms: Some(250),
+        lag_max_ms: Some(1_500),
+        backlog: 7,
+        clock_offset_ms: None,
         last_error: "".into(),
     }
 }
@@ -53,6 +57,9 @@ fn a_source_shows_its_connection_and_the_age_of_its_last_value() {
             "andon_source_last_value_age_seconds{source=\"plc\",protocol=\"opcua\"} 10",
             "# TYPE andon_source_received_total counter",
             "andon_source_received_total{source=\"plc\",protocol=\"opcua\"} 120",
+            "andon_source_lag_seconds{source=\"plc\",protocol=\"opcua\"} 0.25",
+            "andon_source_lag_max_seconds{source=\"plc\",protocol=\"opcua\"} 1.5",
+            "andon_source_backlog{source=\"plc\",protocol=\"opcua\"} 7",
             "andon_source_dropped_total{source=\"plc\",protocol=\"opcua\"} 4",
             "andon_source_connects_total{source=\"plc\",protocol=\"opcua\"} 2",
         ],
@@ -106,6 +113,7 @@ fn every_metric_is_explained_on_the_page_and_in_the_documentation() {
         notification("shift_lead", "delivered");
         record_historian(&HistorianStats::default());
         record_alarms([].into_iter());
+        record_audit(&Default::default());
         record_source(&status(ConnectionState::Connected, Some(Timestamp::EPOCH)), Timestamp::EPOCH);
     });
     let names: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

@@ -311,6 +311,55 @@ struct NamedTimerDocument {
     expired: bool,
 }
 
+/// How the chain of who did what stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditState)]
+pub(crate) struct AuditStateDocument {
+    /// Records that were written.
+    #[schema(example = 1_284)]
+    records: u64,
+    /// The hash of the last one, 64 hexadecimal digits; empty before the first.
+    #[schema(example = "9f2c61d0a4b7e8135d0c9e6f7a1b2c3d4e5f60718293a4b5c6d7e8f901a2b3c4")]
+    head: String,
+    /// When the first record was written; null until it was read back.
+    first: Option<Time>,
+    /// When the last record was written; null before one was written or read back.
+    last: Option<Time>,
+    /// Records that were read back since the start and are as they were written.
+    #[schema(example = 1_284)]
+    verified_records: u64,
+    /// When that was last done; null until the first time is through.
+    verified: Option<Time>,
+    /// Lines that a crash cut off. Each is kept, and the record behind it owns up to it.
+    #[schema(example = 0)]
+    torn_lines: u64,
+    /// The first record that is not as it was written; null if all are.
+    first_bad: Option<BadRecordDocument>,
+    /// Why nothing can be recorded now; empty while everything is. What people ask for is refused meanwhile.
+    trouble: String,
+}
+
+/// The first record that is not as it was written.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BadRecord)]
+struct BadRecordDocument {
+    /// The number of the record that is expected there.
+    #[schema(example = 57)]
+    record: u64,
+    /// The file, in the folder `audit` of the data folder.
+    #[schema(example = "2026-11.jsonl")]
+    file: String,
+    /// The line in it, from 1 on; 0 if it is about no line.
+    #[schema(example = 57)]
+    line: u64,
+    /// When it, or the last one before it, was written; null if neither can be read.
+    time: Option<Time>,
+    /// What is wrong.
+    wrong: String,
+    /// What to do about it.
+    advice: String,
+}
+
 /// How a source is doing.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SourceStatus)]
@@ -335,6 +384,19 @@ pub(crate) struct SourceDocument {
     dropped: u64,
     /// Connections made since the start.
     connects: u64,
+    /// Lag in milliseconds: from the source time of the value that got on disk last to that moment. Negative when the device's clock is
+    /// ahead; null before the first value of a connection.
+    #[schema(example = 120)]
+    lag_ms: Option<i64>,
+    /// The largest lag, in milliseconds, in the minute up to the last value that got on disk.
+    #[schema(example = 480)]
+    lag_max_ms: Option<i64>,
+    /// Values and messages received that are not on disk yet.
+    #[schema(example = 0)]
+    backlog: u64,
+    /// Our clock minus the device's, in milliseconds; null where the device does not tell its own.
+    #[schema(example = -35)]
+    clock_offset_ms: Option<i64>,
     /// The last error and what to do about it; empty if none.
     last_error: String,
 }

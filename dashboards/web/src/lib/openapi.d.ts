@@ -266,6 +266,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how the chain stands: what was written, what was read back, and the first record that is not as it was written. Reading
+         *     back begins with the start and goes on with what comes; `andon audit verify` reads all of it again.
+         */
+        get: operations["audit_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backfills": {
         parameters: {
             query?: never;
@@ -1384,6 +1404,38 @@ export interface components {
             /** @description The value; a text is read as the attribute's type says. */
             value: unknown;
         };
+        /** @description How the chain of who did what stands. */
+        AuditState: {
+            first: null | components["schemas"]["Time"];
+            first_bad: null | components["schemas"]["BadRecord"];
+            /**
+             * @description The hash of the last one, 64 hexadecimal digits; empty before the first.
+             * @example 9f2c61d0a4b7e8135d0c9e6f7a1b2c3d4e5f60718293a4b5c6d7e8f901a2b3c4
+             */
+            head: string;
+            last: null | components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Records that were written.
+             * @example 1284
+             */
+            records: number;
+            /**
+             * Format: int64
+             * @description Lines that a crash cut off. Each is kept, and the record behind it owns up to it.
+             * @example 0
+             */
+            torn_lines: number;
+            /** @description Why nothing can be recorded now; empty while everything is. What people ask for is refused meanwhile. */
+            trouble: string;
+            verified: null | components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Records that were read back since the start and are as they were written.
+             * @example 1284
+             */
+            verified_records: number;
+        };
         /** @description What is to be computed, and over which time. */
         BackfillRequest: {
             /** @description From this instant on: RFC 3339, or plant time such as `2026-11-01 06:00`. */
@@ -1581,6 +1633,31 @@ export interface components {
             state: components["schemas"]["BacktestState"];
             /** @description Up to when. */
             to: components["schemas"]["Time"];
+        };
+        /** @description The first record that is not as it was written. */
+        BadRecord: {
+            /** @description What to do about it. */
+            advice: string;
+            /**
+             * @description The file, in the folder `audit` of the data folder.
+             * @example 2026-11.jsonl
+             */
+            file: string;
+            /**
+             * Format: int64
+             * @description The line in it, from 1 on; 0 if it is about no line.
+             * @example 57
+             */
+            line: number;
+            /**
+             * Format: int64
+             * @description The number of the record that is expected there.
+             * @example 57
+             */
+            record: number;
+            time: null | components["schemas"]["Time"];
+            /** @description What is wrong. */
+            wrong: string;
         };
         /** @description A back-test that began. */
         Begun: {
@@ -2898,6 +2975,18 @@ export interface components {
         SourceStatus: {
             /**
              * Format: int64
+             * @description Values and messages received that are not on disk yet.
+             * @example 0
+             */
+            backlog: number;
+            /**
+             * Format: int64
+             * @description Our clock minus the device's, in milliseconds; null where the device does not tell its own.
+             * @example -35
+             */
+            clock_offset_ms: number | null;
+            /**
+             * Format: int64
              * @description Connections made since the start.
              */
             connects: number;
@@ -2908,6 +2997,19 @@ export interface components {
             dropped: number;
             /** @description Where it is, without secrets. */
             endpoint: string;
+            /**
+             * Format: int64
+             * @description The largest lag, in milliseconds, in the minute up to the last value that got on disk.
+             * @example 480
+             */
+            lag_max_ms: number | null;
+            /**
+             * Format: int64
+             * @description Lag in milliseconds: from the source time of the value that got on disk last to that moment. Negative when the device's clock is
+             *     ahead; null before the first value of a connection.
+             * @example 120
+             */
+            lag_ms: number | null;
             /** @description The last error and what to do about it; empty if none. */
             last_error: string;
             last_value: null | components["schemas"]["Time"];
@@ -3963,6 +4065,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    audit_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditState"];
                 };
             };
         };

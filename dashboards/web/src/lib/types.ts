@@ -24,6 +24,7 @@ export type Oee = Schemas["OeeView"];
 export type StripPart = Schemas["ActivitySpan"];
 export type Alarm = Schemas["AlarmView"];
 export type History = Schemas["History"];
+export type AuditState = Schemas["AuditState"];
 export type SourceStatus = Schemas["SourceStatus"];
 export type SqlAnswer = Schemas["Answer"];
 export type SchemaTable = Schemas["Table"];

@@ -355,6 +355,8 @@ export const engineering = {
       source: "Source",
       state: "State",
       age: "Last value",
+      lag: "Lag",
+      backlog: "Backlog",
       tags: "Tags",
       received: "Received",
       dropped: "Dropped",
@@ -369,5 +371,10 @@ export const engineering = {
     } as Record<string, string>,
     never: "never",
     ago: (span: string) => `${span} ago`,
+    /** What a lag is, for whoever points at it. */
+    lagMeans: "From the source time of the value that got on disk last to that moment",
+    backlogMeans: "Values received that are not on disk yet",
+    highest: (lag: string) => `highest ${lag}`,
+    clock: (offset: string, behind: boolean) => `its clock is ${offset} ${behind ? "behind" : "ahead"}`,
   },
 } as const;

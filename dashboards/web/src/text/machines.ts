@@ -136,6 +136,18 @@ export const machines = {
     revised: (spec: string, number: number) => `Figures per ${spec} computed again (${number})`,
     published: (topic: string) => `Published to ${topic}`,
     row: (operation: string, table: string) => `${operation.toLowerCase()} in ${table}`,
+    chain: {
+      records: (count: string, records: number) => `Audit: ${count} ${records === 1 ? "record" : "records"} in a chain`,
+      head: "head",
+      verified: (count: string, at: string) => `verified up to record ${count} at ${at}`,
+      verifying: "being verified",
+      torn: (lines: number) => (lines === 1 ? "one line cut off by a crash" : `${lines} lines cut off by crashes`),
+      unknown: "Whether the audit is whole cannot be read now.",
+      broken: (record: number) => `The audit is broken at record ${record}.`,
+      place: (file: string, line: number, at: string | null) => `${file}${line > 0 ? `, line ${line}` : ""}${at ? `, ${at}` : ""}:`,
+      advice: "What to do",
+      trouble: "The audit cannot be written, so what is asked for is refused.",
+    },
   },
   report: {
     title: common.titles.report,
