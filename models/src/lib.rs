@@ -28,6 +28,7 @@ pub mod address;
 pub mod admission;
 pub mod alarm;
 pub mod audit;
+pub mod browse;
 pub mod calendar;
 pub mod catalog;
 pub mod cloudformation;

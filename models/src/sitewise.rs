@@ -20,6 +20,7 @@ mod window;
 pub use export::{Exported, export};
 pub(crate) use gathered::Gathered;
 pub(crate) use lower::{Lowered, Origin, Skipped, lower};
+pub(crate) use names::key as key_of;
 pub(crate) use parts::DataType;
 pub(crate) use read::Reader;
 

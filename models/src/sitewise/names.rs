@@ -7,7 +7,7 @@ use std::collections::HashSet;
 const MAX_ASSET_NAME: usize = 128;
 
 /// A key from a name: small letters, digits and `_`. Never empty.
-pub(super) fn key(name: &str, otherwise: &str) -> String {
+pub(crate) fn key(name: &str, otherwise: &str) -> String {
     let letters: Vec<char> = name.chars().flat_map(plain).collect();
     let mut key = String::new();
     for (index, letter) in letters.iter().copied().enumerate() {
