@@ -10,6 +10,7 @@
 
 mod backoff;
 mod batcher;
+mod browse;
 mod command;
 mod convert;
 mod error;
@@ -24,6 +25,7 @@ mod status;
 #[cfg(test)]
 mod testing;
 
+pub use browse::visit;
 pub use error::IngestError;
 
 use andon_models::{
@@ -113,27 +115,39 @@ const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Starts a source on the current tokio runtime. Never fails: trouble shows in its status.
 pub fn start(plan: SourcePlan, deliver: mpsc::Sender<Delivery>, now: Now) -> SourceHandle {
+    assemble(plan, now, |shared, plan, stop| {
+        let (intake, batcher) = batcher::start(&plan, shared.clone(), deliver, stop.clone());
+        let (device, task) = match &plan.source.protocol {
+            SourceProtocol::OpcUa { .. } => {
+                let (device, task) = opcua::start(shared, plan.pki_dir, intake, stop);
+                (Device::OpcUa(device), task)
+            }
+            SourceProtocol::Modbus { .. } => {
+                let (device, task) = modbus::start(shared, intake, stop);
+                (Device::Modbus(device), task)
+            }
+            SourceProtocol::Mqtt { .. } => {
+                let (device, task) = mqtt::start(shared, plan, intake, stop);
+                (Device::Mqtt(device), task)
+            }
+        };
+        (device, vec![task, batcher])
+    })
+}
+
+/// Puts a source together around the way to its device.
+fn assemble(
+    plan: SourcePlan,
+    now: Now,
+    way: impl FnOnce(Arc<Shared>, SourcePlan, CancellationToken) -> (Device, Vec<JoinHandle<()>>),
+) -> SourceHandle {
     let name = plan.source.name.clone();
     let stop = CancellationToken::new();
     let status = Status::new(&plan.source, plan.tags.len(), now());
     let tags = plan.tags.iter().map(|tag| (tag.id, tag.clone())).collect();
     let shared = Arc::new(Shared { source: plan.source.clone(), tags, status, now });
-    let (intake, batcher) = batcher::start(&plan, shared.clone(), deliver, stop.clone());
-    let (device, task) = match &plan.source.protocol {
-        SourceProtocol::OpcUa { .. } => {
-            let (device, task) = opcua::start(shared.clone(), plan.pki_dir, intake, stop.clone());
-            (Device::OpcUa(device), task)
-        }
-        SourceProtocol::Modbus { .. } => {
-            let (device, task) = modbus::start(shared.clone(), intake, stop.clone());
-            (Device::Modbus(device), task)
-        }
-        SourceProtocol::Mqtt { .. } => {
-            let (device, task) = mqtt::start(shared.clone(), plan, intake, stop.clone());
-            (Device::Mqtt(device), task)
-        }
-    };
-    SourceHandle { name, shared, device, writes: Semaphore::new(WRITES_AT_ONCE), stop, tasks: vec![task, batcher] }
+    let (device, tasks) = way(shared.clone(), plan, stop.clone());
+    SourceHandle { name, shared, device, writes: Semaphore::new(WRITES_AT_ONCE), stop, tasks }
 }
 
 impl SourceHandle {

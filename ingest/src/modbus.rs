@@ -1,5 +1,6 @@
 //! Modbus TCP: registers and bits, polled in merged blocks and written one point at a time.
 
+mod browse;
 mod connection;
 mod decode;
 mod encode;
@@ -16,7 +17,7 @@ use andon_models::{
 };
 use connection::{CallError, Connection, Content};
 use std::{sync::Arc, time::Duration};
-use tokio::task::JoinHandle;
+use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_modbus::{ExceptionCode, Request};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct ModbusDevice {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
+    /// One question of an engineer at a time.
+    browsing: Mutex<()>,
 }
 
 type Left<'a> = &'a (dyn Fn() -> Option<Duration> + Send + Sync);
@@ -33,7 +36,7 @@ pub(crate) fn start(shared: Arc<Shared>, intake: IntakeSender, stop: Cancellatio
     let connection = Arc::new(Connection::new(shared.clone()));
     let poller = poll::Poller::new(shared.clone(), connection.clone(), intake);
     let task = tokio::spawn(poller.run(stop));
-    (ModbusDevice { shared, connection }, task)
+    (ModbusDevice { shared, connection, browsing: Mutex::default() }, task)
 }
 
 impl WritableDevice for ModbusDevice {

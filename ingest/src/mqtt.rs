@@ -1,5 +1,6 @@
 //! MQTT 3.1.1 and 5: topics find their machines, payloads their values; a message is acknowledged when its samples are on disk.
 
+mod browse;
 mod client;
 mod feedback;
 mod payload;
@@ -19,10 +20,10 @@ use andon_models::{
     snapshot::ConnectionState,
 };
 use bytes::Bytes;
-use client::{Acknowledge, Client, Failure, Message, Signal};
+use client::{Acknowledge, Client, Failure, Message, Signal, Stay};
 use feedback::Feedback;
 use payload::{Found, Payload};
-use route::Routes;
+use route::{Routes, Routing};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -58,6 +59,9 @@ pub(crate) struct MqttDevice {
     shared: Arc<Shared>,
     client: Arc<Mutex<Option<Client>>>,
     feedback: Feedback,
+    routing: Routing,
+    /// What was heard for whoever looks at the broker; one listens at a time.
+    heard: tokio::sync::Mutex<Option<browse::Heard>>,
 }
 
 /// Starts the collector of a broker.
@@ -73,6 +77,7 @@ pub(crate) fn start(
         SourceProtocol::Mqtt { topic, time_path, .. } => (topic.clone(), time_path.clone()),
         _ => (andon_models::definition::TopicPattern { levels: Vec::new() }, None),
     };
+    let routing = Routing::new(pattern.clone(), plan.tags.clone(), &plan.asset_paths);
     let shown: Vec<Tag> = plan.tags.iter().filter_map(feedback::shown).collect();
     let tags = plan.tags.into_iter().filter(|tag| tag.read).chain(shown).collect();
     let feedback = Feedback::default();
@@ -89,7 +94,20 @@ pub(crate) fn start(
         feedback: feedback.clone(),
         clock: 0,
     };
-    (MqttDevice { shared, client: slot, feedback }, tokio::spawn(collector.run(stop)))
+    let device = MqttDevice { shared, client: slot, feedback, routing, heard: Default::default() };
+    (device, tokio::spawn(collector.run(stop)))
+}
+
+/// The way to a broker that is only looked at: nothing is connected until somebody asks.
+pub(crate) fn idle(shared: Arc<Shared>, plan: SourcePlan, _: CancellationToken) -> (crate::Device, Vec<JoinHandle<()>>) {
+    let pattern = match plan.source.protocol {
+        SourceProtocol::Mqtt { topic, .. } => topic,
+        _ => andon_models::definition::TopicPattern { levels: Vec::new() },
+    };
+    let routing = Routing::new(pattern, plan.tags, &plan.asset_paths);
+    let device =
+        MqttDevice { shared, client: Arc::default(), feedback: Feedback::default(), routing, heard: Default::default() };
+    (crate::Device::Mqtt(device), Vec::new())
 }
 
 /// The same for the same source of the same installation, so that the broker knows us again; 22 characters, because 3.1.1 promises
@@ -136,7 +154,7 @@ impl Collector {
 
     /// Connects, subscribes and listens until the broker is lost, and says why it is; or until the source is stopped.
     async fn stay_connected(&mut self, backoff: &mut Backoff, stop: &CancellationToken) -> Option<Failure> {
-        let (client, events) = match client::prepare(&self.shared.source.protocol, &self.client_id).await {
+        let (client, events) = match client::prepare(&self.shared.source.protocol, &self.client_id, Stay::Kept).await {
             Ok(prepared) => prepared,
             Err(failure) => return Some(failure),
         };

@@ -1,5 +1,6 @@
 //! OPC UA: subscriptions with a canary, writes in the node's own type.
 
+mod browse;
 mod canary;
 mod connect;
 mod subscribe;
@@ -19,7 +20,11 @@ use opcua::{
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use subscribe::Subscriptions;
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How often the canaries are looked at.
@@ -31,6 +36,7 @@ const RETRY_REFUSED: Duration = Duration::from_secs(30);
 pub(crate) struct OpcUaDevice {
     shared: Arc<Shared>,
     live: watch::Receiver<Option<Live>>,
+    desk: Mutex<browse::Desk>,
 }
 
 /// The session of the moment.
@@ -49,7 +55,7 @@ pub(crate) fn start(
 ) -> (OpcUaDevice, JoinHandle<()>) {
     let (sender, live) = watch::channel(None);
     let collector = Collector { shared: shared.clone(), pki_dir, intake, live: sender };
-    (OpcUaDevice { shared, live }, tokio::spawn(collector.run(stop)))
+    (OpcUaDevice { shared, live, desk: Mutex::default() }, tokio::spawn(collector.run(stop)))
 }
 
 struct Collector {

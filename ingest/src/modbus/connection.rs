@@ -4,18 +4,22 @@
 //! for the answer of the next request.
 
 use crate::{IngestError, Shared, TagName};
-use andon_models::address::ModbusTable;
+use andon_models::{address::ModbusTable, definition::SourceProtocol};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 use tokio_modbus::{
     ExceptionCode, Request, Response, Slave,
     client::{Client, Context, tcp::attach_slave},
+    slave::SlaveContext,
 };
 
 /// Time limit of a connection: a device in the same plant answers in milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time limit of a request: serial lines behind a gateway take up to a second or two.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time limit of a question an engineer asks beside the polling: values wait behind it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The connection, if there is one.
 pub(super) struct Connection {
@@ -52,19 +56,7 @@ impl Connection {
     ///
     /// Errors: in words for the engineer.
     pub async fn open(&self, host: &str, unit: u8) -> Result<(), String> {
-        let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(host)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(format!("no connection to {host}: {error}; check address, port and cable")),
-            Err(_) => {
-                return Err(format!(
-                    "no connection to {host} within {} s; check address, port and cable, and that nobody else holds its few connections",
-                    CONNECT_TIMEOUT.as_secs()
-                ));
-            }
-        };
-        // Requests are small and wait for their answer: delay only harms.
-        stream.set_nodelay(true).map_err(|error| format!("connection to {host}: {error}; it is made anew"))?;
-        *self.context.lock().await = Some(attach_slave(stream, Slave(unit)));
+        *self.context.lock().await = Some(connect(host, unit).await?);
         Ok(())
     }
 
@@ -107,27 +99,46 @@ impl Connection {
 
     /// Reads registers or bits.
     pub async fn read(&self, table: ModbusTable, start: u16, count: u16) -> Result<Content, CallError> {
-        let request = match table {
-            ModbusTable::Coil => Request::ReadCoils(start, count),
-            ModbusTable::Discrete => Request::ReadDiscreteInputs(start, count),
-            ModbusTable::Input => Request::ReadInputRegisters(start, count),
-            ModbusTable::Holding => Request::ReadHoldingRegisters(start, count),
-        };
+        let request = read_request(table, start, count);
         let response = self.call_unless(request, &|| Some(Duration::MAX)).await.unwrap_or(Err(CallError::NotConnected))?;
-        let wanted = usize::from(count);
-        match response {
-            // Bits come in whole bytes.
-            Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) if bits.len() >= wanted => Ok(Content::Bits(bits)),
-            Response::ReadInputRegisters(registers) | Response::ReadHoldingRegisters(registers)
-                if registers.len() == wanted =>
-            {
-                Ok(Content::Registers(registers))
-            }
-            _ => {
+        match content(response, count) {
+            Some(content) => Ok(content),
+            None => {
                 self.close().await;
                 Err(CallError::Broken("the answer is not as long as what was asked for; check the unit id, and whether a gateway mixes up answers".into()))
             }
         }
+    }
+
+    /// Reads what an engineer looks at, of another unit if one is named. What does not answer must not harm the values: the
+    /// connection is made anew before anybody else gets it.
+    pub async fn look(&self, unit: Option<u8>, table: ModbusTable, start: u16, count: u16) -> Result<Content, CallError> {
+        let SourceProtocol::Modbus { host, unit: own } = &self.shared.source.protocol else {
+            return Err(CallError::NotConnected);
+        };
+        let mut slot = self.context.lock().await;
+        let Some(mut context) = slot.take() else { return Err(CallError::NotConnected) };
+        context.set_slave(Slave(unit.unwrap_or(*own)));
+        let answer = timeout(LOOK_TIMEOUT, context.call(read_request(table, start, count))).await;
+        context.set_slave(Slave(*own));
+        let error = match answer {
+            Ok(Ok(Ok(response))) => match content(response, count) {
+                Some(content) => {
+                    *slot = Some(context);
+                    return Ok(content);
+                }
+                None => CallError::Broken("the answer is not as long as what was asked for".into()),
+            },
+            Ok(Ok(Err(exception))) => {
+                *slot = Some(context);
+                return Err(CallError::Exception(exception));
+            }
+            Ok(Err(error)) => CallError::Broken(transport_words(&error)),
+            Err(_) => CallError::Timeout,
+        };
+        drop(context);
+        *slot = connect(host, *own).await.ok();
+        Err(error)
     }
 
     /// The error as callers of the crate see it.
@@ -140,6 +151,44 @@ impl Connection {
             CallError::Exception(code) => IngestError::Refused { source_name, tag, reason: exception_words(code).into() },
         }
     }
+}
+
+fn read_request(table: ModbusTable, start: u16, count: u16) -> Request<'static> {
+    match table {
+        ModbusTable::Coil => Request::ReadCoils(start, count),
+        ModbusTable::Discrete => Request::ReadDiscreteInputs(start, count),
+        ModbusTable::Input => Request::ReadInputRegisters(start, count),
+        ModbusTable::Holding => Request::ReadHoldingRegisters(start, count),
+    }
+}
+
+/// What an answer holds; none when it is not as long as what was asked for.
+fn content(response: Response, count: u16) -> Option<Content> {
+    let wanted = usize::from(count);
+    match response {
+        // Bits come in whole bytes.
+        Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) if bits.len() >= wanted => Some(Content::Bits(bits)),
+        Response::ReadInputRegisters(registers) | Response::ReadHoldingRegisters(registers) if registers.len() == wanted => {
+            Some(Content::Registers(registers))
+        }
+        _ => None,
+    }
+}
+
+async fn connect(host: &str, unit: u8) -> Result<Context, String> {
+    let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(host)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(format!("no connection to {host}: {error}; check address, port and cable")),
+        Err(_) => {
+            return Err(format!(
+                "no connection to {host} within {} s; check address, port and cable, and that nobody else holds its few connections",
+                CONNECT_TIMEOUT.as_secs()
+            ));
+        }
+    };
+    // Requests are small and wait for their answer: delay only harms.
+    stream.set_nodelay(true).map_err(|error| format!("connection to {host}: {error}; it is made anew"))?;
+    Ok(attach_slave(stream, Slave(unit)))
 }
 
 fn transport_words(error: &tokio_modbus::Error) -> String {

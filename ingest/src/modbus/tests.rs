@@ -1,5 +1,7 @@
 //! Stories against a Modbus server in the same process, which can refuse, fall silent, and go away.
 
+mod browse;
+
 use crate::{
     Delivery, SourceHandle,
     testing::{self, Collected},
@@ -85,7 +87,8 @@ fn answer(state: &mut DeviceState, pdu: &[u8]) -> Option<Vec<u8>> {
     let exception = |code: u8| Some(vec![function | 0x80, code]);
     match function {
         1..=4 => {
-            let range = start..start + word(3);
+            // The last address of a table is 65535.
+            let range = (u32::from(start)..u32::from(start) + u32::from(word(3))).map(|register| register as u16);
             state.reads.push((start, word(3)));
             if range.clone().any(|register| state.silent.contains(&register)) {
                 return None;

@@ -66,10 +66,20 @@ pub(super) enum Signal {
     Down(Failure),
 }
 
+/// How long the broker is to know us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// Over breaks of the connection: it keeps what we miss.
+    Kept,
+    /// As long as the connection: it keeps nothing, and nothing is acknowledged.
+    Visit,
+}
+
 /// The sending side of a connection.
 #[derive(Clone)]
 pub(super) struct Client {
     requests: Requests,
+    stay: Stay,
     /// Publications handed over whose packet numbers are not known yet, in order.
     waiting: Arc<Mutex<VecDeque<oneshot::Sender<()>>>>,
 }
@@ -107,7 +117,7 @@ impl Failure {
 }
 
 /// Prepares a connection; it is made when [`Events`] are driven.
-pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str) -> Result<(Client, Events), Failure> {
+pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str, stay: Stay) -> Result<(Client, Events), Failure> {
     let SourceProtocol::Mqtt { host, port, user, password, version, .. } = protocol else {
         return Err(Failure::misconfigured("not an mqtt source"));
     };
@@ -116,10 +126,11 @@ pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str) -> Resul
         let password = password.as_ref().map(|password| password.0.to_string()).unwrap_or_default();
         (user.0.to_string(), password)
     });
+    let visit = stay == Stay::Visit;
     let (requests, events) = match version {
         MqttVersion::V3 => {
             let mut options = MqttOptions::new(client_id, &**host, *port);
-            options.set_transport(transport).set_keep_alive(KEEP_ALIVE).set_clean_session(false).set_manual_acks(true);
+            options.set_transport(transport).set_keep_alive(KEEP_ALIVE).set_clean_session(visit).set_manual_acks(!visit);
             options.set_max_packet_size(MAX_MESSAGE as usize, MAX_MESSAGE as usize);
             if let Some((user, password)) = credentials {
                 options.set_credentials(user, password);
@@ -130,9 +141,9 @@ pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str) -> Resul
         }
         MqttVersion::V5 => {
             let mut options = v5::MqttOptions::new(client_id, &**host, *port);
-            options.set_transport(transport).set_keep_alive(KEEP_ALIVE).set_clean_start(false).set_manual_acks(true);
+            options.set_transport(transport).set_keep_alive(KEEP_ALIVE).set_clean_start(visit).set_manual_acks(!visit);
             options.set_max_packet_size(Some(MAX_MESSAGE)).set_receive_maximum(Some(RECEIVE_MAXIMUM));
-            options.set_session_expiry_interval(Some(SESSION_EXPIRY.as_secs() as u32));
+            options.set_session_expiry_interval(Some(if visit { 0 } else { SESSION_EXPIRY.as_secs() as u32 }));
             options.set_network_options(at_once());
             if let Some((user, password)) = credentials {
                 options.set_credentials(user, password);
@@ -141,7 +152,7 @@ pub(super) async fn prepare(protocol: &SourceProtocol, client_id: &str) -> Resul
             (Requests::V5(client), Events::V5(events.into()))
         }
     };
-    Ok((Client { requests, waiting: Arc::default() }, events))
+    Ok((Client { requests, stay, waiting: Arc::default() }, events))
 }
 
 /// Without it a publication waits in the kernel until the broker's kernel has confirmed what went before it, up to 40 ms.
@@ -163,15 +174,17 @@ async fn transport(port: u16) -> Result<Transport, Failure> {
 }
 
 impl Client {
-    /// Asks for messages with QoS 1.
+    /// Asks for messages: with QoS 1, or as they come where nothing is kept.
     fn subscribe(&self, filters: &[String]) -> Result<(), Failure> {
         let asked = match &self.requests {
             Requests::V3(client) => {
-                let filters = filters.iter().map(|filter| rumqttc::SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
+                let qos = if self.stay == Stay::Kept { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+                let filters = filters.iter().map(|filter| rumqttc::SubscribeFilter::new(filter.clone(), qos));
                 client.try_subscribe_many(filters).is_ok()
             }
             Requests::V5(client) => {
-                let qos = v5::mqttbytes::QoS::AtLeastOnce;
+                use v5::mqttbytes::QoS;
+                let qos = if self.stay == Stay::Kept { QoS::AtLeastOnce } else { QoS::AtMostOnce };
                 let filters = filters.iter().map(|filter| v5::mqttbytes::v5::Filter::new(filter.clone(), qos));
                 client.try_subscribe_many(filters).is_ok()
             }

@@ -3,7 +3,7 @@
 use andon_models::{TagId, address::Address, catalog::Tag, definition::TopicPattern};
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Topics whose tags are remembered: more than a plant has; a broker that invents topics does not fill the memory.
@@ -65,6 +65,36 @@ impl Routes {
         self.remembered.insert(topic.into(), found.clone());
         found
     }
+}
+
+/// Which tags read what on a topic, for whoever looks at the broker. The collector has routes of its own.
+pub(super) struct Routing {
+    pattern: TopicPattern,
+    routes: Mutex<Routes>,
+}
+
+impl Routing {
+    pub fn new(pattern: TopicPattern, tags: Vec<Tag>, asset_paths: &HashMap<TagId, Arc<str>>) -> Self {
+        let routes = Mutex::new(Routes::new(pattern.clone(), tags, asset_paths, Vec::new()));
+        Self { pattern, routes }
+    }
+
+    /// Whether the source's own pattern takes a topic.
+    pub fn takes(&self, topic: &str) -> bool {
+        self.pattern.captures(topic).is_some()
+    }
+
+    /// The tags that read a path of the payloads on a topic.
+    pub fn tags(&self, topic: &str, path: &str) -> Vec<TagId> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let reads = routes.tags(topic).filter(|(_, read)| steps(read).eq(steps(path)));
+        reads.map(|(tag, _)| tag.id).collect()
+    }
+}
+
+/// The steps of a path, however it is written: `lines[0].speed` and `lines.0.speed` are the same.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    path.split(['.', '[', ']']).filter(|step| !step.is_empty())
 }
 
 fn own_topic(tag: &Tag) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! Stories against a broker in the same process, in both versions of the protocol.
 
+mod browse;
+
 use crate::{
     Delivery, SourceHandle, SourcePlan,
     testing::{self, Collected},

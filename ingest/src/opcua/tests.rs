@@ -1,5 +1,7 @@
 //! Stories against a simulated controller in the same process.
 
+mod browse;
+
 use crate::{
     SourceHandle,
     testing::{self, Collected},
