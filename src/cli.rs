@@ -8,6 +8,7 @@ mod audit;
 mod backfill;
 mod backtest;
 mod backup;
+mod browse;
 mod check;
 mod client;
 mod correct;
@@ -89,6 +90,8 @@ enum Command {
     Restore(backup::Restore),
     /// Checks the chain of who did what: whether any record was changed, removed, inserted or exchanged.
     Audit(audit::Audit),
+    /// Shows what a source offers: a tree with live values, and lines for the plant file.
+    Browse(browse::Browse),
     /// Allows writes to machines, for a while or until somebody forbids them.
     Arm(arm::Arm),
     /// Forbids all writes to machines.
@@ -131,6 +134,7 @@ impl Cli {
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
             Command::Audit(audit) => audit.run(),
+            Command::Browse(browse) => browse.run(),
             Command::Arm(arm) => arm.run(),
             Command::Disarm(disarm) => disarm.run(),
             Command::Write(write) => write.run(),

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod backtest;
+pub mod browser;
 pub mod clock;
 pub mod core;
 pub mod corrector;
@@ -340,6 +341,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         historian: historian.clone(),
         live,
         prepares: hand::start(sources.clone(), messages.clone()),
+        browses: browser::start(sources.clone()),
         instances: asks(messages.clone(), Message::Instances),
         backfills: asks(messages.clone(), Message::Backfill),
         backtests: backtest::desk::start(catalog.clone(), historian.clone(), variables),

@@ -72,6 +72,7 @@ fn present() -> Router<Arc<App>> {
         .route("/instances", get(instances::list))
         .route("/instances/{detector}", get(instances::one))
         .route("/sources", get(sources::list))
+        .route("/sources/{source}/browse", get(sources::browse::browse))
         .route("/live", get(live::live))
         .merge(write::router())
 }

@@ -34,6 +34,7 @@ pub use api::{
         FileText, Planned, Version, VersionFiles,
     },
     instances::{AskInstances, Asks, Counted, Instances},
+    sources::browse::{AskBrowse, Browses},
 };
 pub use door::Server;
 pub use error::ApiError;
@@ -74,6 +75,8 @@ pub struct AppState {
     pub requests: Requests,
     /// Where writes by hand are prepared.
     pub prepares: Prepares,
+    /// Where questions about what sources offer go.
+    pub browses: Browses,
     /// Where questions about instances of detectors go.
     pub instances: Asks,
     /// Who computes over history.

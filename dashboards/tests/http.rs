@@ -14,6 +14,8 @@ mod answers;
 mod backfills;
 #[path = "http/backtests.rs"]
 mod backtests;
+#[path = "http/browse.rs"]
+mod browse;
 #[path = "http/definition.rs"]
 mod definition;
 #[path = "http/documented.rs"]

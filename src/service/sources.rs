@@ -5,9 +5,10 @@ use andon_dashboards::LiveHub;
 use andon_ingest::{Delivery, SourceHandle, SourcePlan};
 use andon_models::{
     AssetId, EventId, Value,
-    catalog::Catalog,
+    browse::{Browse, BrowseRefusal, BrowseTrouble, Browsed},
+    catalog::{Catalog, Tag},
     command::{Command, CommandOutcome, CommandState},
-    definition::{AssetIndex, SourceProtocol},
+    definition::{AssetIndex, Source, SourceProtocol},
     event::{Event, EventBody, SystemNotice},
     iot_events::Input,
     snapshot::{ConnectionState, SourceStatus},
@@ -49,14 +50,8 @@ struct Connection {
 impl Sources {
     /// Starts a collector for every source.
     pub fn start(catalog: &Arc<Catalog>, data: &Path, deliver: &mpsc::Sender<Delivery>, now: &Now) -> Self {
-        let start_one = |source: &andon_models::definition::Source| {
-            let tags: Vec<_> = catalog.tags().iter().filter(|tag| tag.source == source.name).cloned().collect();
-            let path = |tag: &andon_models::catalog::Tag| (tag.id, catalog.plant.assets[tag.asset.0].path.clone());
-            let asset_paths = tags.iter().map(path).collect();
-            let of_source =
-                |input: &Input| Some((input.name.clone(), input.topic.clone().filter(|topic| topic.source == source.name)?));
-            let inputs = catalog.plant.inputs.iter().filter_map(of_source).collect();
-            let plan = SourcePlan { source: source.clone(), tags, asset_paths, inputs, pki_dir: data.join("pki") };
+        let start_one = |source: &Source| {
+            let plan = plan_of(catalog, source, data);
             let handle = Arc::new(andon_ingest::start(plan, deliver.clone(), now.clone()));
             let [turns, beats] = [WRITES_AT_ONCE, BEATS_AT_ONCE].map(|limit| Arc::new(Semaphore::new(limit)));
             (source.name.clone(), Connection { handle, turns, beats })
@@ -130,6 +125,19 @@ impl Sources {
         Ok(self.connection(&tag.source)?.handle.read_back(tag.id).await?)
     }
 
+    /// Asks a source what it offers.
+    ///
+    /// # Errors
+    /// Why there is no answer, and what to do.
+    pub async fn browse(&self, source: &str, ask: &Browse) -> Result<Browsed, BrowseRefusal> {
+        let stopped = |error: anyhow::Error| BrowseRefusal {
+            trouble: BrowseTrouble::Unreachable,
+            message: format!("{error:#}"),
+            hint: "try again when the plant runs".into(),
+        };
+        self.connection(source).map_err(stopped)?.handle.browse(ask).await
+    }
+
     /// Shows trouble with what a source sends in its status.
     pub fn trouble(&self, source: &str, reason: &str) {
         // A source that is stopped has no status any more.
@@ -176,6 +184,17 @@ impl Sources {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         connections.get(source).cloned().with_context(|| format!("source {source} is stopped"))
     }
+}
+
+/// What a source needs to run.
+pub fn plan_of(catalog: &Catalog, source: &Source, data: &Path) -> SourcePlan {
+    let tags: Vec<_> = catalog.tags().iter().filter(|tag| tag.source == source.name).cloned().collect();
+    let path = |tag: &Tag| (tag.id, catalog.plant.assets[tag.asset.0].path.clone());
+    let asset_paths = tags.iter().map(path).collect();
+    let of_source =
+        |input: &Input| Some((input.name.clone(), input.topic.clone().filter(|topic| topic.source == source.name)?));
+    let inputs = catalog.plant.inputs.iter().filter_map(of_source).collect();
+    SourcePlan { source: source.clone(), tags, asset_paths, inputs, pki_dir: data.join("pki") }
 }
 
 async fn watch_status(mut status: watch::Receiver<SourceStatus>, live: LiveHub, messages: mpsc::Sender<Message>) {

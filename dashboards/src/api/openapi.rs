@@ -1,8 +1,10 @@
 //! The description of the interface, made from the handlers and the shapes they answer with.
 
+mod browse;
 mod figures;
 mod shapes;
 
+pub(crate) use browse::BrowseDocument;
 pub(crate) use figures::{ExplainedDocument, OeeFiguresDocument, OeeLossesDocument};
 pub(crate) use shapes::{
     AlarmStateDocument, AuditStateDocument, EventDocument, InstanceDocument, SnapshotDocument, SourceDocument,
@@ -82,6 +84,7 @@ use utoipa::OpenApi;
         oee::stops::comment,
         oee::explain::explain,
         sources::list,
+        sources::browse::browse,
         events::list,
         export::export,
         connections::connections,

@@ -1,4 +1,6 @@
-//! Sources: how the connections to devices and brokers are doing.
+//! Sources: how the connections to devices and brokers are doing, and what they offer.
+
+pub(crate) mod browse;
 
 use crate::app::App;
 use andon_models::snapshot::SourceStatus;

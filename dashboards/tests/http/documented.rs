@@ -84,7 +84,8 @@ fn body_of(path: &str) -> Json {
 fn addresses(service: &Service, path: &str) -> Vec<String> {
     let asset = AssetId::from_name("Line 1/Filler 1").to_string();
     let temp = series(&service.catalog, "Line 1/Filler 1", "fill_temp").0.to_string();
-    let address = path.replace("{asset}", &asset).replace("{detector}", "overheat").replace("{series}", &temp);
+    let address =
+        path.replace("{asset}", &asset).replace("{detector}", "overheat").replace("{series}", &temp).replace("{source}", "plc");
     let address = address.replace("{id}", "1");
     match path {
         "/api/alarms" => ["active", "shelved", "suppressed", "out_of_service", "history"]

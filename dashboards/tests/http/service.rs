@@ -62,6 +62,7 @@ impl Service {
             live: live.clone(),
             requests: asked,
             prepares: mpsc::channel(1).0,
+            browses: crate::browse::connection(),
             instances: instances(),
             backfills: backfills(),
             backtests: backtests(),

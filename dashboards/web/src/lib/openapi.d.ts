@@ -954,6 +954,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sources/{source}/browse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what a source offers: a level of its nodes with values, types and units, nodes found by name, or a range of registers. It asks
+         *     the device itself, within limits of nodes and time; the values that the plant reads do not wait for it.
+         */
+        get: operations["sources_browse"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sql": {
         parameters: {
             query?: never;
@@ -1692,6 +1712,13 @@ export interface components {
             /** @description Its start. */
             start: components["schemas"]["Time"];
         };
+        /** @description A property or control that a node is bound to. */
+        BoundProperty: {
+            /** @description The path of the asset. */
+            asset: string;
+            /** @description The property's key, or the control's name. */
+            property: string;
+        };
         /** @description A broker. */
         Broker: {
             /** @description `host:port`. */
@@ -1700,6 +1727,73 @@ export interface components {
             source: string;
             /** @description The topic listened to; `+` where part of an asset's path stands. */
             topic: string;
+        };
+        /**
+         * @description An answer to a question about a source.
+         * @example {
+         *       "source": "line2_plc",
+         *       "protocol": "opcua",
+         *       "node": "nsu=urn:bottling-north:line2;s=Filler",
+         *       "next": null,
+         *       "note": "",
+         *       "slot": "plc",
+         *       "slots": [
+         *         {
+         *           "model": "filler",
+         *           "slot": "plc",
+         *           "assets": [
+         *             "Line 2/Filler 2"
+         *           ]
+         *         }
+         *       ],
+         *       "nodes": [
+         *         {
+         *           "node": "nsu=urn:bottling-north:line2;s=Filler.Bowl.Temp",
+         *           "name": "Bowl.Temp",
+         *           "path": "",
+         *           "kind": "variable",
+         *           "address": "nsu=urn:bottling-north:line2;s=Filler.Bowl.Temp",
+         *           "short": "ns=2;s=Filler.Bowl.Temp",
+         *           "data_type": "Double",
+         *           "type": "double",
+         *           "unit": "°C",
+         *           "value": 77.4,
+         *           "quality": "good",
+         *           "problem": "",
+         *           "time": "2026-03-02T10:00:00Z",
+         *           "description": "",
+         *           "children": false,
+         *           "key": "temp",
+         *           "line": "temp: { unit: °C, from: nsu=urn:bottling-north:line2;s=Filler.Bowl.Temp @plc }",
+         *           "bound": [
+         *             {
+         *               "asset": "Line 2/Filler 2",
+         *               "property": "fill_temp"
+         *             }
+         *           ],
+         *           "about": [],
+         *           "readings": []
+         *         }
+         *       ]
+         *     }
+         */
+        Browse: {
+            /** @description Where to go on, as `after`; null when these are all. */
+            next: number | null;
+            /** @description What was asked for; empty for the root. */
+            node: string;
+            /** @description The nodes, in the order of the source. */
+            nodes: components["schemas"]["SourceNode"][];
+            /** @description What there is to know about the answer: why it is short, what to ask instead; empty if nothing. */
+            note: string;
+            /** @description opcua, modbus or mqtt. */
+            protocol: string;
+            /** @description The slot that most assets name the source by; the source's own name when none does. */
+            slot: string;
+            /** @description The assets that name the source, by model and slot. */
+            slots: components["schemas"]["SlotUse"][];
+            /** @description The source. */
+            source: string;
         };
         /** @description One change. */
         ChangeView: {
@@ -2964,6 +3058,15 @@ export interface components {
             /** @description Who, where several people work under one log-in. */
             name?: string;
         };
+        /** @description Assets of one model that name a source by one slot. */
+        SlotUse: {
+            /** @description Paths of the assets. */
+            assets: string[];
+            /** @description The model. */
+            model: string;
+            /** @description The slot. */
+            slot: string;
+        };
         /** @description How many sources are connected. */
         SourceCounts: {
             /** @description Connected. */
@@ -2971,6 +3074,53 @@ export interface components {
             /** @description In all. */
             total: number;
         };
+        /** @description A node of a source. */
+        SourceNode: {
+            /** @description MQTT: paths of the assets that the source's own pattern takes the topic for; these may use the short address. */
+            about: string[];
+            /** @description How the plant file names it; null when it holds no value. */
+            address: string | null;
+            /** @description What reads or writes it already. */
+            bound: components["schemas"]["BoundProperty"][];
+            /** @description Whether something may be below it. */
+            children: boolean;
+            /** @description The source's word for its type; empty if it says none. */
+            data_type: string;
+            /** @description What the source says about it. */
+            description: string;
+            /** @description A name for a property that reads it. */
+            key: string;
+            /** @description What it is. */
+            kind: components["schemas"]["SourceNodeKind"];
+            /** @description The line to paste below `measurements:`; null for what no property takes. */
+            line: string | null;
+            /** @description What the source calls it. */
+            name: string;
+            /** @description By what it is asked for. */
+            node: string;
+            /** @description Names from where the search began, joined by `/`; empty when it was not searched for. */
+            path: string;
+            /** @description Why it is not good; empty if it is. */
+            problem: string;
+            /** @description How far it may be trusted. */
+            quality: components["schemas"]["QualityView"];
+            /** @description Modbus: the same bytes read in other ways. */
+            readings: components["schemas"]["SourceNode"][];
+            /** @description Another form of it: `ns=2;…` for a node, the path alone for a topic that the source's own pattern takes. */
+            short: string | null;
+            time: null | components["schemas"]["Time"];
+            /** @description The plant file's word for the type of a property that takes it; null for what no property takes. */
+            type: string | null;
+            /** @description Its unit as the source says; empty if it says none. */
+            unit: string;
+            /** @description Its value now; null if there is none. */
+            value: unknown;
+        };
+        /**
+         * @description What a node of a source is.
+         * @enum {string}
+         */
+        SourceNodeKind: "folder" | "variable" | "method" | "topic" | "field" | "register" | "reading";
         /** @description How a source is doing. */
         SourceStatus: {
             /**
@@ -5747,6 +5897,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SourceStatus"][];
+                };
+            };
+        };
+    };
+    sources_browse: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Whose children: `node` of an earlier answer; left out for the root. OPC UA: a node id (`ns=2;s=Filler`); MQTT: a topic; Modbus:
+                 *     the first register of a range (`holding/0`).
+                 * @example nsu=urn:bottling-north:line2;s=Filler
+                 */
+                node?: string;
+                /**
+                 * @description Looks for names below the node instead: `temp` is found anywhere in a name, `*.Temp` is the whole name, with a `/` the whole path.
+                 *     Not for Modbus.
+                 * @example *Temp*
+                 */
+                find?: string;
+                /** @description Reads these addresses anew instead, one per line, 100 at most. */
+                read?: string;
+                /** @description How many nodes are left out: `next` of the answer before. */
+                after?: number;
+                /** @description How many nodes at most: 100 unless it is given, up to 500. */
+                limit?: number;
+                /** @description Modbus: how many registers or bits from the node on, up to 125; 10 unless it is given. */
+                count?: number;
+                /** @description Modbus: the unit, if not the source's own. */
+                unit?: number;
+                /**
+                 * @description MQTT: listens anew, for so many seconds, up to 30. Without it what was heard in the last minute is good, else it is listened
+                 *     for 3 s.
+                 */
+                seconds?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The source's name
+                 * @example line2_plc
+                 */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Browse"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such source; the nearest is named */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The device refuses */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It is not connected, or others are asking */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It does not answer in time */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
