@@ -51,7 +51,7 @@ export const href = {
   trend: (pens?: string) => `/trend${pens ? `?pens=${part(pens)}` : ""}`,
   sql: (statement?: string) => `/sql${statement ? `?q=${part(statement)}` : ""}`,
   models: (of: { tab?: string; model?: string; of?: string } = {}) => `/models${withParameters("", { tab: of.tab && of.tab !== "models" ? of.tab : null, model: of.model ?? null, of: of.of ?? null })}`,
-  sources: () => "/sources",
+  sources: (source?: string) => `/sources${withParameters("", { source: source ?? null })}`,
   connections: () => "/connections",
   log: () => "/log",
   report: () => "/report",

@@ -26,6 +26,8 @@ export type Alarm = Schemas["AlarmView"];
 export type History = Schemas["History"];
 export type AuditState = Schemas["AuditState"];
 export type SourceStatus = Schemas["SourceStatus"];
+export type SourceNode = Schemas["SourceNode"];
+export type Browse = Schemas["Browse"];
 export type SqlAnswer = Schemas["Answer"];
 export type SchemaTable = Schemas["Table"];
 
