@@ -258,7 +258,7 @@ class Mosquitto:
         self.process = subprocess.Popen([program, "-c", str(self.config)], stderr=subprocess.DEVNULL)
         wait_for("mosquitto listening", lambda: socket.create_connection(("127.0.0.1", self.port), 1))
 
-    def publish(self, topic, payload):
+    def publish(self, topic, payload, retain=False):
         """A QoS 1 publication by hand: CONNECT, PUBLISH, PUBACK (MQTT 3.1.1, section 3)."""
 
         def packet(kind, body):
@@ -272,7 +272,7 @@ class Mosquitto:
             connection.settimeout(5)
             connection.sendall(packet(0x10, text("MQTT") + bytes([4, 2, 0, 30]) + text("tester")))
             assert connection.recv(4)[0] == 0x20
-            connection.sendall(packet(0x32, text(topic) + struct.pack(">H", 1) + payload.encode()))
+            connection.sendall(packet(0x33 if retain else 0x32, text(topic) + struct.pack(">H", 1) + payload.encode()))
             assert connection.recv(4)[0] == 0x40
             connection.sendall(packet(0xE0, b""))
 
