@@ -23,12 +23,13 @@ pub fn bound_text(address: &str, slot: &str) -> String {
     text(&format!("{address} @{slot}"))
 }
 
-/// The name a property of this node gets, in the form of the plant file: the last part of its name that is more than a number; for
-/// registers all of it.
+/// The name a property of this node gets, in the form of the plant file: the last part of its name that is more than a number; of
+/// registers the table and the place.
 pub fn key_for(node: &SourceNode) -> String {
     let name = &*node.name;
     if matches!(node.kind, NodeKind::Register | NodeKind::Reading) {
-        return key_of(name, "value");
+        // Not how it is read.
+        return key_of(name.split(' ').next().unwrap_or(name), "value");
     }
     let last = name.rsplit(['.', '/', '#']).find(|part| part.chars().any(char::is_alphabetic)).unwrap_or(name);
     key_of(if last.is_empty() { name } else { last }, "value")
@@ -106,7 +107,7 @@ mod tests {
         );
         let odd = node("Level [1]", "nsu=http://x.org/UA/;s=\"DB\".\"Level[1]\"", "%", ValueType::Double);
         check(&odd, "level_1: { unit: \"%\", from: \"nsu=http://x.org/UA/;s=\\\"DB\\\".\\\"Level[1]\\\" @plc\" }");
-        let reading = node("holding/0", "holding/0 float32 CDAB", "", ValueType::Double);
+        let reading = node("holding/0 float32 CDAB", "holding/0 float32 CDAB", "", ValueType::Double);
         check(&SourceNode { kind: NodeKind::Reading, ..reading }, "holding_0: { from: holding/0 float32 CDAB @plc }");
         let field = node("values[0].kW", "site/air#values[0].kW", "kW", ValueType::Double);
         check(&SourceNode { kind: NodeKind::Field, ..field }, "kw: { unit: kW, from: \"site/air#values[0].kW @plc\" }");

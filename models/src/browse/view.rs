@@ -135,7 +135,8 @@ fn protocol_word(source: &Source) -> &'static str {
 }
 
 fn slots_of(plant: &Plant, source: &str) -> Vec<SlotUse> {
-    let mut uses: BTreeMap<(Arc<str>, Arc<str>), Vec<Arc<str>>> = BTreeMap::new();
+    type ModelAndSlot = (Arc<str>, Arc<str>);
+    let mut uses: BTreeMap<ModelAndSlot, Vec<Arc<str>>> = BTreeMap::new();
     let named = |asset: &Asset| -> Vec<Arc<str>> {
         asset.slots.iter().filter(|(_, named)| &**named == source).map(|(slot, _)| slot.clone()).collect()
     };

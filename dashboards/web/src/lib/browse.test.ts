@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isRow, press, rowsOf, type Level, type Row } from "./browse";
+import { isRow, press, rowsOf, shown, type Level, type Row } from "./browse";
 import type { SourceNode } from "./types";
 
 const node = (name: string, children = false, readings: SourceNode[] = []): SourceNode => ({ node: name, name, children, readings }) as unknown as SourceNode;
@@ -34,4 +34,9 @@ test("arrows walk, open and close", () => {
   expect(press(rows, "nowhere", "End")).toEqual({ to: "\nC" });
   expect(press(rows, "\nA", "x")).toBeNull();
   expect(press([], "\nA", "ArrowDown")).toBeNull();
+});
+
+test("whole numbers are whole", () => {
+  const value = (value: unknown, type: string) => shown({ value, type, unit: "" } as unknown as SourceNode);
+  expect([value(6, "int"), value(6, "double"), value(true, "bool"), value(null, "int")]).toEqual(["6", "6.00", "true", ""]);
 });

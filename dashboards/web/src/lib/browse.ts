@@ -1,4 +1,5 @@
 // The tree of a source as rows, and where its arrows lead. Pure.
+import { measured, type Scalar } from "./format";
 import type { SourceNode } from "./types";
 
 /** What was read of the children of a node. */
@@ -27,6 +28,11 @@ export interface Tail {
   next: number | null;
   loading: boolean;
   problem: string;
+}
+
+/** The value of a node as it is shown; empty when it has none. */
+export function shown({ value, unit, type }: SourceNode): string {
+  return value === null ? "" : measured(value as Scalar, unit, type === "int" ? "integer" : (type ?? undefined));
 }
 
 /** The rows that are seen: `levels` and `opened` by the id of the row they belong to, the root's is empty. */
