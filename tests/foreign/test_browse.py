@@ -138,7 +138,7 @@ def test_values_have_no_gap_while_a_big_server_is_browsed(andon, server):
 
     looking = threading.Thread(target=look)
     looking.start()
-    counts = "SELECT DISTINCT int_value FROM raw_time_series r JOIN asset_property p USING (property_id) WHERE p.property_name = 'count' AND int_value > 0"
+    counts = "SELECT DISTINCT double_value FROM raw_time_series r JOIN asset_property p USING (property_id) WHERE p.property_name = 'count' AND double_value > 0"
     longest, number = 0.0, 0
     try:
         # As long as it is browsed at least once from end to end.
@@ -226,6 +226,6 @@ def test_a_brokers_topics_are_a_tree(andon, broker, version, tmp_path):
     assert (air["value"], air["line"]) == (6.25, "air: { from: site/air#. @energy }")
     assert [node["name"] for node in browse(running, "energy", find="kw")["nodes"]] == ["power.kw"]
     running.stop()
-    code, out, error = cli("energy", "--depth", "4", "--plant", str(tmp_path / "plant.yaml"))
+    code, out, error = cli("energy", "--depth", "5", "--plant", str(tmp_path / "plant.yaml"))
     assert code == 0, error
     assert "power.kw" in out and "12.5" in out and "← Line 1/Filler 1 power" in out
