@@ -51,9 +51,11 @@ export const insetsOf = (pens: readonly Pen[]): { left: number; right: number } 
 /** The page's colours and letters as a canvas takes them. */
 export function inkOf(box: HTMLElement) {
   const paint = (name: string) => colour(box, name);
-  const family = getComputedStyle(box).fontFamily;
+  const { fontFamily: family, fontSize } = getComputedStyle(box);
+  // As small print of the page, also on a wall screen whose letters are larger.
+  const letters = Math.round(Number.parseFloat(fontSize) * 0.86);
   const soft = paint("--line-soft");
-  return { paint, family, axis: { stroke: paint("--ink2"), font: `12px ${family}`, grid: { stroke: soft, width: 1 }, ticks: { stroke: soft, size: 4 } } };
+  return { paint, family, letters, axis: { stroke: paint("--ink2"), font: `${letters}px ${family}`, grid: { stroke: soft, width: 1 }, ticks: { stroke: soft, size: 4 } } };
 }
 type Ink = ReturnType<typeof inkOf>;
 
@@ -177,7 +179,7 @@ function marksOf(of: Picture, ink: Ink): (chart: uPlot) => void {
   return ({ ctx, bbox, valToPos }) => {
     const [ratio, right] = [devicePixelRatio, bbox.left + bbox.width];
     ctx.save();
-    ctx.font = `${11.5 * ratio}px ${ink.family}`;
+    ctx.font = `${ink.letters * ratio}px ${ink.family}`;
     ctx.textBaseline = "top";
     ctx.textAlign = "left";
     ctx.fillStyle = words;
