@@ -18,6 +18,7 @@ pub(crate) mod instances;
 pub(crate) mod lines;
 pub(crate) mod live;
 pub(crate) mod models;
+pub(crate) mod notes;
 pub(crate) mod oee;
 mod openapi;
 pub(crate) mod overview;
@@ -88,8 +89,10 @@ fn history() -> Router<Arc<App>> {
         .route("/models", get(models::list))
         .route("/overview", get(overview::overview))
         .route("/lines/{asset}", get(lines::one))
-        .route("/lines/{asset}/notes", post(lines::note))
+        .route("/lines/{asset}/notes", post(notes::write))
+        .route("/notes", get(notes::list))
         .route("/series/{series}/history", get(series::history))
+        .route("/series/{series}/samples", get(series::samples))
         .route("/trend", get(trend::trend))
         .route("/detectors", get(detectors::list))
         .route("/detectors/{asset}/{detector}", get(detectors::one))

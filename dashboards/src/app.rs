@@ -41,8 +41,8 @@ pub(crate) struct App {
     pub(crate) roles: Vec<Roles>,
     pub(crate) lines: Vec<Line>,
     pub(crate) board: Board,
-    /// Reports of lines, by line and start of the shift.
-    pub(crate) line_reports: Kept<(AssetIndex, Timestamp), LineReport>,
+    /// Reports of lines, by line, start of the shift, and the instant of the past at which they are seen.
+    pub(crate) line_reports: Kept<(AssetIndex, Timestamp, Option<Timestamp>), LineReport>,
     /// Room for what is being written.
     pub(crate) room: Room,
     /// Series of keys that were written before.
@@ -192,16 +192,27 @@ impl App {
 
     /// What a machine does now; none when its model says nothing about that.
     pub(crate) fn machine_state(&self, asset: AssetIndex) -> Option<StateView> {
+        let followed = |series| self.state.live.state_since(series).map(|(_, since)| since);
+        let since = |shown: Option<SeriesId>, present: Option<&Tqv>| shown.and_then(followed).or(present.map(|tqv| tqv.time));
+        self.state_from(asset, |property| self.value(asset, property), since)
+    }
+
+    /// What a machine did when its properties had some values, and since when by its state's series and value.
+    pub(crate) fn state_from(
+        &self,
+        asset: AssetIndex,
+        value_of: impl Fn(PropertyIndex) -> Option<Tqv>,
+        since: impl Fn(Option<SeriesId>, Option<&Tqv>) -> Option<Timestamp>,
+    ) -> Option<StateView> {
         let roles = self.roles_of(asset);
         let shown = roles.state.or(roles.running)?;
-        let value = |property: Option<PropertyIndex>| property.and_then(|property| self.value(asset, property));
+        let value = |property: Option<PropertyIndex>| property.and_then(&value_of);
         let [running, planned, state, reason] = [roles.running, roles.planned, roles.state, roles.reason].map(value);
         let signals =
             Signals { running: running.as_ref(), planned: planned.as_ref(), state: state.as_ref(), reason: reason.as_ref() };
         let present = if roles.state.is_some() { &state } else { &running };
         let name = present.as_ref().map_or_else(|| "Unknown".into(), |tqv| state_name(&tqv.value));
-        let followed = self.state.catalog.series_of(asset, shown).and_then(|series| self.state.live.state_since(series));
-        let since = followed.map(|(_, since)| since).or(present.as_ref().map(|tqv| tqv.time));
+        let since = since(self.state.catalog.series_of(asset, shown), present.as_ref());
         let activity = signals.activity();
         Some(StateView { name, since: since.map(Time), activity, reason: signals.reason().to_string() })
     }

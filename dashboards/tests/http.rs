@@ -26,5 +26,7 @@ mod guarded;
 mod live;
 #[path = "http/operator.rs"]
 mod operator;
+#[path = "http/seen.rs"]
+mod seen;
 #[path = "http/write.rs"]
 mod write;

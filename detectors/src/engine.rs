@@ -505,7 +505,7 @@ impl Engine {
         if armed && take_over && self.desk.foreign.take().is_some() {
             detail.push_str("; the data folder commands from here now");
         }
-        let deed = Deed { by, verb: verb.into(), detail: detail.into() };
+        let deed = Deed { by, verb: verb.into(), detail: detail.into(), hour: None };
         actions.push(Action::Record(self.event(verb, EventBody::Deed(deed))));
     }
 

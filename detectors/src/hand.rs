@@ -158,6 +158,7 @@ impl Engine {
             by: request.by.clone(),
             verb: "write".into(),
             detail: format!("{}/{} = {}, prepared by {}", prepared.asset, prepared.control, prepared.value, prepared.by).into(),
+            hour: None,
         };
         actions.push(Action::Record(self.event(&format!("write {token}"), EventBody::Deed(deed))));
         let mut refusal = None;

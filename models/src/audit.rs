@@ -18,7 +18,7 @@ pub use self::{
 use crate::{
     EventId, Timestamp,
     command::CommandState,
-    event::{AlarmChange, CommandChange, Event, EventBody},
+    event::{AlarmChange, CommandChange, Deed, Event, EventBody},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Entry {
     /// to a machine belong to the audit.
     pub fn of(event: &Event) -> Option<Self> {
         let (by, verb, detail) = match &event.body {
-            EventBody::Deed(deed) => (deed.by.clone(), deed.verb.clone(), deed.detail.clone()),
+            EventBody::Deed(deed) => (deed.by.clone(), deed.verb.clone(), of_deed(deed)),
             EventBody::Alarm(change) if !change.by.is_empty() => {
                 (change.by.clone(), change.verb.name().into(), of_alarm(change))
             }
@@ -91,6 +91,11 @@ fn shortened(text: &Arc<str>, most: usize) -> Arc<str> {
         None => text.clone(),
         Some((end, _)) => format!("{} … (cut; the event has all of it)", &text[..end]).into(),
     }
+}
+
+/// A note says which hour it is about.
+fn of_deed(deed: &Deed) -> Arc<str> {
+    deed.hour.map_or_else(|| deed.detail.clone(), |hour| format!("about the hour from {hour}: {}", deed.detail).into())
 }
 
 fn of_alarm(change: &AlarmChange) -> Arc<str> {

@@ -253,6 +253,9 @@ pub struct Deed {
     pub verb: Arc<str>,
     /// The details in words.
     pub detail: Arc<str>,
+    /// For a note about an hour of a line, the start of that hour; none for everything else.
+    #[serde(default)]
+    pub hour: Option<Timestamp>,
 }
 
 /// Something the system noticed.

@@ -1,6 +1,6 @@
 //! What a person may ask of the running plant.
 
-use crate::{AssetId, command::HandRole, correction::Edit, iot_events::InputMessage, oee::edits::StopEdit};
+use crate::{AssetId, Timestamp, command::HandRole, correction::Edit, iot_events::InputMessage, oee::edits::StopEdit};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -117,8 +117,11 @@ pub enum OperatorDeed {
     Note {
         /// The line or the machine.
         asset: AssetId,
-        /// What there is to say; required.
+        /// What there is to say; required, except to take a note about an hour back.
         text: Arc<str>,
+        /// The start of the hour it is about; none if it is about the shift. The newest about an hour of an asset is the one that counts.
+        #[serde(default)]
+        hour: Option<Timestamp>,
     },
     /// Allows (`true`) or forbids (`false`) all writes to machines.
     Arm {

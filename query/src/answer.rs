@@ -17,7 +17,7 @@ pub struct EventFilter {
     pub detector: Option<Arc<str>>,
     /// Only of this rule; of revisions the kind of their window, `5m`.
     pub rule: Option<Arc<str>>,
-    /// Only what is about instants of a window, its end included: of revisions the ends of their windows.
+    /// Only what is about instants of a window, its end included: of revisions the ends of their windows, of notes the starts of their hours.
     pub about: Option<Window>,
     /// Only after this instant.
     pub from: Option<Timestamp>,

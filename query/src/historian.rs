@@ -32,6 +32,7 @@ use crate::{
     directory::Directory,
     history, metric,
     metric::{Extent, Revised},
+    raw::{self, StoredPoint},
     replay::{self, Replay},
     rollup, sql,
     table::{events, points::PointsTable},
@@ -284,7 +285,15 @@ impl Historian {
     /// # Errors
     /// When the statement is wrong, would change something, or takes more than its limits.
     pub async fn sql(&self, sql: &str, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {
-        sql::answer(&self.inner.session, sql, limits).await
+        sql::answer(&self.inner.session, sql, None, limits).await
+    }
+
+    /// The same over a span of time: `$from` and `$to` in the statement are its start and its end.
+    ///
+    /// # Errors
+    /// As [`Self::sql`], and when the statement has another parameter.
+    pub async fn sql_over(&self, sql: &str, span: Option<Window>, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {
+        sql::answer(&self.inner.session, sql, span, limits).await
     }
 
     /// Runs a statement that only reads, and streams its rows; dropping the stream ends it.
@@ -292,7 +301,7 @@ impl Historian {
     /// # Errors
     /// When the statement is wrong, would change something, or is not planned in time.
     pub async fn sql_stream(&self, sql: &str, limits: SqlLimits) -> Result<SendableRecordBatchStream, QueryError> {
-        sql::stream(&self.inner.session, sql, limits).await
+        sql::stream(&self.inner.session, sql, None, limits).await
     }
 
     /// Streams points with their names, day by day: for files of any size.
@@ -320,6 +329,14 @@ impl Historian {
     /// When history cannot be read.
     pub async fn history(&self, series: SeriesId, window: Window, max_points: usize) -> Result<Vec<Tqv>, QueryError> {
         history::history(&self.inner.session, self.points(), series, window, max_points).await
+    }
+
+    /// The last stored points of a series before an instant, newest first: `count` of them, and those of the same time as the oldest.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn last_before(&self, series: SeriesId, before: Timestamp, count: usize) -> Result<Vec<StoredPoint>, QueryError> {
+        raw::last_before(&self.inner.session, &self.points(), series, before, count, self.oldest()).await
     }
 
     /// The values of some series in a window for one chart, in the order of the series: as [`Self::history`] of each, but long

@@ -1,6 +1,7 @@
 //! SQL: read-only, bounded in time, rows and memory, over tables that people and SiteWise clients know.
 
 mod answer;
+mod bind;
 mod by_series;
 mod check;
 mod deadline;

@@ -1,5 +1,6 @@
 //! How subcommands ask a running Andon: over its HTTP interface, and never without a limit of time.
 
+use andon_models::window::Window;
 use andon_query::SqlAnswer;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -76,7 +77,19 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn sql(&self, sql: &str) -> anyhow::Result<SqlAnswer> {
-        let answer = self.post(&["api", "sql"], &json!({ "sql": sql })).await?;
+        self.sql_over(sql, None).await
+    }
+
+    /// The same over a span of time: `$from` and `$to` in the statement are its start and its end.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn sql_over(&self, sql: &str, span: Option<Window>) -> anyhow::Result<SqlAnswer> {
+        let asked = match span {
+            Some(span) => json!({ "sql": sql, "from": span.start.to_string(), "to": span.end.to_string() }),
+            None => json!({ "sql": sql }),
+        };
+        let answer = self.post(&["api", "sql"], &asked).await?;
         serde_json::from_value(answer).with_context(|| format!("{} did not answer as an Andon does", self.url))
     }
 

@@ -1,6 +1,7 @@
 //! `andon query`: SQL from the command line, of a running Andon or of a data folder.
 
 use super::{block_on, client::Client, data::Data};
+use andon_models::{Timestamp, window::Window};
 use andon_query::{Historian, SqlAnswer, SqlLimits};
 use anyhow::Context;
 use serde_json::Value;
@@ -10,10 +11,18 @@ use std::{io::Write, process::ExitCode};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  andon query \"SELECT * FROM asset\"\n  \
                   andon query \"SELECT time, asset, fill_temp FROM filler ORDER BY time DESC LIMIT 10\"\n  \
+                  andon query --from 2026-03-02T05:00:00Z --to 2026-03-02T13:00:00Z \\\n    \
+                  'SELECT asset, avg(fill_temp) FROM filler WHERE time > $from AND time <= $to GROUP BY asset'\n  \
                   andon query --data ./data -o csv \"SELECT * FROM alarms\" > alarms.csv")]
 pub struct Query {
     /// The statement; it can only read.
     sql: String,
+    /// What `$from` in the statement stands for: `2026-03-02T05:00:00Z`.
+    #[arg(long, requires = "to", value_name = "TIME")]
+    from: Option<Timestamp>,
+    /// What `$to` in the statement stands for.
+    #[arg(long, requires = "from", value_name = "TIME")]
+    to: Option<Timestamp>,
     /// A running Andon.
     #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL", conflicts_with = "data")]
     url: String,
@@ -35,10 +44,16 @@ enum Output {
 impl Query {
     /// Asks and prints.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let span = self.from.zip(self.to).map(|(start, end)| Window { start, end });
+        if let Some(Window { start, end }) = span
+            && start >= end
+        {
+            anyhow::bail!("--from {start} must lie before --to {end}");
+        }
         let answer = block_on(async {
             match &self.data {
-                Some(data) => ask_data(data, &self.sql).await,
-                None => Client::new(&self.url)?.sql(&self.sql).await,
+                Some(data) => ask_data(data, &self.sql, span).await,
+                None => Client::new(&self.url)?.sql_over(&self.sql, span).await,
             }
         })??;
         let mut out = std::io::stdout().lock();
@@ -59,17 +74,17 @@ impl Query {
     }
 }
 
-async fn ask_data(data: &Data, sql: &str) -> anyhow::Result<SqlAnswer> {
+async fn ask_data(data: &Data, sql: &str, span: Option<Window>) -> anyhow::Result<SqlAnswer> {
     match data {
         Data::Folder(folder) => {
             let opened = Historian::open_read_only(folder).await;
             let historian = opened.with_context(|| format!("cannot read {}", folder.display()))?;
-            Ok(historian.sql(sql, SqlLimits::default()).await?)
+            Ok(historian.sql_over(sql, span, SqlLimits::default()).await?)
         }
         Data::Bucket(url) => {
             let spool = tempfile::tempdir()?;
             let historian = Historian::open_bucket(url, spool.path()).await.with_context(|| format!("cannot read {url}"))?;
-            Ok(historian.sql(sql, SqlLimits::default()).await?)
+            Ok(historian.sql_over(sql, span, SqlLimits::default()).await?)
         }
     }
 }

@@ -319,11 +319,12 @@ impl Core {
             None => {}
         }
         if let OperatorDeed::EditStop { asset, verb, detail, edits } = &request.deed {
-            let deed = Deed { by: request.by.clone(), verb: verb.clone(), detail: detail.clone() };
+            let deed = Deed { by: request.by.clone(), verb: verb.clone(), detail: detail.clone(), hour: None };
             return self.edit_stop(now, *asset, edits, deed);
         }
-        if let OperatorDeed::Note { asset, text } = &request.deed {
-            return self.note(now, *asset, Deed { by: request.by.clone(), verb: "note".into(), detail: text.clone() });
+        if let OperatorDeed::Note { asset, text, hour } = &request.deed {
+            let deed = Deed { by: request.by.clone(), verb: "note".into(), detail: text.clone(), hour: *hour };
+            return self.note(now, *asset, deed);
         }
         if let OperatorDeed::Edit(edit) = &request.deed {
             return self.edit(now, &request.by, edit);

@@ -334,7 +334,7 @@ fn deed(before: &Files, edition: &Edition, difference: &Difference, now: &Now) -
     let told = difference::text(difference);
     let detail = format!("{comment}{from} → {to}\n{told}");
     let detail: String = detail.trim_end().chars().take(MAX_DETAIL).collect();
-    let deed = Deed { by: edition.by.as_str().into(), verb: "apply_definition".into(), detail: detail.into() };
+    let deed = Deed { by: edition.by.as_str().into(), verb: "apply_definition".into(), detail: detail.into(), hour: None };
     event(now, &to, EventBody::Deed(deed))
 }
 

@@ -6,7 +6,7 @@ pub(crate) mod verbs;
 use super::{
     commands::named,
     detectors::{find, inputs, model_of},
-    request::{Body, Parameters, Place},
+    request::{Body, Instant, Parameters, Place},
 };
 use crate::{
     app::{App, PropertyValue},
@@ -105,6 +105,9 @@ pub(crate) struct AlarmParameters {
     view: View,
     /// How many at most.
     limit: Option<usize>,
+    /// For `history`: as it was at this instant, now if left out. What is present is of now.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Instant>,
 }
 
 /// An acknowledgement.
@@ -155,7 +158,7 @@ pub(crate) async fn list(
         View::Shelved => present(&app, |alarm| alarm == AlarmState::Shelved),
         View::Suppressed => present(&app, |alarm| alarm == AlarmState::Suppressed),
         View::OutOfService => present(&app, |alarm| alarm == AlarmState::OutOfService),
-        View::History => past(&app, limit).await?,
+        View::History => past(&app, limit, parameters.as_of).await?,
     };
     alarms.truncate(limit);
     Ok(Json(alarms))
@@ -297,8 +300,9 @@ fn view(app: &App, detector: &DetectorSnapshot, counts: &HashMap<DetectorKey, us
 }
 
 /// Alarms that were raised, newest first, each with its newest state.
-async fn past(app: &App, limit: usize) -> Result<Vec<AlarmView>, ApiError> {
-    let filter = EventFilter { kinds: vec!["alarm".into()], limit: limit * CHANGES_PER_ALARM, ..EventFilter::default() };
+async fn past(app: &App, limit: usize, as_of: Option<Instant>) -> Result<Vec<AlarmView>, ApiError> {
+    let to = as_of.map(|as_of| as_of.0);
+    let filter = EventFilter { kinds: vec!["alarm".into()], to, limit: limit * CHANGES_PER_ALARM, ..EventFilter::default() };
     let counts = app.state.live.raised_since(app.now() - COUNTED_SPAN).1;
     let occurrences = occurrences(&app.state.historian.events(filter).await?);
     Ok(occurrences.into_iter().map(|occurrence| occurrence.view(&counts)).collect())

@@ -4,24 +4,25 @@ use super::{
     alarms::{AlarmView, active_of},
     detectors::{DetectorSummary, summaries_of},
     overview::OeeView,
-    request::Place,
+    request::{Instant, Parameters, Place, as_of},
 };
 use crate::{
     app::{App, PropertyValue, StateView},
     board::BoardShift,
     error::ApiError,
-    view::AlarmMark,
+    view::{AlarmMark, Datum, QualityView, Time},
 };
 use andon_models::{
-    Quality, SeriesId, Value,
+    Quality, SeriesId, Timestamp, Value,
     catalog::SeriesEntry,
-    definition::{Asset, AssetIndex, MetricFormula, Property, PropertyIndex, PropertyKind, SourceProtocol},
+    definition::{Asset, AssetIndex, Implementation, MetricFormula, Property, PropertyIndex, PropertyKind, SourceProtocol},
+    expression::Reference,
     oee::OeeFigure,
 };
 use axum::{Json, extract::State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A machine or a group of machines, as the tree shows it.
 #[derive(Serialize, ToSchema)]
@@ -98,6 +99,35 @@ pub(crate) struct PropertyView {
     source: Option<String>,
     /// Whether a macro made it and pages leave it out by default.
     hidden: bool,
+    /// Where it comes from beside its own model; null for what the model itself defines of its own machine.
+    lineage: Option<Lineage>,
+}
+
+/// What a property has to do with other models and machines.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct Lineage {
+    /// The component it belongs to, outer ones first: `Motor / Bearing`; empty if none.
+    component: String,
+    /// The component model that this repeats; empty if none.
+    component_model: String,
+    /// The properties of interfaces it stands for: `pump.pressure`.
+    interfaces: Vec<String>,
+    /// The hierarchies over whose children it is computed: `machines`.
+    over: Vec<String>,
+    /// How many children these are.
+    children: usize,
+    /// The path of the parent whose values it reads; empty if it reads none.
+    parent: String,
+}
+
+/// Which moment.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AssetParameters {
+    /// As it was at this instant; now if left out. Alarms, detectors and sources are of now: of the past they are left out.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Instant>,
 }
 
 /// Lists all assets, parents before children.
@@ -108,21 +138,24 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<Vec<AssetSummary>>
 
 /// Shows one asset with all its values.
 #[utoipa::path(get, path = "/api/assets/{asset}", tag = "assets",
-    params(("asset" = String, Path, description = "Its id, or its path with `/` written as `%2F`")),
-    responses((status = 200, body = AssetView), (status = 404, body = crate::error::ErrorBody)))]
-pub(crate) async fn one(State(app): State<Arc<App>>, Place(named): Place<String>) -> Result<Json<AssetView>, ApiError> {
+    params(("asset" = String, Path, description = "Its id, or its path with `/` written as `%2F`"), AssetParameters),
+    responses((status = 200, body = AssetView), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody)))]
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    Place(named): Place<String>,
+    Parameters(parameters): Parameters<AssetParameters>,
+) -> Result<Json<AssetView>, ApiError> {
     let index = app.find(&named)?;
-    let asset = app.asset(index);
+    let now = as_of(&app, parameters.as_of);
     let oee = if app.model(index).has_oee() {
-        let now = app.now();
         let window = BoardShift::at(&app, now).so_far(now);
         let record = app.state.historian.oee_record(index, window).await?;
-        record.map(|record| OeeView::new(&record, app.model(index), asset))
+        record.map(|record| OeeView::new(&record, app.model(index), app.asset(index)))
     } else {
         None
     };
     let entries = app.state.catalog.series().iter().filter(|entry| entry.asset == index);
-    Ok(Json(AssetView {
+    let mut view = AssetView {
         summary: summary(&app, index),
         state: app.machine_state(index),
         oee,
@@ -130,7 +163,37 @@ pub(crate) async fn one(State(app): State<Arc<App>>, Place(named): Place<String>
         detectors: summaries_of(&app, index),
         alarms: active_of(&app, index),
         source_down: app.source_down(index),
-    }))
+    };
+    if parameters.as_of.is_some() {
+        view.turn_back(&app, index, now).await?;
+    }
+    Ok(Json(view))
+}
+
+impl AssetView {
+    /// Shows values as they were at an instant, and leaves out what is known of now only.
+    async fn turn_back(&mut self, app: &App, index: AssetIndex, time: Timestamp) -> Result<(), ApiError> {
+        let series: Vec<SeriesId> = self.properties.iter().map(|property| property.value.series).collect();
+        let held = app.state.historian.values_before(&series, time).await?;
+        for property in &mut self.properties {
+            let tqv = held.get(&property.value.series);
+            // What was never recorded of an attribute is what the plant file says.
+            if tqv.is_none() && matches!(property.kind, Kind::Attribute) {
+                continue;
+            }
+            property.status = tqv.map_or(0, |tqv| tqv.status.0);
+            property.value.quality = tqv.map_or(QualityView::Bad, |tqv| tqv.quality.into());
+            property.value.time = tqv.map(|tqv| Time(tqv.time));
+            property.value.value = Datum(tqv.map_or(Value::Null, |tqv| tqv.value.clone()));
+        }
+        let of = |property| held.get(&app.state.catalog.series_of(index, property)?).cloned();
+        self.state = app.state_from(index, of, |_, _| None);
+        self.summary.highest_alarm = None;
+        self.source_down = None;
+        self.detectors.clear();
+        self.alarms.clear();
+        Ok(())
+    }
 }
 
 fn summary(app: &App, index: AssetIndex) -> AssetSummary {
@@ -173,11 +236,57 @@ fn property(app: &App, entry: &SeriesEntry) -> Option<PropertyView> {
         formula,
         source: source(app, entry),
         hidden: definition.hidden,
+        lineage: lineage(app, entry.asset, definition),
     })
 }
 
 fn status(app: &App, asset: AssetIndex, property: PropertyIndex) -> u32 {
     app.value(asset, property).map_or(0, |tqv| tqv.status.0)
+}
+
+/// What a property has to do with other models and machines; none if nothing.
+fn lineage(app: &App, asset: AssetIndex, definition: &Property) -> Option<Lineage> {
+    let (plant, model) = (app.plant(), app.model(asset));
+    let mut found = Lineage::default();
+    let mut composite = definition.composite.as_ref();
+    while let Some(own) = composite.and_then(|key| model.composites.iter().find(|composite| composite.key == *key)) {
+        let inner = if found.component.is_empty() { String::new() } else { format!(" / {}", found.component) };
+        found.component = format!("{}{inner}", own.key);
+        if let Some(component) = own.component.filter(|_| found.component_model.is_empty()) {
+            found.component_model = plant.models[component.0].name.to_string();
+        }
+        composite = own.parent.as_ref();
+    }
+    for Implementation { interface, properties } in &model.implements {
+        let interface = &plant.models[interface.0].name;
+        let stands_for = properties.iter().filter(|(_, own)| *own == definition.key);
+        found.interfaces.extend(stands_for.map(|(property, _)| format!("{interface}.{property}")));
+    }
+    let references: &[Reference] = match &definition.kind {
+        PropertyKind::Transform { expression } => &expression.references,
+        PropertyKind::Metric { formula: MetricFormula::Expression(expression), .. } => &expression.references,
+        PropertyKind::Metric { formula: MetricFormula::Oee(_) | MetricFormula::OeeRecord, .. } => {
+            found.over = model.oee_of.iter().flat_map(|of| &of.hierarchies).map(ToString::to_string).collect();
+            &[]
+        }
+        _ => &[],
+    };
+    for reference in references {
+        match reference {
+            Reference::Children { hierarchy, .. } if !found.over.iter().any(|known| **known == **hierarchy) => {
+                found.over.push(hierarchy.to_string());
+            }
+            Reference::Parent(_) => {
+                found.parent = app.asset(asset).parent.map(|parent| app.asset(parent).path.to_string()).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    let below = |(hierarchy, _): &&(Arc<str>, Vec<AssetIndex>)| found.over.iter().any(|over| **over == **hierarchy);
+    found.children = app.asset(asset).children.iter().filter(below).map(|(_, children)| children.len()).sum();
+    let Lineage { component, interfaces, over, parent, .. } = &found;
+    let none = component.is_empty() && interfaces.is_empty() && over.is_empty() && parent.is_empty();
+    (!none).then_some(found)
 }
 
 /// What a property is, a metric's window, and how it is computed.
@@ -216,8 +325,8 @@ fn control(app: &App, entry: &SeriesEntry) -> Option<PropertyView> {
         name: entry.key.to_string(),
         unit: definition.unit.to_string(),
         quality: tqv.as_ref().map_or(Quality::Bad, |tqv| tqv.quality).into(),
-        time: tqv.as_ref().map(|tqv| crate::view::Time(tqv.time)),
-        value: crate::view::Datum(tqv.as_ref().map_or(Value::Null, |tqv| tqv.value.clone())),
+        time: tqv.as_ref().map(|tqv| Time(tqv.time)),
+        value: Datum(tqv.as_ref().map_or(Value::Null, |tqv| tqv.value.clone())),
         normal: None,
         stale_after_ms: None,
         constant: false,
@@ -232,6 +341,7 @@ fn control(app: &App, entry: &SeriesEntry) -> Option<PropertyView> {
         formula: None,
         source: source(app, entry),
         hidden: false,
+        lineage: None,
     })
 }
 

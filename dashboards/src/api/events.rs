@@ -39,6 +39,9 @@ pub(crate) struct EventParameters {
     to: Option<Instant>,
     /// How many at most.
     limit: Option<usize>,
+    /// As the log was at this instant: the same as `to`, where both are named the earlier of them.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Instant>,
 }
 
 /// Lists events, the newest first.
@@ -63,7 +66,7 @@ pub(crate) async fn list(
         asset: asset.map(|index| app.asset(index).id),
         detector: parameters.detector.as_deref().map(Into::into),
         from: parameters.from.map(|from| from.0),
-        to: parameters.to.map(|to| to.0),
+        to: parameters.to.into_iter().chain(parameters.as_of).map(|to| to.0).min(),
         limit: parameters.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT),
         ..EventFilter::default()
     };

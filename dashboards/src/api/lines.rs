@@ -1,15 +1,13 @@
 //! One line in one shift: its machines side by side on one axis of time, and its pieces hour by hour.
 
 use super::{
-    commands::named,
     overview::{LossView, MachineView, OeeView, loss_view, machine_view},
-    request::{Body, Instant, Parameters, Place},
+    request::{Instant, Parameters, Place, as_of},
 };
 use crate::{
     app::{App, Line},
-    board::{Board, BoardShift, pace, strip},
+    board::{Board, BoardShift, oee_records, pace, strip},
     error::ApiError,
-    security::{Principal, Role},
     strip::ActivitySpan,
     view::Time,
 };
@@ -17,21 +15,18 @@ use andon_models::{
     Timestamp,
     definition::AssetIndex,
     oee::{OeeRecord, OeeTotals},
-    operator::OperatorDeed,
     window::Window,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 
 /// The rows of the table. They count from the start of the shift, so that a shift from 05:45 has whole hours as well.
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 /// Most rows: a day of 25 hours when the clocks change.
 const MAX_HOURS: usize = 25;
-/// Characters of a note: a few sentences that somebody reads at the start of a shift.
-const MAX_NOTE: usize = 1_000;
 /// Queries at once: they share the machine with the plant.
 const PARALLEL: usize = 2;
 
@@ -43,17 +38,9 @@ pub(crate) struct LineParameters {
     /// An instant in it, as RFC 3339 or milliseconds since the epoch; the shift that is on if left out.
     #[param(value_type = Option<String>)]
     at: Option<Instant>,
-}
-
-/// What the next shift should know.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ShiftNote {
-    /// What there is to say, at most 1000 characters.
-    text: String,
-    /// Who says it, where several people work under one log-in.
-    #[serde(default)]
-    name: String,
+    /// As it was at this instant; now if left out. How machines stand is of now.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Instant>,
 }
 
 /// A line in a shift.
@@ -118,40 +105,17 @@ pub(crate) async fn one(
     let Some(line) = app.lines.iter().find(|line| line.asset == index) else {
         return Err(ApiError::not_found(format!("{named} is not a line"), "GET /api/overview lists the lines"));
     };
-    let now = app.now();
+    let until = parameters.as_of.map(|as_of| as_of.0);
+    let now = as_of(&app, parameters.as_of);
     let shift = BoardShift::at(&app, parameters.at.map_or(now, |at| at.0.min(now)));
-    let work = report(app.clone(), line.clone(), shift.clone());
-    app.line_reports.get((index, shift.start.0), work).await.map(Json)
+    let work = report(app.clone(), line.clone(), shift.clone(), until);
+    app.line_reports.get((index, shift.start.0, until), work).await.map(Json)
 }
 
-/// Keeps a note for those who come after: who, when and what, as an event of the kind `deed` with the verb `note`.
-#[utoipa::path(post, path = "/api/lines/{asset}/notes", tag = "plant", request_body(content = ShiftNote,
-        example = json!({ "text": "Cap torque runs high; fitter comes at 6", "name": "Mara" })),
-    params(("asset" = String, Path, description = "The id or the path of the line, or of a machine on it")),
-    responses((status = 204, description = "It is on disk"), (status = 400, body = crate::error::ErrorBody),
-        (status = 403, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody), (status = 503, body = crate::error::ErrorBody)))]
-pub(crate) async fn note(
-    State(app): State<Arc<App>>,
-    principal: Principal,
-    Place(line): Place<String>,
-    Body(note): Body<ShiftNote>,
-) -> Result<StatusCode, ApiError> {
-    principal.require(Role::Operator)?;
-    let asset = app.asset(app.find(&line)?).id;
-    let text = note.text.trim();
-    if text.is_empty() || text.chars().count() > MAX_NOTE {
-        let message = if text.is_empty() { "the note says nothing" } else { "the note is too long" };
-        return Err(ApiError::bad_request(message, format!("write up to {MAX_NOTE} characters")));
-    }
-    let deed = OperatorDeed::Note { asset, text: text.into() };
-    app.request_as(named(&principal, &note.name)?, deed).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn report(app: Arc<App>, line: Line, shift: BoardShift) -> Result<LineReport, ApiError> {
+async fn report(app: Arc<App>, line: Line, shift: BoardShift, until: Option<Timestamp>) -> Result<LineReport, ApiError> {
     let app = &app;
     let figures = Board::figures(app).await?;
-    let now = app.now();
+    let now = until.map_or_else(|| app.now(), |until| until.min(app.now()));
     let window = shift.so_far(now);
     let own = app.model(line.asset).has_oee().then_some(line.asset);
     let lanes = stream::iter(line.machines.clone()).map(|machine| {
@@ -160,7 +124,13 @@ async fn report(app: Arc<App>, line: Line, shift: BoardShift) -> Result<LineRepo
     });
     let machines: Vec<Lane> = lanes.buffered(PARALLEL).try_collect().await?;
     let (mut oee, mut hours, mut doings) = (None, Vec::new(), Vec::new());
-    if let Some(paced) = own.or_else(|| pace(app, &line, &figures.oee)) {
+    // Which machine held the line back is a matter of the time that is shown.
+    let of_board = own.is_some() || (until.is_none() && figures.shift.start == shift.start);
+    let past: HashMap<AssetIndex, OeeRecord> = match of_board {
+        true => HashMap::new(),
+        false => oee_records(app, line.machines.clone(), window).await?.into_iter().collect(),
+    };
+    if let Some(paced) = own.or_else(|| pace(app, &line, if of_board { &figures.oee } else { &past })) {
         let record = app.state.historian.oee_record(paced, window).await?;
         oee = record.map(|record| OeeView::new(&record, app.model(paced), app.asset(paced)));
         let made = stream::iter(hours_of(window)).map(|hour| hour_of(app, paced, hour)).buffered(PARALLEL);

@@ -5,7 +5,7 @@ pub(crate) mod stops;
 
 use super::{
     openapi::{OeeFiguresDocument, OeeLossesDocument},
-    request::{Instant, Parameters},
+    request::{Instant, Parameters, as_of},
 };
 use crate::{app::App, board, error::ApiError, view::Time};
 use andon_models::{
@@ -44,6 +44,9 @@ pub(crate) struct OeeParameters {
     to: Option<Instant>,
     /// Only this asset, by id or path.
     asset: Option<String>,
+    /// As they were at this instant; now if left out.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Instant>,
     /// Whether to include waterfall, six big losses and losses by reason.
     #[serde(default)]
     losses: bool,
@@ -102,7 +105,7 @@ pub(crate) async fn figures(
     let name = parameters.window.as_deref().unwrap_or("shift");
     let spec: WindowSpec =
         name.parse().map_err(|message: String| ApiError::bad_request(message, "for example window=shift"))?;
-    let now = app.now();
+    let now = as_of(&app, parameters.as_of);
     let to = parameters.to.map_or(now, |to| to.0);
     let from = parameters.from.map_or(to - DEFAULT_SPAN, |from| from.0);
     let assets: Vec<AssetIndex> = match &parameters.asset {
@@ -125,7 +128,7 @@ pub(crate) async fn figures(
         figures: record.figures(),
         losses: parameters.losses.then(|| record.where_time_went()),
     };
-    let (stored, truncated) = records(&app, &assets, &spec, Window { start: from, end: to }).await?;
+    let (stored, truncated) = records(&app, &assets, &spec, Window { start: from, end: to.min(now) }).await?;
     let mut rows: Vec<OeeRow> = stored.iter().map(|(asset, record)| row(*asset, record, false)).collect();
     let open = spec.window_of(now, &app.plant().calendar).filter(|_| to >= now);
     if let Some(so_far) =

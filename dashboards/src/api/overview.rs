@@ -1,5 +1,8 @@
 //! The overview: every line with its OEE and strip, every machine with its main value, what needs attention, what was lost.
 
+mod losses;
+
+use self::losses::{LineLoss, losses};
 use super::alarms::{AlarmView, active};
 use crate::{
     app::{App, Line, PropertyValue, StateView},
@@ -20,8 +23,6 @@ use utoipa::ToSchema;
 
 /// Alarms that are listed: what one person can take in at a glance.
 const MAX_ATTENTION: usize = 8;
-/// Losses that are listed: the vital few.
-const MAX_LOSSES: usize = 5;
 
 /// The overview.
 #[derive(Serialize, ToSchema)]
@@ -34,8 +35,8 @@ pub(crate) struct Overview {
     lines: Vec<LineView>,
     /// The most urgent active alarms.
     attention: Vec<AlarmView>,
-    /// The largest losses of the shift so far, by machine. Waiting for neighbours is left out: it is listed where it comes from.
-    losses: Vec<LossView>,
+    /// The largest losses of the shift so far, by line and reason. Waiting for neighbours is left out: it is listed where it comes from.
+    losses: Vec<LineLoss>,
 }
 
 /// A line.
@@ -210,18 +211,4 @@ pub(crate) fn loss_view(app: &App, machine: AssetIndex, loss: &Loss) -> LossView
         reason: loss.reason.to_string(),
         duration_ms: span_ms(loss.span),
     }
-}
-
-fn losses(app: &App, figures: &Figures) -> Vec<LossView> {
-    let of_machine = |(machine, record): (&AssetIndex, &OeeRecord)| -> Vec<LossView> {
-        let own = record.losses.iter().filter(|loss| !crate::machine::is_waiting(&loss.reason));
-        own.map(|loss| loss_view(app, *machine, loss)).collect()
-    };
-    // A group repeats the losses of its machines.
-    let below = |asset: &AssetIndex| app.subtree(*asset).into_iter().skip(1).any(|child| figures.oee.contains_key(&child));
-    let mut losses: Vec<LossView> = figures.oee.iter().filter(|(asset, _)| !below(asset)).flat_map(of_machine).collect();
-    losses.retain(|loss| loss.duration_ms > 0);
-    losses.sort_by(|a, b| b.duration_ms.cmp(&a.duration_ms).then_with(|| (&a.path, &a.reason).cmp(&(&b.path, &b.reason))));
-    losses.truncate(MAX_LOSSES);
-    losses
 }

@@ -1,6 +1,6 @@
 //! What handlers take from a request, refused in words when it is wrong.
 
-use crate::error::ApiError;
+use crate::{app::App, error::ApiError};
 use andon_models::Timestamp;
 use axum::{
     body::Bytes,
@@ -67,6 +67,12 @@ impl<'de> Deserialize<'de> for Instant {
         let message = || format!("{text:?} is no instant; write 2026-03-29T06:00:00Z or milliseconds since 1970");
         time.map(Self).map_err(|()| D::Error::custom(message()))
     }
+}
+
+/// The instant at which a page looks at the plant: one of the past that it names, else now.
+pub(crate) fn as_of(app: &App, named: Option<Instant>) -> Timestamp {
+    let now = app.now();
+    named.map_or(now, |named| named.0.min(now))
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! Series: the history of one property of one asset.
 
 use super::request::{Instant, Parameters, Place};
-use crate::{app::App, error::ApiError, view::Points};
+use crate::{
+    app::App,
+    error::ApiError,
+    view::{Datum, Points, QualityView, Time},
+};
 use andon_models::{SeriesId, Timestamp, Tqv, definition::PropertyKind, window::Window};
+use andon_query::StoredPoint;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -14,6 +19,11 @@ pub(super) const DEFAULT_SPAN: Duration = Duration::from_secs(3_600);
 pub(super) const DEFAULT_POINTS: usize = 1_000;
 /// Most points of one answer: four for each pixel of the widest screen.
 pub(super) const MAX_POINTS: usize = 16_384;
+
+/// Stored values unless the caller says otherwise: a few screens.
+const DEFAULT_SAMPLES: usize = 100;
+/// Most stored values of one answer.
+const MAX_SAMPLES: usize = 1_000;
 
 /// Which part of a history, and how fine.
 #[derive(Deserialize, IntoParams)]
@@ -62,6 +72,77 @@ pub(crate) async fn history(
     begin_with_held(&app, &[id], start, &mut points).await?;
     let [points] = points;
     Ok(Json(History { series, points: Points(points) }))
+}
+
+/// Which of the stored values.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SampleParameters {
+    /// Only those before this instant; up to now if left out.
+    #[param(value_type = Option<String>)]
+    before: Option<Instant>,
+    /// How many; 100 if left out, 1000 at most.
+    limit: Option<usize>,
+}
+
+/// Values of a series as they are stored.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Samples {
+    /// The series.
+    series: u32,
+    /// The newest first. Those of one time are never parted: there may be a few more than asked for.
+    samples: Vec<SampleView>,
+    /// Whether there are older ones: ask for those `before` the last.
+    more: bool,
+}
+
+/// A value as it is stored.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SampleView {
+    /// The time the source gave it, to the nanosecond.
+    time: Time,
+    /// The value.
+    value: Datum,
+    /// How far it may be trusted.
+    quality: QualityView,
+    /// The status code of the protocol; 0 is good.
+    status: u32,
+    /// Whether it was written after one of a later time: it came late, or was corrected. Of values that were written to a file together it is
+    /// not known, and said of none.
+    late: bool,
+}
+
+/// Gives the stored values of a series, the newest first: no down-sampling, nothing left out.
+#[utoipa::path(get, path = "/api/series/{series}/samples", tag = "series",
+    params(("series" = u32, Path, description = "The number of the series"), SampleParameters),
+    responses((status = 200, body = Samples), (status = 400, body = crate::error::ErrorBody), (status = 404, body = crate::error::ErrorBody)))]
+pub(crate) async fn samples(
+    State(app): State<Arc<App>>,
+    Place(series): Place<u32>,
+    Parameters(parameters): Parameters<SampleParameters>,
+) -> Result<Json<Samples>, ApiError> {
+    let id = SeriesId(series);
+    if app.state.catalog.entry(id).is_none() {
+        return Err(missing(series));
+    }
+    let limit = parameters.limit.unwrap_or(DEFAULT_SAMPLES).clamp(1, MAX_SAMPLES);
+    // The newest is there as well where a source dates it ahead.
+    let newest = || app.state.historian.latest(id).map_or_else(|| app.now(), |tqv| tqv.time);
+    let before = parameters.before.map_or_else(|| newest() + Duration::from_nanos(1), |before| before.0);
+    let mut stored = app.state.historian.last_before(id, before, limit + 1).await?;
+    let edge = stored.get(limit - 1).map_or(Timestamp::MIN, |point| point.tqv.time);
+    let kept = stored.iter().take_while(|point| point.tqv.time >= edge).count();
+    let more = stored.len() > kept;
+    stored.truncate(kept);
+    let mut earliest = i64::MAX;
+    let view = |point: StoredPoint| {
+        let late = point.record > earliest;
+        earliest = earliest.min(point.record);
+        let Tqv { time, value, quality, status } = point.tqv;
+        SampleView { time: Time(time), value: Datum(value), quality: quality.into(), status: status.0, late }
+    };
+    Ok(Json(Samples { series, samples: stored.into_iter().map(view).collect(), more }))
 }
 
 /// There is no such series.

@@ -1,12 +1,13 @@
 //! SQL, read-only.
 
-use super::request::Body;
+use super::request::{Body, Instant as Named};
 use crate::{
     app::App,
     error::ApiError,
     security::{Principal, Role},
     view::span_ms,
 };
+use andon_models::window::Window;
 use andon_query::SqlLimits;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,14 @@ use utoipa::ToSchema;
 pub(crate) struct Statement {
     /// One SELECT.
     sql: String,
+    /// What `$from` in it stands for: RFC 3339, or milliseconds since the epoch as a text. With `to`, or not at all.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    from: Option<Named>,
+    /// What `$to` in it stands for.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    to: Option<Named>,
 }
 
 /// A table.
@@ -45,16 +54,24 @@ pub(crate) struct Column {
 }
 
 /// Runs one read-only statement over the whole history, up to the last durable sample.
-#[utoipa::path(post, path = "/api/sql", tag = "sql", request_body = Statement,
+#[utoipa::path(post, path = "/api/sql", tag = "sql", request_body(content = Statement,
+        example = json!({ "sql": "SELECT time, fill_temp FROM filler WHERE time > $from AND time <= $to", "from": "2026-03-02T05:00:00Z",
+            "to": "2026-03-02T13:00:00Z" })),
     responses((status = 200, body = Answer), (status = 400, body = crate::error::ErrorBody)))]
 pub(crate) async fn run(
     State(app): State<Arc<App>>,
     principal: Principal,
-    Body(Statement { sql }): Body<Statement>,
+    Body(Statement { sql, from, to }): Body<Statement>,
 ) -> Result<Json<Answer>, ApiError> {
     principal.require(Role::Viewer)?;
+    let span = match (from, to) {
+        (Some(from), Some(to)) if from.0 < to.0 => Some(Window { start: from.0, end: to.0 }),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(ApiError::bad_request("`from` must lie before `to`", "swap them")),
+        _ => return Err(ApiError::bad_request("a span has a start and an end", "send `from` and `to`, or neither")),
+    };
     let start = Instant::now();
-    let answer = app.state.historian.sql(&sql, SqlLimits::default()).await?;
+    let answer = app.state.historian.sql_over(&sql, span, SqlLimits::default()).await?;
     Ok(Json(Answer {
         columns: answer.columns.into_iter().map(|column| Column { name: column.name, r#type: column.r#type }).collect(),
         rows: answer.rows,

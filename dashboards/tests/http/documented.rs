@@ -1,6 +1,10 @@
 //! Every operation of the OpenAPI document answers the shape it documents.
 
-use crate::{plant::series, service::Service, shape::differences};
+use crate::{
+    plant::{NOW, series},
+    service::Service,
+    shape::differences,
+};
 use andon_models::AssetId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
@@ -9,7 +13,7 @@ use serde_json::{Value as Json, json};
 const OTHERWISE: [&str; 29] = [
     "/api/attributes",
     "/api/corrections",
-    "/notes",
+    "/lines/{asset}/notes",
     "/api/trend",
     "/api/export",
     "/api/backfills",
@@ -92,11 +96,19 @@ fn addresses(service: &Service, path: &str) -> Vec<String> {
             .iter()
             .map(|view| format!("{address}?view={view}"))
             .collect(),
-        "/api/assets/{asset}" => vec![address, "/api/assets/Line%201%2FFiller%202".into(), "/api/assets/Line%201".into()],
+        "/api/assets/{asset}" => {
+            vec![
+                address.clone(),
+                "/api/assets/Line%201%2FFiller%202".into(),
+                "/api/assets/Line%201".into(),
+                format!("{address}?as_of={NOW}"),
+            ]
+        }
+        "/api/notes" => vec![format!("{address}?from=2026-03-02T05:00:00Z&to=2026-03-02T13:00:00Z")],
         "/api/backtests/{id}" => vec!["/api/backtests/b1".into()],
         "/api/detectors/{asset}/{detector}/replay" => vec![format!("{address}?from=0&to=2000000")],
         "/api/instances/{detector}" => vec![format!("{address}?key=M-1")],
-        "/api/lines/{asset}" => vec!["/api/lines/Line%201".into()],
+        "/api/lines/{asset}" => vec!["/api/lines/Line%201".into(), "/api/lines/Line%201?as_of=2026-03-02T08:10:00Z".into()],
         "/api/events" => vec![address.clone(), format!("{address}?kind=alarm,transition&asset={asset}&limit=2&from=0")],
         "/api/oee" => vec![address.clone(), format!("{address}?losses=true&asset={asset}")],
         "/api/stops" => vec![format!("{address}?asset={asset}")],

@@ -137,12 +137,26 @@ async fn a_note_for_the_next_shift_reaches_the_plant_with_its_author() {
     let (request, status, _) = request(NOTES, json!({"text": " cap torque runs high\n", "name": "Mara"}), Ok(())).await;
     assert_eq!((status, &*request.by), (StatusCode::NO_CONTENT, "Mara (local engineer)"));
     let asset = AssetId::from_name("Line 1");
-    assert_eq!(request.deed, OperatorDeed::Note { asset, text: "cap torque runs high".into() });
+    assert_eq!(request.deed, OperatorDeed::Note { asset, text: "cap torque runs high".into(), hour: None });
+    let about = |text: &str| json!({"text": text, "hour": "2026-03-02T05:00:00Z"});
+    for text in ["cap jam, film changed", ""] {
+        let (told, status, _) = ask(NOTES, about(text), Ok(())).await;
+        let hour = Some("2026-03-02T05:00:00Z".parse().unwrap());
+        assert_eq!((status, told), (StatusCode::NO_CONTENT, OperatorDeed::Note { asset, text: text.into(), hour }));
+    }
 
     let service = Service::start().await;
-    for (path, body) in [(NOTES, json!({"text": "  "})), (NOTES, json!({"text": "x".repeat(1_001)}))] {
-        assert_eq!(service.post(path, &body).await.0, StatusCode::BAD_REQUEST);
+    let at = |hour: &str| json!({"text": "x", "hour": hour});
+    // Between two hours, not begun yet, longer ago than may be written to.
+    let hours = ["2026-03-02T05:30:00Z", "2026-03-02T09:00:00Z", "2026-02-20T05:00:00Z"].map(at);
+    for body in hours.into_iter().chain([json!({"text": "  "}), json!({"text": "x".repeat(1_001)})]) {
+        assert_eq!(service.post(NOTES, &body).await.0, StatusCode::BAD_REQUEST, "{body}");
     }
+    let (_, told) = service.post(NOTES, &at("2026-03-02T05:30:00Z")).await;
+    assert!(
+        told["error"]["hint"].as_str().unwrap().starts_with("hours count from the start of the shift, 2026-03-02T05:00:00Z"),
+        "{told}"
+    );
     assert_eq!(service.post("/api/lines/Line%209/notes", &json!({"text": "x"})).await.0, StatusCode::NOT_FOUND);
     service.stop().await;
 }

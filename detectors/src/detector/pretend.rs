@@ -73,7 +73,7 @@ impl Body {
             return refuse(format!("it must run dry until {until}; so far {report}"));
         }
         dry.released_by = by.clone();
-        let deed = Deed { by: by.clone(), verb: "release".into(), detail: format!("dry run of {report}").into() };
+        let deed = Deed { by: by.clone(), verb: "release".into(), detail: format!("dry run of {report}").into(), hour: None };
         self.be_at(desk.now);
         self.record(EventBody::Deed(deed));
         Ok(())

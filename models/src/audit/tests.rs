@@ -191,7 +191,7 @@ fn only_what_somebody_did_is_recorded() {
     );
     let notice = SystemNotice { subject: "plc".into(), level: "info".into(), message: "connected".into() };
     assert_eq!(Entry::of(&event(EventBody::System(notice))), None);
-    let long = Deed { by: "kim".into(), verb: "note".into(), detail: "ü".repeat(100_000).into() };
+    let long = Deed { by: "kim".into(), verb: "note".into(), detail: "ü".repeat(100_000).into(), hour: None };
     let mut line = Vec::new();
     Head::START.clone().append(&Entry::of(&event(EventBody::Deed(long))).unwrap(), &mut line);
     assert!(line.len() < MAX_LINE / 10 && String::from_utf8(line).unwrap().contains("(cut; the event has all of it)"));

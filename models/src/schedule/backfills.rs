@@ -452,6 +452,6 @@ fn event(backfill: &Backfill, by: &Arc<str>, verb: &str, detail: String, now: Ti
         asset: None,
         asset_path: "".into(),
         detector: "".into(),
-        body: EventBody::Deed(Deed { by: by.clone(), verb: verb.into(), detail: detail.into() }),
+        body: EventBody::Deed(Deed { by: by.clone(), verb: verb.into(), detail: detail.into(), hour: None }),
     }
 }

@@ -82,7 +82,7 @@ mod tests {
 
     fn event(number: i64, path: &str, detector: &str, deed: bool) -> Event {
         let body = match deed {
-            true => EventBody::Deed(Deed { by: "kim".into(), verb: "note".into(), detail: "".into() }),
+            true => EventBody::Deed(Deed { by: "kim".into(), verb: "note".into(), detail: "".into(), hour: None }),
             false => EventBody::System(SystemNotice { subject: "log".into(), level: "info".into(), message: "".into() }),
         };
         Event {

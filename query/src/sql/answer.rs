@@ -2,7 +2,7 @@
 
 use super::stream::{statement, stream};
 use crate::{QueryError, SqlAnswer, SqlColumn, SqlLimits};
-use andon_models::Timestamp;
+use andon_models::{Timestamp, window::Window};
 use arrow::{
     array::{Array, AsArray, RecordBatch},
     datatypes::{
@@ -19,8 +19,13 @@ use serde_json::Value;
 ///
 /// # Errors
 /// When it is wrong, would change something, or takes longer than it may.
-pub async fn answer(session: &SessionContext, sql: &str, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {
-    read(stream(session, sql, limits).await?, limits).await
+pub async fn answer(
+    session: &SessionContext,
+    sql: &str,
+    span: Option<Window>,
+    limits: SqlLimits,
+) -> Result<SqlAnswer, QueryError> {
+    read(stream(session, sql, span, limits).await?, limits).await
 }
 
 async fn read(mut stream: SendableRecordBatchStream, limits: SqlLimits) -> Result<SqlAnswer, QueryError> {

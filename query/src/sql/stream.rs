@@ -1,13 +1,14 @@
 //! Runs a statement within its limits: the one way for all who ask, over HTTP, the command line or PostgreSQL's protocol.
 
 use super::{
+    bind,
     check::only_reads,
     deadline::{End, enforce},
     size::check_size,
     statements::Statements,
-    words,
 };
 use crate::{QueryError, SqlLimits};
+use andon_models::window::Window;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
     error::{DataFusionError, Result as EngineResult},
@@ -28,17 +29,20 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// Batches made before the reader wants them: one is read while the next one is made, and a slow reader holds up the statement.
 const BATCHES_AHEAD: usize = 2;
 
-/// Runs a statement: checks its size and that it only reads, and streams its rows. The stream ends with an error at its deadline;
+/// Runs a statement, over a span if it asks for one: checks its size and that it only reads, and streams its rows. The stream ends with an error at its deadline;
 /// dropping it ends the statement. Rows and memory are counted by who reads. [`statement`] makes its errors readable.
 ///
 /// # Errors
 /// When the statement is wrong, would change something, or is not planned in time.
-pub async fn stream(session: &SessionContext, sql: &str, limits: SqlLimits) -> Result<SendableRecordBatchStream, QueryError> {
+pub async fn stream(
+    session: &SessionContext,
+    sql: &str,
+    span: Option<Window>,
+    limits: SqlLimits,
+) -> Result<SendableRecordBatchStream, QueryError> {
     check_size(sql)?;
     let (of_plan, sql) = (session.clone(), sql.to_owned());
-    let plan = async move {
-        of_plan.state().create_logical_plan(&sql).await.map_err(|error| statement(words::with_hint(&of_plan, error)))
-    };
+    let plan = async move { bind::plan(&of_plan, &sql, span).await };
     start(session, plan, limits.time).await
 }
 
@@ -177,7 +181,7 @@ mod tests {
     async fn a_stream_ends_at_its_deadline() {
         let session = SessionContext::new();
         let limits = SqlLimits { time: Duration::from_millis(200), ..SqlLimits::default() };
-        let error = match stream(&session, ENDLESS, limits).await {
+        let error = match stream(&session, ENDLESS, None, limits).await {
             Ok(mut rows) => {
                 let error = statement(rows.next().await.unwrap().unwrap_err());
                 assert!(rows.next().await.is_none());
@@ -195,7 +199,7 @@ mod tests {
         let tasks = tokio::runtime::Handle::current().metrics();
         let before = tasks.num_alive_tasks();
         let limits = SqlLimits { time: Duration::from_secs(3_600), ..SqlLimits::default() };
-        let rows = stream(&session, ENDLESS, limits).await.unwrap();
+        let rows = stream(&session, ENDLESS, None, limits).await.unwrap();
         assert!(tasks.num_alive_tasks() > before);
         drop(rows);
         let ended = async {

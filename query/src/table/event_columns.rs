@@ -162,6 +162,7 @@ impl Parts {
                 self.set("trigger", &deed.verb);
                 self.set("actor", &deed.by);
                 self.set("message", &deed.detail);
+                self.since = deed.hour;
             }
             EventBody::Revision(revision) => {
                 self.set("trigger", "revision");

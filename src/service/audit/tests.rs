@@ -225,7 +225,7 @@ fn deed(number: i64) -> Event {
         asset: None,
         asset_path: "".into(),
         detector: "".into(),
-        body: EventBody::Deed(Deed { by: "kim".into(), verb: "note".into(), detail: format!("{number}").into() }),
+        body: EventBody::Deed(Deed { by: "kim".into(), verb: "note".into(), detail: format!("{number}").into(), hour: None }),
     }
 }
 

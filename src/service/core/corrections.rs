@@ -90,7 +90,7 @@ impl Corrections {
             late: false,
         };
         let points = edit.values.iter().map(|tqv| Point { series, tqv: tqv.clone() }).collect();
-        let deed = Deed { by: by.clone(), verb: edit.verb.clone(), detail: edit.detail.clone() };
+        let deed = Deed { by: by.clone(), verb: edit.verb.clone(), detail: edit.detail.clone(), hour: None };
         let document = serde_json::to_vec(&correction).expect("times and a text are plain data");
         let keep = (correction.key(), document);
         self.pending.push_back(correction);

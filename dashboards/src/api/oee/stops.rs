@@ -4,7 +4,7 @@ use super::DEFAULT_SPAN;
 use crate::{
     api::{
         commands::named as signed,
-        request::{Body, Instant, Parameters, Place},
+        request::{Body, Instant, Parameters, Place, as_of},
     },
     app::App,
     error::ApiError,
@@ -44,6 +44,9 @@ pub(crate) struct StopParameters {
     /// Up to this instant; now if left out.
     #[param(value_type = Option<String>)]
     to: Option<Instant>,
+    /// As they were at this instant; now if left out.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Instant>,
 }
 
 /// The stops of a machine.
@@ -119,7 +122,7 @@ pub(crate) async fn list(
     Parameters(parameters): Parameters<StopParameters>,
 ) -> Result<Json<Stops>, ApiError> {
     let index = app.find(&parameters.asset)?;
-    let now = app.now();
+    let now = as_of(&app, parameters.as_of);
     let end = parameters.to.map_or(now, |to| to.0).min(now);
     let start = parameters.from.map_or(end - DEFAULT_SPAN, |from| from.0);
     if start >= end || end.since(start) > MAX_SPAN {

@@ -64,8 +64,8 @@ enum EventBodyDocument {
     Row { table: String, operation: String, key: String, payload: String },
     /// A message for detectors came: `payload` is the text of JSON, `message` its id, if it came with one.
     Message { input: String, payload: String, message: Option<String>, retained: bool },
-    /// A person did something.
-    Deed { by: String, verb: String, detail: String },
+    /// A person did something. `hour` is the start of the hour that a note is about; null for everything else.
+    Deed { by: String, verb: String, detail: String, hour: Option<Time> },
     /// Figures of a closed window changed. `number` counts the revisions of this window and asset, `cause` says why; `changes` is empty
     /// when only stops or losses by reason did.
     Revision { spec: String, window: WindowDocument, number: u64, cause: String, changes: Vec<RevisedFigureDocument> },

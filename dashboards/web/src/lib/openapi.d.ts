@@ -777,7 +777,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Keeps a note for those who come after: who, when and what, as an event of the kind `deed` with the verb `note`. */
-        post: operations["plant_note"];
+        post: operations["plant_write"];
         delete?: never;
         options?: never;
         head?: never;
@@ -810,6 +810,23 @@ export interface paths {
         };
         /** Lists the asset models the plant runs with. */
         get: operations["definition_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what was said about a span: notes of that time, and notes about hours that begin in it, whenever they were written. The oldest first. */
+        get: operations["plant_list"];
         put?: never;
         post?: never;
         delete?: never;
@@ -912,6 +929,23 @@ export interface paths {
         };
         /** Gives the history of a series, down-sampled for a chart. */
         get: operations["series_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/series/{series}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives the stored values of a series, the newest first: no down-sampling, nothing left out. */
+        get: operations["series_samples"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2128,6 +2162,7 @@ export interface components {
         } | {
             by: string;
             detail: string;
+            hour: null | components["schemas"]["Time"];
             /** @enum {string} */
             kind: "deed";
             verb: string;
@@ -2365,6 +2400,26 @@ export interface components {
             /** @description Its end, or now. */
             to: components["schemas"]["Time"];
         };
+        /** @description Time a line lost for one reason. */
+        LineLoss: {
+            /** @description The line's id. */
+            asset: string;
+            /** @description Whether that is the one that holds the line back most. Otherwise that one gives other reasons, and `of` stood for this one longest. */
+            bottleneck: boolean;
+            /**
+             * Format: int64
+             * @description For how long the machine `of` stood for it.
+             */
+            duration_ms: number;
+            /** @description How many machines of the line stood for it. */
+            machines: number;
+            /** @description The path of the machine whose time counts: the one that holds the line back most, or the line itself where it has figures of its own. */
+            of: string;
+            /** @description Its path. */
+            path: string;
+            /** @description The reason; empty if none was given. */
+            reason: string;
+        };
         /** @description A line that was not stored. */
         LineRefusal: {
             /** @description Its number, from 1. */
@@ -2407,6 +2462,21 @@ export interface components {
             path: string;
             /** @description What the machine behind the OEE did in the shift so far. */
             strip: components["schemas"]["ActivitySpan"][];
+        };
+        /** @description What a property has to do with other models and machines. */
+        Lineage: {
+            /** @description How many children these are. */
+            children: number;
+            /** @description The component it belongs to, outer ones first: `Motor / Bearing`; empty if none. */
+            component: string;
+            /** @description The component model that this repeats; empty if none. */
+            component_model: string;
+            /** @description The properties of interfaces it stands for: `pump.pressure`. */
+            interfaces: string[];
+            /** @description The hierarchies over whose children it is computed: `machines`. */
+            over: string[];
+            /** @description The path of the parent whose values it reads; empty if it reads none. */
+            parent: string;
         };
         /** @description An open port. */
         ListenerView: {
@@ -2555,6 +2625,33 @@ export interface components {
             name?: string;
             /** @description Why; what hides an alarm needs it, and so does a comment. */
             note?: string;
+        };
+        /** @description A note that another one took the place of. */
+        NoteBefore: {
+            /** @description Who said it. */
+            by: string;
+            /** @description What was said. */
+            text: string;
+            /** @description When it was said. */
+            time: components["schemas"]["Time"];
+        };
+        /** @description A note. */
+        NoteView: {
+            /** @description The id of the line or machine. */
+            asset: string;
+            /** @description Its path. */
+            asset_path: string;
+            /** @description What stood there before, the oldest first. */
+            before: components["schemas"]["NoteBefore"][];
+            /** @description Who said it. */
+            by: string;
+            hour: null | components["schemas"]["Time"];
+            /** @description The id of the event that keeps it. */
+            id: string;
+            /** @description What was said; empty if it was taken back. */
+            text: string;
+            /** @description When it was said. */
+            time: components["schemas"]["Time"];
         };
         /** @description OEE of windows. */
         OeeBoard: {
@@ -2711,8 +2808,8 @@ export interface components {
             attention: components["schemas"]["AlarmView"][];
             /** @description The lines in the order of the plant file. */
             lines: components["schemas"]["LineView"][];
-            /** @description The largest losses of the shift so far, by machine. Waiting for neighbours is left out: it is listed where it comes from. */
-            losses: components["schemas"]["LossView"][];
+            /** @description The largest losses of the shift so far, by line and reason. Waiting for neighbours is left out: it is listed where it comes from. */
+            losses: components["schemas"]["LineLoss"][];
             /** @description What the figures cover. */
             shift: components["schemas"]["BoardShift"];
         };
@@ -2820,6 +2917,7 @@ export interface components {
             hidden: boolean;
             /** @description What it is. */
             kind: components["schemas"]["Kind"];
+            lineage: null | components["schemas"]["Lineage"];
             /** @description Where it comes from: protocol, source and address; null when it is computed. */
             source: string | null;
             /**
@@ -3012,6 +3110,37 @@ export interface components {
             /** @description The reason; empty leaves it as it is. */
             reason?: string;
         };
+        /** @description A value as it is stored. */
+        SampleView: {
+            /**
+             * @description Whether it was written after one of a later time: it came late, or was corrected. Of values that were written to a file together it is
+             *     not known, and said of none.
+             */
+            late: boolean;
+            /** @description How far it may be trusted. */
+            quality: components["schemas"]["QualityView"];
+            /**
+             * Format: int32
+             * @description The status code of the protocol; 0 is good.
+             */
+            status: number;
+            /** @description The time the source gave it, to the nanosecond. */
+            time: components["schemas"]["Time"];
+            /** @description The value. */
+            value: components["schemas"]["Datum"];
+        };
+        /** @description Values of a series as they are stored. */
+        Samples: {
+            /** @description Whether there are older ones: ask for those `before` the last. */
+            more: boolean;
+            /** @description The newest first. Those of one time are never parted: there may be a few more than asked for. */
+            samples: components["schemas"]["SampleView"][];
+            /**
+             * Format: int32
+             * @description The series.
+             */
+            series: number;
+        };
         /**
          * @description How bad a diagnostic is.
          * @enum {string}
@@ -3029,11 +3158,16 @@ export interface components {
             /** @description Why. */
             note: string;
         };
-        /** @description What the next shift should know. */
+        /** @description What somebody has to say. */
         ShiftNote: {
+            /**
+             * @description The start of the hour it is about, counted from the start of the shift; of the shift as a whole if left out. It takes the place of the
+             *     note that is there.
+             */
+            hour?: string | null;
             /** @description Who says it, where several people work under one log-in. */
             name?: string;
-            /** @description What there is to say, at most 1000 characters. */
+            /** @description What there is to say, at most 1000 characters. Empty, it takes the note about an hour back. */
             text: string;
         };
         /** @description A shift that takes place. */
@@ -3256,8 +3390,12 @@ export interface components {
         };
         /** @description A statement. */
         Statement: {
+            /** @description What `$from` in it stands for: RFC 3339, or milliseconds since the epoch as a text. With `to`, or not at all. */
+            from?: string | null;
             /** @description One SELECT. */
             sql: string;
+            /** @description What `$to` in it stands for. */
+            to?: string | null;
         };
         /** @description A span in which the machine stood, with one reason. */
         StopView: {
@@ -3559,6 +3697,8 @@ export interface operations {
                 view?: "active" | "shelved" | "suppressed" | "out_of_service" | "history";
                 /** @description How many at most. */
                 limit?: number;
+                /** @description For `history`: as it was at this instant, now if left out. What is present is of now. */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -4116,7 +4256,10 @@ export interface operations {
     };
     assets_one: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description As it was at this instant; now if left out. Alarms, detectors and sources are of now: of the past they are left out. */
+                as_of?: string;
+            };
             header?: never;
             path: {
                 /** @description Its id, or its path with `/` written as `%2F` */
@@ -4132,6 +4275,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssetView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             404: {
@@ -5163,6 +5314,8 @@ export interface operations {
                 to?: string;
                 /** @description How many at most. */
                 limit?: number;
+                /** @description As the log was at this instant: the same as `to`, where both are named the earlier of them. */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -5509,6 +5662,8 @@ export interface operations {
             query?: {
                 /** @description An instant in it, as RFC 3339 or milliseconds since the epoch; the shift that is on if left out. */
                 at?: string;
+                /** @description As it was at this instant; now if left out. How machines stand is of now. */
+                as_of?: string;
             };
             header?: never;
             path: {
@@ -5545,7 +5700,7 @@ export interface operations {
             };
         };
     };
-    plant_note: {
+    plant_write: {
         parameters: {
             query?: never;
             header?: never;
@@ -5653,6 +5808,50 @@ export interface operations {
             };
         };
     };
+    plant_list: {
+        parameters: {
+            query: {
+                /** @description Only those of this line or machine, by id or path. */
+                asset?: string;
+                /** @description The start of the span they are about. */
+                from: string;
+                /** @description Its end, at most 31 days later. */
+                to: string;
+                /** @description As they were at this instant; now if left out. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"][];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     oee_figures: {
         parameters: {
             query?: {
@@ -5664,6 +5863,8 @@ export interface operations {
                 to?: string;
                 /** @description Only this asset, by id or path. */
                 asset?: string;
+                /** @description As they were at this instant; now if left out. */
+                as_of?: string;
                 /** @description Whether to include waterfall, six big losses and losses by reason. */
                 losses?: boolean;
             };
@@ -5852,6 +6053,49 @@ export interface operations {
             };
         };
     };
+    series_samples: {
+        parameters: {
+            query?: {
+                /** @description Only those before this instant; up to now if left out. */
+                before?: string;
+                /** @description How many; 100 if left out, 1000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The number of the series */
+                series: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Samples"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     plant_around: {
         parameters: {
             query?: {
@@ -6015,6 +6259,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "sql": "SELECT time, fill_temp FROM filler WHERE time > $from AND time <= $to",
+                 *       "from": "2026-03-02T05:00:00Z",
+                 *       "to": "2026-03-02T13:00:00Z"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Statement"];
             };
         };
@@ -6046,6 +6297,8 @@ export interface operations {
                 from?: string;
                 /** @description Up to this instant; now if left out. */
                 to?: string;
+                /** @description As they were at this instant; now if left out. */
+                as_of?: string;
             };
             header?: never;
             path?: never;
