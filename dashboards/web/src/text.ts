@@ -145,6 +145,12 @@ export const text = {
     more: (count: number) => `and ${count} more`,
     allAlarms: "All alarms",
     losses: "Largest losses this shift",
+    /** Whose minutes count for a line: those of the machine that holds it back; an empty name is the line itself. */
+    lossOf: (machine: string, bottleneck: boolean, machines: number) =>
+      [
+        machine === "" ? "minutes of the line itself" : bottleneck ? `minutes of ${machine}, which paces the line` : `minutes of ${machine}; the machine that paces the line gave other reasons`,
+        machines > 1 ? `${machines} machines stood` : "",
+      ].filter(Boolean).join(" · "),
     noLosses: "No losses recorded in this shift.",
     noLossesNoShift: "There is no shift now.",
     active: (span: string) => `active ${span}`,
@@ -155,6 +161,24 @@ export const text = {
     empty: "No machines yet: the plant file names no assets. Add models, and the machines under `assets:`.",
     targetOf: (label: string, value: string, target: string | null) =>
       target === null ? `${label} ${value}` : `${label} ${value}, target ${target}`,
+  },
+  /** A view of the past, and how a view is shared. */
+  seen: {
+    share: "Share",
+    title: "Share this view",
+    live: "Live",
+    liveHelp: "Whoever opens it sees the present.",
+    now: "As seen now",
+    nowHelp: (when: string) => `Whoever opens it sees what is known at ${when}, also next week.`,
+    fixedHelp: (when: string) => `Whoever opens it sees what you see: ${when}.`,
+    presentOnly: "This page shows the present only: it cannot be shared as seen now.",
+    copy: "Copy the link",
+    copied: "The link is copied.",
+    failed: "The browser did not allow copying; the link stands here:",
+    banner: (when: string, zone: string) => `As seen at ${when} ${zone}. Nothing on this page moves.`,
+    back: "Back to live",
+    past: "This is the past, as it was seen. Go back to live to change anything.",
+    close: "Close",
   },
   /** How pages are called. */
   titles: {

@@ -1,6 +1,8 @@
 // Requests to the server. A refusal keeps the server's own words: message and way out.
 import { text } from "../text";
 import { capital } from "./format";
+import { asOf } from "./route";
+import { router } from "./router.svelte";
 import type { SqlAnswer } from "./types";
 
 /** What went wrong with a request, ready to be shown. */
@@ -45,8 +47,8 @@ async function request<T>(path: string, init: RequestInit = {}, timeout = TIMEOU
   return body as T;
 }
 
-/** Reads a resource. */
-export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>(path, { signal: signal ?? null });
+/** Reads a resource, as it was where the page looks at the past. */
+export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>(asOf(path, router.seen), { signal: signal ?? null });
 
 /** Sends a document. */
 export const post = <T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> =>

@@ -1,5 +1,6 @@
-// A state machine as a graph to lay out, and the layout as shapes to draw. Pure: text is measured by the caller.
+// A state machine, or a net of properties, as a graph to lay out, and the layout as shapes to draw. Pure: text is measured by the caller.
 import type { ElkExtendedEdge, ElkNode, ElkPoint } from "elkjs/lib/elk-api";
+import type { Linked, Net } from "./depends";
 import type { ModelRule, ModelState } from "./types";
 
 /** A state as drawn. */
@@ -194,11 +195,8 @@ export function drawing(layout: ElkNode, states: readonly ModelState[], initial:
   layout.children?.forEach(visit);
   const arrows: Arrow[] = [];
   for (const edge of layout.edges ?? []) {
-    const section = edge.sections?.[0];
-    if (!section) continue;
-    const points = [section.startPoint, ...(section.bendPoints ?? []), section.endPoint];
-    const tip = section.endPoint;
-    const before = points.at(-2) ?? section.startPoint;
+    const line = lineOf(edge);
+    if (!line) continue;
     const [state = "", index = "0"] = edge.id === START ? ["", "0"] : edge.id.split("\u0000");
     const rule: ModelRule | undefined = states.find((candidate) => candidate.path === state)?.rules[Number(index)];
     const label = edge.labels?.[0];
@@ -208,13 +206,58 @@ export function drawing(layout: ElkNode, states: readonly ModelState[], initial:
       rule: Number(index),
       text: rule?.text ?? "",
       to: edge.targets[0] ?? "",
-      path: rounded(points),
-      angle: (Math.atan2(tip.y - before.y, tip.x - before.x) * 180) / Math.PI,
-      tip,
+      ...line,
       label: { lines: label?.text?.split("\n") ?? [], x: (label?.x ?? 0) + 3, y: label?.y ?? 0 },
     });
   }
   return { width: layout.width ?? 0, height: layout.height ?? 0, boxes, arrows };
+}
+
+/** A net of properties to lay out, what is read on the left. */
+export function netGraph(net: Net, measure: Measure): ElkNode {
+  return {
+    id: "root",
+    layoutOptions: {
+      "elk.algorithm": "layered",
+      "elk.direction": "RIGHT",
+      "elk.edgeRouting": "ORTHOGONAL",
+      "elk.padding": "[top=4,left=4,bottom=4,right=4]",
+      "elk.spacing.nodeNode": "10",
+      "elk.layered.spacing.nodeNodeBetweenLayers": "44",
+    },
+    children: net.nodes.map((node) => ({ id: node.id, width: Math.ceil(Math.max(MIN_WIDTH, measure(node.key, true), measure(`${node.model} · ${node.kind}`, false)) + 2 * PADDING), height: 44 })),
+    edges: net.edges.map(({ from, to }) => ({ id: `${from}\u0001${to}`, sources: [from], targets: [to] })),
+  };
+}
+
+/** A laid-out net as shapes. */
+export interface NetDrawing {
+  width: number;
+  height: number;
+  boxes: (Linked & { x: number; y: number; width: number; height: number })[];
+  arrows: { id: string; path: string; angle: number; tip: ElkPoint }[];
+}
+
+export function netDrawing(layout: ElkNode, net: Net): NetDrawing {
+  const boxes = net.nodes.flatMap((node) => {
+    const placed = layout.children?.find((child) => child.id === node.id);
+    return placed ? [{ ...node, x: placed.x ?? 0, y: placed.y ?? 0, width: placed.width ?? 0, height: placed.height ?? 0 }] : [];
+  });
+  const arrows = (layout.edges ?? []).flatMap((edge) => {
+    const line = lineOf(edge);
+    return line ? [{ id: edge.id, ...line }] : [];
+  });
+  return { width: layout.width ?? 0, height: layout.height ?? 0, boxes, arrows };
+}
+
+/** The line of an edge with its tip. */
+function lineOf(edge: ElkExtendedEdge): { path: string; tip: ElkPoint; angle: number } | null {
+  const section = edge.sections?.[0];
+  if (!section) return null;
+  const points = [section.startPoint, ...(section.bendPoints ?? []), section.endPoint];
+  const tip = section.endPoint;
+  const before = points.at(-2) ?? section.startPoint;
+  return { path: rounded(points), tip, angle: (Math.atan2(tip.y - before.y, tip.x - before.x) * 180) / Math.PI };
 }
 
 /** A path through points with small round corners. */

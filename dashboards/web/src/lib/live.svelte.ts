@@ -2,6 +2,7 @@
 import { untrack } from "svelte";
 import { clock } from "./clock.svelte";
 import { instant } from "./format";
+import { router } from "./router.svelte";
 import { backOff, linkState, newer, unpack, type LinkState, type LiveValue, type WireValue } from "./merge";
 
 /** What the server may hint at. */
@@ -155,6 +156,10 @@ export function follow(series: () => number | null | undefined): { readonly late
   $effect(() => {
     const id = series();
     if (id === null || id === undefined) return;
+    if (router.seen !== null) {
+      cell = null;
+      return;
+    }
     const [shared, release] = live.watch(id);
     // Until the first value of this turn comes, the last one of the turn before is the newest that is known.
     if (id === known) untrack(() => (shared.latest ??= cell?.latest ?? null));

@@ -173,12 +173,15 @@ const RANGES: Record<string, number> = { "15m": 900_000, "1h": 3_600_000, "8h": 
 /** Names of the ranges, shortest first. */
 export const RANGE_NAMES = Object.keys(RANGES);
 
-/** Reads the span; whatever is not understood is the last hour, or what the page begins with, live. */
+/** Reads the span; whatever is not understood is the last hour, or what the page begins with, live: up to the present, or to the instant at
+ * which the page looks at the plant. */
 export function spanOf(parameters: URLSearchParams, usual = "1h"): Span {
   const from = Number(parameters.get("from"));
   const to = Number(parameters.get("to"));
   if (from > 0 && to > from) return { live: false, from, to };
   const wanted = parameters.get("range") ?? usual;
   const name = RANGES[wanted] === undefined ? usual : wanted;
-  return { live: true, ms: RANGES[name] ?? 3_600_000, name };
+  const ms = RANGES[name] ?? 3_600_000;
+  const seen = Number(parameters.get("seen") ?? "");
+  return seen > 0 ? { live: false, from: seen - ms, to: seen } : { live: true, ms, name };
 }

@@ -3,7 +3,8 @@ import { explain, get, type Failure } from "./api";
 import { clock } from "./clock.svelte";
 import { live } from "./live.svelte";
 import { instant } from "./format";
-import type { AssetSummary, Plant, Role } from "./types";
+import { router } from "./router.svelte";
+import type { AssetSummary, Plant, Role, Shifts } from "./types";
 import { toasts } from "./toast.svelte";
 import { text } from "../text";
 
@@ -14,6 +15,9 @@ class PlantState {
   plant = $state.raw<Plant | null>(null);
   assets = $state.raw<AssetSummary[]>([]);
   error = $state.raw<Failure | null>(null);
+  #then = $state.raw<Shifts["shift"]>(null);
+  /** The shift that is on, at the instant at which the page looks at the plant. */
+  shift = $derived(router.seen === null ? (this.plant?.shift ?? null) : this.#then);
   /** The plant's zone; UTC until it is known. */
   zone = $derived(this.plant?.time_zone ?? "UTC");
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -23,6 +27,16 @@ class PlantState {
     void this.#read();
     setInterval(() => void this.#read(), POLL_MS);
     live.onHint(() => this.refresh());
+    $effect.root(() => {
+      $effect(() => {
+        const { seen } = router;
+        this.#then = null;
+        if (seen === null) return;
+        const abort = new AbortController();
+        get<Shifts>(`/api/shifts?at=${seen}`, abort.signal).then(({ shift }) => (this.#then = shift), () => undefined);
+        return () => abort.abort();
+      });
+    });
   }
 
   /** Reads again soon. */
@@ -67,5 +81,5 @@ export function shut(reason: string): { "aria-disabled"?: true; title?: string; 
   return reason ? { "aria-disabled": true, title: reason, onclick } : {};
 }
 
-/** What a button gets that only a role may press. */
-export const only = (role: Role): ReturnType<typeof shut> => shut(barred(role));
+/** What a button gets that only a role may press; nobody, while the page looks at the past. */
+export const only = (role: Role): ReturnType<typeof shut> => shut(router.seen === null ? barred(role) : text.seen.past);

@@ -3,6 +3,7 @@ import { untrack } from "svelte";
 import { explain, get, type Failure } from "./api";
 import { clock } from "./clock.svelte";
 import { live, type Hint } from "./live.svelte";
+import { router } from "./router.svelte";
 import { SvelteMap } from "svelte/reactivity";
 
 export interface ResourceOptions<T> {
@@ -76,19 +77,20 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
       });
   }
 
-  // What an address is made of may move with the clock; only another address is read.
+  // What an address is made of may move with the clock; only another address is read, or the same at another instant of the past.
   const wanted = $derived(path());
   $effect(() => {
     const address = wanted;
+    const question = address && `${router.seen ?? ""} ${address}`;
     void turn;
     // A new connection after a lost one means that anything may have happened in between.
     void live.returns;
     untrack(() => {
-      if (address !== shown) {
+      if (question !== shown) {
         running?.abort();
         running = null;
         again = false;
-        shown = address;
+        shown = question;
         data = null;
         error = null;
         outdated.delete(me);
@@ -104,6 +106,8 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
   });
 
   $effect(() => {
+    // The past does not change; what people say about it does, and they read it again.
+    if (router.seen !== null) return () => clearTimeout(timer);
     const stop = live.onHint((hint) => {
       if (options.hints?.includes(hint)) refresh();
     });

@@ -29,6 +29,32 @@ export function parse(pathname: string): Route {
   return { page: "missing" };
 }
 
+/** Pages that can be looked at as they were at an instant. On the others there is nothing but the present. */
+const SEEN: readonly Route["page"][] = ["line", "oee", "trend", "log", "report"];
+
+/** Whether a page can be shared as it is seen now: what alarms and detectors stand is known of the present only. */
+export function canBeSeen(pathname: string, parameters: URLSearchParams): boolean {
+  const { page } = parse(pathname);
+  if (page === "alarms") return parameters.get("view") === "history";
+  if (page === "asset") return !["alarms", "detectors"].includes(parameters.get("tab") ?? "");
+  return SEEN.includes(page);
+}
+
+/** The instant at which an address looks at the plant; null for the present. */
+export function seenAt(pathname: string, parameters: URLSearchParams): number | null {
+  const said = Number(parameters.get("seen") ?? "");
+  return said > 0 && Number.isFinite(said) && canBeSeen(pathname, parameters) ? said : null;
+}
+
+/** What the service is asked for so that it answers as it was at an instant. */
+const AS_OF = ["/api/lines/", "/api/assets/", "/api/oee", "/api/stops", "/api/events", "/api/alarms", "/api/notes"];
+
+/** The address of a question to the service, as of an instant. */
+export function asOf(address: string, seen: number | null): string {
+  if (seen === null || !AS_OF.some((start) => address.startsWith(start)) || address.startsWith("/api/alarms/")) return address;
+  return `${address}${address.includes("?") ? "&" : "?"}as_of=${seen}`;
+}
+
 const part = encodeURIComponent;
 
 /** Addresses of the pages. */

@@ -1,11 +1,13 @@
 // History API routing. Links are plain anchors; this makes them cheap without taking "open in a new tab" away.
-import { parse, withParameters, type Route } from "./route";
+import { parse, seenAt, withParameters, type Route } from "./route";
 
 class Router {
   pathname = $state(location.pathname);
   search = $state(location.search);
   route: Route = $derived(parse(this.pathname));
   parameters = $derived(new URLSearchParams(this.search));
+  /** The instant at which the page looks at the plant, in epoch milliseconds; null for the present. */
+  seen = $derived(seenAt(this.pathname, this.parameters));
 
   constructor() {
     addEventListener("popstate", () => this.#read());

@@ -23,7 +23,7 @@ function next(): void {
 export function recent(series: number, ms: number, signal: AbortSignal): Promise<SparkPoint[]> {
   return new Promise((resolve) => {
     waiting.push(() => {
-      const to = clock.exact();
+      const to = clock.shown();
       const query = `from=${new Date(to - ms).toISOString()}&to=${new Date(to).toISOString()}&points=${POINTS}`;
       (signal.aborted ? Promise.reject(new Error("gone")) : get<History>(`/api/series/${series}/history?${query}`, signal))
         .then((history) => {

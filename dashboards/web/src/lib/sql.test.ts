@@ -1,15 +1,41 @@
 import { expect, test } from "vitest";
-import { chartable, COPY_AS, explained, shell } from "./sql";
+import { asksForSpan, chartable, COPY_AS, explained, placed, shell } from "./sql";
 
 const sql = `SELECT "time" FROM filler WHERE asset = 'Line 2/Filler 2'`;
 
+const url = "http://h:1";
+const span = { from: "2026-03-02T05:00:00.000Z", to: "2026-03-02T13:00:00.000Z" };
+const door = { host: "h", port: "5433", tls: false, user: "ann" };
+const spanned = "SELECT '$from' -- $to\nFROM filler WHERE time > $from AND time <= $to;";
+
 test("quotes survive the shell and JSON", () => {
   expect(shell("it's")).toBe(`'it'\\''s'`);
-  expect(COPY_AS.andon(sql, "http://h:1")).toBe(
+  expect(COPY_AS.andon({ sql, span: null, url, door })).toBe(
     `andon query 'SELECT "time" FROM filler WHERE asset = '\\''Line 2/Filler 2'\\''' --url http://h:1`,
   );
-  const body = /-d '(.*)'$/s.exec(COPY_AS.curl(sql, "http://h:1"))?.[1]?.replaceAll(`'\\''`, "'");
-  expect(JSON.parse(body ?? "")).toEqual({ sql });
+  const body = /-d '(.*)'$/s.exec(COPY_AS.curl({ sql, span, url, door }))?.[1]?.replaceAll(`'\\''`, "'");
+  expect(JSON.parse(body ?? "")).toEqual({ sql, ...span });
+});
+
+test("parameters are told from texts and comments", () => {
+  expect(asksForSpan(spanned)).toBe(true);
+  expect(asksForSpan(`SELECT '$from', "$to" /* $from */ -- $to`)).toBe(false);
+  expect(asksForSpan("SELECT $fromage")).toBe(false);
+  expect(placed(spanned, (name) => `<${name}>`)).toBe("SELECT '$from' -- $to\nFROM filler WHERE time > <from> AND time <= <to>;");
+});
+
+test("psql gets the span as variables, and Grafana its own", () => {
+  const asked = { sql: spanned, span, url, door };
+  expect(COPY_AS.psql(asked)).toBe(
+    "psql 'host=h port=5433 dbname=andon user=ann' -v from='2026-03-02T05:00:00.000Z' -v to='2026-03-02T13:00:00.000Z' <<'SQL'\n" +
+      "SELECT '$from' -- $to\nFROM filler WHERE time > :'from'::timestamptz AND time <= :'to'::timestamptz;\nSQL",
+  );
+  expect(COPY_AS.psql({ ...asked, sql: "SELECT 1\nSQL", span: null, door: { ...door, tls: true } })).toBe(
+    "psql 'host=h port=5433 dbname=andon user=ann sslmode=require' <<'SQL_'\nSELECT 1\nSQL;\nSQL_",
+  );
+  expect(COPY_AS.psql({ ...asked, door: null })).toMatch(/^# The port .*--sql-listen/);
+  expect(COPY_AS.grafana(asked)).toContain("time > $__timeFrom()::timestamptz AND time <= $__timeTo()::timestamptz");
+  expect(COPY_AS.andon(asked)).toContain(" --from 2026-03-02T05:00:00.000Z --to 2026-03-02T13:00:00.000Z");
 });
 
 test("a query is explained once", () => {

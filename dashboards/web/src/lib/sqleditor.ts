@@ -28,7 +28,7 @@ export function createEditor(
   label: string,
   hint: string,
   onrun: () => void,
-  onchange: () => void,
+  onchange: (text: string) => void,
 ): SqlEditor {
   const language = new Compartment();
   const view = createView(parent, {

@@ -50,7 +50,7 @@ export function trendData(pens: () => readonly Pen[], span: () => Span, width: (
     if (wanted === "") return untrack(() => show(new Map()));
     const abort = new AbortController();
     const settle = untrack(() => (columns.size > 0 && !shown.live ? SETTLE_MS : 0));
-    const query = untrack(() => questionOf(shown, clock.exact(), width()));
+    const query = untrack(() => questionOf(shown, clock.shown(), width()));
     const timer = setTimeout(() => {
       get<ArrayBuffer>(`/api/trend?series=${wanted}&${query}`, abort.signal).then(
         (bytes) => show(columnsOf(bytes)),

@@ -52,6 +52,8 @@ export type Replayed = Schemas["ReplayView"];
 export type ReplayStep = Schemas["ReplayStep"];
 export type BackTest = Schemas["BacktestView"];
 export type LineReport = Schemas["LineReport"];
+export type Note = Schemas["NoteView"];
+export type Samples = Schemas["Samples"];
 
 export type OeeBoard = Schemas["OeeBoard"];
 export type OeeRow = Schemas["OeeRow"];
