@@ -144,7 +144,7 @@ mod tests {
         Loss { reason: reason.into(), class: LossClass::Availability, planned: false, span, count: 1, units: None }
     }
 
-    fn lost<'a>(of: AssetIndex, losses: &'a [Loss]) -> Lost<'a> {
+    fn lost(of: AssetIndex, losses: &[Loss]) -> Lost<'_> {
         let name = ["Line 2", "Filler 2", "Capper 2", "Packer 2"][of.0];
         Lost { of, name, losses }
     }
