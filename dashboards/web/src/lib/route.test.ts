@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { href, parse, withParameters } from "./route";
+import { asOf, seenAt, href, parse, withParameters } from "./route";
 
 test("every address leads back to its page", () => {
   expect(parse(href.overview())).toEqual({ page: "overview" });
@@ -18,4 +18,16 @@ test("parameters are set and taken away, others stay", () => {
   expect(withParameters("?a=1&b=2", { b: null, c: "x y" })).toBe("?a=1&c=x+y");
   expect(withParameters("?a=1", { a: null })).toBe("");
   expect(href.alarms("active", 2)).toBe("/alarms?priority=2");
+});
+
+test("a page of the past asks as of its instant, one of the present never does", () => {
+  const seen = (address: string) => seenAt(address.split("?")[0] ?? "", new URLSearchParams(address.split("?")[1]));
+  expect(seen("/lines/a?seen=1500")).toBe(1500);
+  expect(seen("/assets/a?tab=data&seen=1500")).toBe(1500);
+  expect(seen("/alarms?view=history&seen=1500")).toBe(1500);
+  for (const present of ["/lines/a", "/lines/a?seen=soon", "/?seen=1500", "/assets/a?tab=alarms&seen=1500", "/alarms?seen=1500", "/sources?seen=1500"]) expect(seen(present), present).toBeNull();
+  expect(asOf("/api/lines/a?at=1", 1500)).toBe("/api/lines/a?at=1&as_of=1500");
+  expect(asOf("/api/assets/a", 1500)).toBe("/api/assets/a?as_of=1500");
+  for (const always of ["/api/assets", "/api/plant", "/api/shifts?at=1", "/api/alarms/measures?from=1"]) expect(asOf(always, 1500), always).toBe(always);
+  expect(asOf("/api/oee", null)).toBe("/api/oee");
 });
