@@ -139,7 +139,7 @@ fn begun(app: &App, hour: Timestamp) -> Result<Timestamp, ApiError> {
     // A shift lies after its start: the first hour begins where the shift before ends.
     let shift = BoardShift::at(app, hour + Duration::from_nanos(1));
     let (start, end) = (shift.start.0, shift.end.0);
-    if hour < start || hour >= end || hour.since(start).as_nanos() % HOUR.as_nanos() != 0 {
+    if hour < start || hour >= end || !hour.since(start).as_nanos().is_multiple_of(HOUR.as_nanos()) {
         let hint = format!("hours count from the start of the shift, {start}; GET /api/lines/{{asset}}?at={hour} lists them");
         return Err(ApiError::bad_request(format!("no hour begins at {hour}"), hint));
     }
