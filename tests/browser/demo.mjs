@@ -50,8 +50,9 @@ async function start(command) {
     let text = "";
     const read = (chunk) => {
       text += chunk;
-      const found = text.match(/http:\/\/[0-9.:]+/);
-      if (found) resolve(found[0]);
+      // With the slash behind it: what comes in two pieces may end within the port.
+      const found = text.match(/(http:\/\/[0-9.:]+)\//);
+      if (found) resolve(found[1]);
     };
     service.stdout.on("data", read);
     service.stderr.on("data", read);
