@@ -62,8 +62,8 @@ class Site:
         self.running.process.wait()
 
     def counts(self):
-        """Points, different points, their sum. A lost connection makes Bad points without a value, which are not the broker's."""
-        good = "property LIKE 'v%' AND value IS NOT NULL"
+        """Points, different points, their sum. A lost connection makes Bad points, and silence Uncertain ones; they are not the broker's."""
+        good = "property LIKE 'v%' AND quality = 'good'"
         rows = self.running.sql(f"SELECT count(*), count(DISTINCT value), sum(value) FROM samples WHERE {good}")
         return [int(cell or 0) for cell in rows[0]]
 
