@@ -87,6 +87,10 @@ impl From<OperatorRefusal> for ApiError {
             OperatorRefusal::NotNow(_) => {
                 Self::new(StatusCode::CONFLICT, message, "look at it again; what stands in the way may have changed")
             }
+            OperatorRefusal::NotAudited(_) => Self::unavailable(
+                message,
+                "do not repeat it: it is added by itself once the audit can be written; see /api/audit/state",
+            ),
             OperatorRefusal::NotRecorded(_) => Self::unavailable(message, "see /readyz; try again when the log can be written"),
         }
     }

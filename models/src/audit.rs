@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 /// Who acts when Andon does something by itself that belongs to the audit.
 pub const ANDON: &str = "andon";
+/// What notices about writes to machines are about.
+const COMMANDS: &str = "commands";
 /// The verb of a record that says that the line before it was cut off by a crash.
 pub const TORN_LINE: &str = "torn_line";
 /// The verb of a record that says that the head was not found, so that records before it may be missing.
@@ -56,8 +58,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What is recorded of an event; none of what nobody did: only deeds, what people did about alarms, and every step of a command
-    /// to a machine belong to the audit.
+    /// What is recorded of an event; none of what nobody did: only deeds, what people did about alarms, every step of a command to a
+    /// machine, and that commands were forbidden without anybody belong to the audit.
     pub fn of(event: &Event) -> Option<Self> {
         let (by, verb, detail) = match &event.body {
             EventBody::Deed(deed) => (deed.by.clone(), deed.verb.clone(), of_deed(deed)),
@@ -65,6 +67,10 @@ impl Entry {
                 (change.by.clone(), change.verb.name().into(), of_alarm(change))
             }
             EventBody::Command(change) => (change.decided_by.clone(), verb_of(change.state).into(), of_command(change)),
+            // That writes were disarmed without anybody.
+            EventBody::System(notice) if &*notice.subject == COMMANDS => {
+                (ANDON.into(), "notice".into(), notice.message.clone())
+            }
             _ => return None,
         };
         let by = if by.is_empty() { ANDON.into() } else { by };

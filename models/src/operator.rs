@@ -150,7 +150,7 @@ pub enum OperatorDeed {
     },
 }
 
-/// Why a request was not done.
+/// Why a request was not done, or not to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorRefusal {
     /// There is no such detector.
@@ -165,4 +165,7 @@ pub enum OperatorRefusal {
     /// It could not be recorded; nothing was done.
     #[error("not recorded, so not done: {0}")]
     NotRecorded(Arc<str>),
+    /// It was done and is in the log; the audit takes it up when it can be written.
+    #[error("done, but not in the audit yet: {0}")]
+    NotAudited(Arc<str>),
 }

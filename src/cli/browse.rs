@@ -57,9 +57,9 @@ pub struct Browse {
     #[arg(long)]
     json: bool,
     /// A running Andon.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL", conflicts_with = "plant")]
+    #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL")]
     url: String,
-    /// Connects to the source of this plant file itself, for when no Andon runs on it.
+    /// Connects to the source of this plant file itself, for when no Andon runs on it; --url does not count then.
     #[arg(long, value_name = "FILE or DIR")]
     plant: Option<PathBuf>,
     /// With --plant: the data folder, for the certificates of OPC UA.

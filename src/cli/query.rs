@@ -24,9 +24,9 @@ pub struct Query {
     #[arg(long, requires = "from", value_name = "TIME")]
     to: Option<Timestamp>,
     /// A running Andon.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL", conflicts_with = "data")]
+    #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL")]
     url: String,
-    /// A data folder or s3://bucket/plant, read without a running Andon.
+    /// A data folder or s3://bucket/plant, read without a running Andon, whatever --url says.
     #[arg(long, value_name = "DIR or URL")]
     data: Option<Data>,
     /// How the answer is printed.

@@ -109,16 +109,15 @@ impl Waiting {
             Ok(()) => self.acknowledge.into_iter().for_each(|sender| _ = sender.send(())),
             Err(error) => tracing::error!(%error, "a record did not reach the disk; nothing it asked for is done"),
         }
-        // Whether it is on disk in both places: only then is a person answered, and a machine written to.
-        let recorded = match &durable {
-            Ok(()) => audited,
-            Err(error) => Err(error.to_string().into()),
-        };
         match (self.then, &durable) {
-            (Some(Durable::Operator(reply)), _) => _ = reply.send(recorded.clone().map_err(OperatorRefusal::NotRecorded)),
-            (Some(Durable::Sending(reply)), _) => {
-                _ = reply.send(if recorded.is_ok() { Leave::Send } else { Leave::NotRecorded });
+            // What the audit does not take now is in the log, from where it comes into the audit later: a person is told, and no
+            // machine goes on running for it.
+            (Some(Durable::Operator(reply)), Ok(())) => _ = reply.send(audited.map_err(OperatorRefusal::NotAudited)),
+            (Some(Durable::Operator(reply)), Err(error)) => {
+                _ = reply.send(Err(OperatorRefusal::NotRecorded(error.to_string().into())));
             }
+            (Some(Durable::Sending(reply)), Ok(())) => _ = reply.send(Leave::Send),
+            (Some(Durable::Sending(reply)), Err(_)) => _ = reply.send(Leave::NotRecorded),
             (Some(Durable::Writers(replies)), Ok(())) => replies.into_iter().for_each(|reply| _ = reply.send(Ok(()))),
             (Some(Durable::Writers(replies)), Err(error)) => {
                 replies.into_iter().for_each(|reply| _ = reply.send(Err(error.clone())));
@@ -126,7 +125,7 @@ impl Waiting {
             (None, _) => {}
         }
         for effect in self.effects {
-            if recorded.is_ok() {
+            if durable.is_ok() {
                 world.perform(effect);
                 continue;
             }

@@ -18,7 +18,7 @@ const WRONG_COMMAND = ["failed", "unknown", "refused", "expired"];
 export function told(event: AnyEvent): Line {
   switch (event.kind) {
     case "deed":
-      return { who: event.by, what: text.log.deeds[event.verb] ?? label(event.verb), detail: event.detail, wrong: false };
+      return { who: event.by, what: text.log.deeds[event.hour ? "note_hour" : event.verb] ?? label(event.verb), detail: event.detail, wrong: false };
     case "alarm":
       return { who: event.by, what: text.detector.verbs[event.verb] ?? label(event.verb), detail: event.note || event.message, wrong: false };
     case "command":

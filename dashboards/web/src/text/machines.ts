@@ -119,7 +119,8 @@ export const machines = {
     system: "system",
     columns: { time: "Time", who: "Who", what: "What", where: "Where", detail: "Detail" },
     deeds: {
-      arm: "Armed or disarmed writes",
+      arm: "Armed writes",
+      disarm: "Disarmed writes",
       acknowledge: "Acknowledged",
       shelve: "Shelved",
       unshelve: "Took back from the shelf",
@@ -128,6 +129,7 @@ export const machines = {
       split_stop: "Split a stop",
       comment_stop: "Commented a stop",
       note: "Noted for the next shift",
+      note_hour: "Noted about an hour",
     } as Record<string, string>,
     command: (what: string, state: string) => `${what} ${state}`,
     decided: (by: string) => `decided by ${by}`,

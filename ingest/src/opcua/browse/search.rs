@@ -70,7 +70,7 @@ impl Visit<'_> {
         for (node, (_, path)) in nodes.iter_mut().zip(page) {
             node.path = path.as_str().into();
         }
-        let next = (search.found.len() >= search.wanted).then_some(after + limit);
+        let next = (search.found.len() >= search.wanted).then(|| after.saturating_add(limit));
         let visited = search.visited.len();
         let note = if complete {
             String::new()
