@@ -246,7 +246,7 @@ impl Opened {
         let (version, definition) = (self.version, &self.definition);
         let detail = format!("Andon {}, definition {version} ({definition}), writes {armed}", env!("CARGO_PKG_VERSION"));
         if let Err(error) = self.audit.note("start", &detail).await {
-            // It is owed, and what people ask for is refused until the disk takes it. The machines are watched meanwhile.
+            // It is owed, and comes before the next record. The machines are watched meanwhile.
             return tracing::error!(%error, "the start is not in the audit yet");
         }
         // Whoever keeps the program's log elsewhere has a witness of the chain.
@@ -487,7 +487,8 @@ fn take_over(
     let (judge, judged) = oneshot::channel::<Result<(), OperatorRefusal>>();
     tokio::spawn(async move {
         let Ok(mut judgement) = judged.await else { return };
-        if judgement.is_ok() {
+        // What is not in the audit yet is done all the same.
+        if matches!(judgement, Ok(()) | Err(OperatorRefusal::NotAudited(_))) {
             let taken = tokio::task::spawn_blocking(move || leases.take()).await;
             if let Err(error) = taken.map_err(anyhow::Error::from).and_then(|taken| taken) {
                 let reason: Arc<str> = format!("the data folder could not be taken over: {error:#}").into();

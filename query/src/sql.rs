@@ -12,6 +12,7 @@ pub(crate) mod shortcut;
 mod size;
 mod statements;
 mod stream;
+pub(crate) mod syntax;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The whole service in this process, on a real protocol.
 
 mod aside;
+mod unaudited;
 
 use super::*;
 use crate::service::testing::plant;

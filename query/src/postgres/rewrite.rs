@@ -5,10 +5,11 @@ use super::{
     catalog::{EMPTY, is_catalog_table},
     types::Type,
 };
+use crate::sql::syntax::{call, text};
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
-    visit_expressions, visit_expressions_mut, visit_relations_mut,
+    self, BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart,
+    Query, SelectItem, SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut,
+    visit_relations_mut,
 };
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -404,22 +405,4 @@ fn null() -> Expr {
 
 fn truth(value: bool) -> Expr {
     Expr::Value(Value::Boolean(value).into())
-}
-
-fn text(value: &str) -> Expr {
-    Expr::Value(Value::SingleQuotedString(value.into()).into())
-}
-
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
-    Expr::Function(ast::Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -1,23 +1,23 @@
 //! Parameters of a statement: `$from` and `$to`, the span of time it is about. They are bound in the parsed statement, as values with a type:
 //! so they may stand wherever an instant may, also as arguments of tables, and no text of a caller becomes a part of the statement.
 
+use super::{
+    statement,
+    syntax::{call, text},
+    words,
+};
 use crate::QueryError;
 use andon_models::{Timestamp, window::Window};
 use datafusion::{
     execution::session_state::SessionState,
     logical_expr::LogicalPlan,
+    prelude::SessionContext,
     sql::{
         parser::Statement,
-        sqlparser::ast::{
-            self, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-            ObjectNamePart, Value, visit_expressions_mut,
-        },
+        sqlparser::ast::{Expr, Value, visit_expressions_mut},
     },
 };
 use std::ops::ControlFlow;
-
-use super::{statement, words};
-use datafusion::prelude::SessionContext;
 
 /// The names of the parameters.
 const FROM: &str = "$from";
@@ -79,19 +79,7 @@ fn bound(expression: &Expr, span: Option<Window>) -> Result<Option<Expr>, QueryE
 }
 
 fn instant(time: Timestamp) -> Expr {
-    let text =
-        |text: &str| FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(Value::SingleQuotedString(text.into()).into())));
-    let args = vec![text(&time.to_string()), text(TYPE)];
-    Expr::Function(ast::Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new("arrow_cast"))]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
+    call("arrow_cast", vec![text(&time.to_string()), text(TYPE)])
 }
 
 #[cfg(test)]
