@@ -22,8 +22,6 @@ export interface Picture {
   height: number;
   /** Over more than a day the axis has a second row, for the dates. */
   wide: boolean;
-  /** Charts with the same key share their cursor. */
-  sync: string | undefined;
   window: () => [number, number];
   marks: () => readonly Mark[];
   oncursor: (time: number | null) => void;
@@ -70,7 +68,7 @@ export function createChart(box: HTMLElement, of: Picture, data: uPlot.AlignedDa
     ms: 1,
     padding: [6, units.length > 1 ? 0 : EDGE_PX, 0, 0],
     legend: { show: false },
-    cursor: { drag: { x: of.onzoom !== undefined, y: false, setScale: false }, ...(of.sync ? { sync: { key: of.sync } } : {}), points: { size: 7 } },
+    cursor: { drag: { x: of.onzoom !== undefined, y: false, setScale: false }, points: { size: 7 } },
     scales: { x: { time: true, auto: false, range: of.window }, ...Object.fromEntries(scales) },
     axes: [timeAxis(of, ink), ...units.slice(0, 2).map((unit, index) => valueAxis(unit, index, ink))],
     series: [{}, ...of.pens.map((pen, index) => line(pen, index, units, ink))],

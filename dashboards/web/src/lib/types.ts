@@ -21,7 +21,6 @@ export type PropertyKind = Schemas["Kind"];
 export type MachineTile = Schemas["MachineView"];
 export type Overview = Schemas["Overview"];
 export type Oee = Schemas["OeeView"];
-export type StripPart = Schemas["ActivitySpan"];
 export type Alarm = Schemas["AlarmView"];
 export type History = Schemas["History"];
 export type AuditState = Schemas["AuditState"];
