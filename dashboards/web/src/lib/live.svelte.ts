@@ -126,8 +126,9 @@ class Live {
       case "detector":
         for (const hint of this.#hints) hint("detector", message.asset, message.detector);
         break;
-      default:
-        break;
+      case "hello":
+      case "heartbeat":
+        break; // their time was taken above
     }
   }
 
