@@ -176,6 +176,8 @@ export const text = {
     copied: "The link is copied.",
     failed: "The browser did not allow copying; the link stands here:",
     banner: (when: string, zone: string) => `As seen at ${when} ${zone}. Nothing on this page moves.`,
+    noInstant: (said: string) => `The address asks for the plant as seen at “${said}”, which is no instant (milliseconds since 1970). This is the present.`,
+    onlyPresent: "The address asks for the plant as it was seen, but this page knows the present only.",
     back: "Back to live",
     past: "This is the past, as it was seen. Go back to live to change anything.",
     close: "Close",

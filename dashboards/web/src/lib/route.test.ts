@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asOf, seenAt, href, parse, withParameters } from "./route";
+import { asOf, href, keepSeen, parse, seenAt, withParameters } from "./route";
 
 test("every address leads back to its page", () => {
   expect(parse(href.overview())).toEqual({ page: "overview" });
@@ -30,4 +30,12 @@ test("a page of the past asks as of its instant, one of the present never does",
   expect(asOf("/api/assets/a", 1500)).toBe("/api/assets/a?as_of=1500");
   for (const always of ["/api/assets", "/api/plant", "/api/shifts?at=1", "/api/alarms/measures?from=1"]) expect(asOf(always, 1500), always).toBe(always);
   expect(asOf("/api/oee", null)).toBe("/api/oee");
+});
+
+test("links stay at the instant that is looked at, where there is one", () => {
+  expect(keepSeen("/lines/a", 1500)).toBe("/lines/a?seen=1500");
+  expect(keepSeen("/oee?asset=a", 1500)).toBe("/oee?asset=a&seen=1500");
+  expect(keepSeen("/oee?seen=7", 1500)).toBe("/oee?seen=7");
+  expect(keepSeen("/lines/a", null)).toBe("/lines/a");
+  for (const present of ["/", "/alarms", "/sources", "/assets/a?tab=alarms"]) expect(keepSeen(present, 1500)).toBe(present);
 });

@@ -46,6 +46,14 @@ export function seenAt(pathname: string, parameters: URLSearchParams): number | 
   return said > 0 && Number.isFinite(said) && canBeSeen(pathname, parameters) ? said : null;
 }
 
+/** Where a link leads that is followed while one looks at an instant: to the same instant, unless the page is of the present only. */
+export function keepSeen(address: string, seen: number | null): string {
+  const [pathname = "", search = ""] = address.split("?");
+  const parameters = new URLSearchParams(search);
+  if (seen === null || parameters.has("seen") || !canBeSeen(pathname, parameters)) return address;
+  return pathname + withParameters(search, { seen: String(seen) });
+}
+
 /** What the service is asked for so that it answers as it was at an instant. */
 const AS_OF = ["/api/lines/", "/api/assets/", "/api/oee", "/api/stops", "/api/events", "/api/alarms", "/api/notes"];
 

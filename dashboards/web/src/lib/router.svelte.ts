@@ -1,5 +1,5 @@
 // History API routing. Links are plain anchors; this makes them cheap without taking "open in a new tab" away.
-import { parse, seenAt, withParameters, type Route } from "./route";
+import { keepSeen, parse, seenAt, withParameters, type Route } from "./route";
 
 class Router {
   pathname = $state(location.pathname);
@@ -14,8 +14,17 @@ class Router {
     document.addEventListener("click", (event) => this.#click(event));
   }
 
-  /** Goes to an address of this site; `replace` leaves no step behind for "back". */
-  go(address: string, replace = false): void {
+  /** Goes to an address of this site, and stays at the instant that is looked at. */
+  go(address: string): void {
+    this.#move(keepSeen(address, this.seen), false);
+  }
+
+  /** Changes parameters of this page's address; `replace` leaves no step behind for "back". */
+  set(changes: Record<string, string | null>, replace = true): void {
+    this.#move(this.pathname + withParameters(this.search, changes), replace);
+  }
+
+  #move(address: string, replace: boolean): void {
     if (address === location.pathname + location.search) return;
     history[replace ? "replaceState" : "pushState"](null, "", address);
     const moved = this.pathname !== location.pathname;
@@ -25,11 +34,6 @@ class Router {
       // Keyboard and screen reader start at the new page, not at the link that is gone.
       requestAnimationFrame(() => document.querySelector<HTMLElement>("main")?.focus({ preventScroll: true }));
     }
-  }
-
-  /** Changes parameters of this page's address. */
-  set(changes: Record<string, string | null>, replace = true): void {
-    this.go(this.pathname + withParameters(this.search, changes), replace);
   }
 
   /** The number a parameter says; null when it says none. */
