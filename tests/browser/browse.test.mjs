@@ -2,7 +2,6 @@
 
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { look } from "./axe.mjs";
 import { open, until } from "./demo.mjs";
 
 const TEST = { timeout: 900_000 };
@@ -41,15 +40,6 @@ test("a source opens to its tree, and arrows walk it", TEST, async () => {
   assert.equal(await page.evaluate(() => document.activeElement?.dataset.node), FILLER);
   await page.keyboard.press("ArrowLeft");
   await page.waitForSelector(item(`${FILLER}.Bowl.Temp`), { state: "detached" });
-});
-
-test("the tree keeps nobody out, light and dark", TEST, async () => {
-  const pages = {
-    "/sources?source=line1_plc&find=Bowl": "[data-testid=browse-node]",
-    "/sources?source=line1_drives&at=holding%2F0&count=4": "[data-testid=browse-node]",
-    "/sources?source=energy": "[data-testid=browse-node]",
-  };
-  for (const scheme of ["light", "dark"]) await look(demo, pages, {}, scheme);
 });
 
 test("values in sight are read anew", TEST, async () => {

@@ -3,7 +3,6 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { look } from "./axe.mjs";
 import { open, PERSON } from "./demo.mjs";
 
 const TEST = { timeout: 900_000 };
@@ -99,16 +98,5 @@ test("the search finds properties and the new pages", TEST, async () => {
     await page.waitForURL(address);
   }
 });
-
-const PAGES = {
-  "/models": "[data-testid=model-property]",
-  "/models?model=filler&of=overfill": "[data-testid=tried-value]",
-  "/connections": "[data-testid=snippet]",
-  "/lines/{line}": "[data-testid=notes]",
-};
-
-for (const colorScheme of ["light", "dark"]) {
-  test(`these pages keep nobody out (${colorScheme})`, TEST, async () => look(demo, PAGES, { line: await asset("Line 1") }, colorScheme));
-}
 
 test("no page complained", () => assert.deepEqual(demo.problems, []));
