@@ -24,6 +24,7 @@ export const PAGES = {
   trend: ["/trend", ".u-over"],
   sql: ["/sql", "[data-testid=sql-run]:not([disabled])"],
   "sql-answer": ["/sql?q={sql}", "[data-testid=sql-result] td"],
+  "sql-chart": ["/sql?q={sql}&view=chart", "[data-testid=sql-chart] canvas"],
   models: ["/models", "[data-testid=model-property]"],
   "models-property": ["/models?model=filler&of=overfill", "[data-testid=tried-value]"],
   "models-file": ["/models?tab=file", ".cm-content"],
