@@ -1,11 +1,14 @@
 // The plant file as it is being edited: it outlives the page that shows it, so that a look elsewhere loses nothing.
 import { explain, get, type Failure } from "./api";
 import type { Definition, PlantFile } from "./types";
+import type { Schema } from "./yaml";
 
 class Draft {
   /** What runs. */
   definition = $state.raw<Definition | null>(null);
   error = $state.raw<Failure | null>(null);
+  /** What may stand in a plant file; none while it is not known. */
+  schema: Schema | null = null;
   /** The files as edited. */
   files = $state.raw<PlantFile[]>([]);
   /** The hash of the version the edit began with. */
@@ -16,6 +19,7 @@ class Draft {
 
   /** Reads what runs; an edit that was begun stays. */
   async load(): Promise<void> {
+    if (!this.schema) get<Schema>("/api/definition/schema").then((schema) => (this.schema = schema), () => undefined);
     try {
       const definition = await get<Definition>("/api/definition");
       const keep = this.changed;

@@ -49,7 +49,7 @@ describe("graph", () => {
       height: 50,
       edges: made.edges?.map((edge) => ({ ...edge, sections: [{ id: edge.id, startPoint: { x: 0, y: 0 }, endPoint: { x: 0, y: 9 } }] })),
     };
-    const shapes = drawing(laid, states, "normal");
+    const shapes = drawing(laid, states);
     expect(shapes.boxes.map((box) => [box.path, box.group])).toEqual([["", false], ["normal", false], ["hot", true], ["hot/warming", false], ["hot/alarm", false]]);
     expect(shapes.arrows[1]).toMatchObject({ state: "normal", rule: 0, text: "when temp > 82", to: "hot/warming", angle: 90 });
     expect(shapes.arrows[1]?.label.lines).toEqual(["temp > 82"]);

@@ -8,7 +8,6 @@ export interface Box {
   path: string;
   name: string;
   group: boolean;
-  initial: boolean;
   lines: string[];
   x: number;
   y: number;
@@ -170,9 +169,8 @@ export function graph(
 }
 
 /** The laid-out graph as shapes. */
-export function drawing(layout: ElkNode, states: readonly ModelState[], initial: string): Drawing {
+export function drawing(layout: ElkNode, states: readonly ModelState[]): Drawing {
   const boxes: Box[] = [];
-  const start = leafOf(initial, states);
   const visit = (node: ElkNode): void => {
     const state = states.find((candidate) => candidate.path === node.id);
     if (state) {
@@ -180,7 +178,6 @@ export function drawing(layout: ElkNode, states: readonly ModelState[], initial:
         path: state.path,
         name: state.name,
         group: (node.children?.length ?? 0) > 0,
-        initial: state.path === start,
         lines: linesOf(state),
         x: node.x ?? 0,
         y: node.y ?? 0,
@@ -188,7 +185,7 @@ export function drawing(layout: ElkNode, states: readonly ModelState[], initial:
         height: node.height ?? 0,
       });
     } else if (node.id === START) {
-      boxes.push({ path: "", name: "", group: false, initial: true, lines: [], x: node.x ?? 0, y: node.y ?? 0, width: 10, height: 10 });
+      boxes.push({ path: "", name: "", group: false, lines: [], x: node.x ?? 0, y: node.y ?? 0, width: 10, height: 10 });
     }
     node.children?.forEach(visit);
   };

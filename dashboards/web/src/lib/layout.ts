@@ -37,7 +37,7 @@ export async function layOut(
 ): Promise<Drawing> {
   const drawn: Drawing[] = [];
   for (const direction of ["RIGHT", "DOWN"] as const) {
-    drawn.push(drawing(await placed(graph(states, initial, direction, measure)), states, initial));
+    drawn.push(drawing(await placed(graph(states, initial, direction, measure)), states));
   }
   const scale = (d: Drawing) => Math.min(1, box.width / d.width, box.height / d.height);
   drawn.sort((a, b) => scale(b) - scale(a));

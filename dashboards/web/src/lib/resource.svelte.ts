@@ -23,55 +23,58 @@ const AGAIN_MS = 5_000;
 /** What a page shows although it could not be read again: since when, and why. */
 export const outdated = new SvelteMap<symbol, { since: number; why: Failure }>();
 
-export interface Resource<T> {
-  readonly data: T | null;
-  readonly error: Failure | null;
-  readonly loading: boolean;
-  refresh(): void;
+/** What was read, and what went wrong last. */
+export class Resource<T> {
+  data = $state.raw<T | null>(null);
+  error = $state.raw<Failure | null>(null);
+  loading = $state(true);
+  /** Counts what asks for another read. */
+  turn = $state(0);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Reads again soon. */
+  refresh = (): void => this.after(SETTLE_MS);
+  after = (ms: number): void => {
+    this.rest();
+    this.#timer = setTimeout(() => (this.turn += 1), ms);
+  };
+  /** Does not read again by itself. */
+  rest = (): void => clearTimeout(this.#timer);
 }
 
 /** Reads `path()` for the life of the calling component, again whenever the path changes. */
 export function resource<T>(path: () => string | null, options: ResourceOptions<T> = {}): Resource<T> {
-  let data = $state.raw<T | null>(null);
-  let error = $state.raw<Failure | null>(null);
-  let loading = $state(true);
-  let turn = $state(0);
+  const of = new Resource<T>();
   let shown: string | null = null;
   let running: AbortController | null = null;
   let again = false;
   let readAt = 0;
   const me = Symbol();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-
-  const refresh = (after = SETTLE_MS) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => (turn += 1), after);
-  };
 
   // One request at a time: an answer that takes longer than the time between two hints still arrives.
   function read(address: string): void {
     const mine = new AbortController();
     running = mine;
-    loading = true;
+    of.loading = true;
     (options.read ?? get<T>)(address, mine.signal)
       .then(
         (answer) => {
-          data = answer;
-          error = null;
+          of.data = answer;
+          of.error = null;
           readAt = clock.exact();
           outdated.delete(me);
         },
         (cause: unknown) => {
           if (mine.signal.aborted) return;
-          error = explain(cause);
-          if (data !== null) outdated.set(me, { since: readAt, why: error });
-          if (!error.forbidden) refresh(AGAIN_MS);
+          of.error = explain(cause);
+          if (of.data !== null) outdated.set(me, { since: readAt, why: of.error });
+          if (!of.error.forbidden) of.after(AGAIN_MS);
         },
       )
       .finally(() => {
         if (running !== mine) return;
         running = null;
-        loading = false;
+        of.loading = false;
         if (again) read(address);
         again = false;
       });
@@ -82,7 +85,7 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
   $effect(() => {
     const address = wanted;
     const question = address && `${router.seen ?? ""} ${address}`;
-    void turn;
+    void of.turn;
     // A new connection after a lost one means that anything may have happened in between.
     void live.returns;
     untrack(() => {
@@ -91,11 +94,10 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
         running = null;
         again = false;
         shown = question;
-        data = null;
-        error = null;
+        [of.data, of.error] = [null, null];
         outdated.delete(me);
       }
-      if (!address) loading = false;
+      if (!address) of.loading = false;
       else if (running) again = true;
       else read(address);
     });
@@ -107,28 +109,17 @@ export function resource<T>(path: () => string | null, options: ResourceOptions<
 
   $effect(() => {
     // The past does not change; what people say about it does, and they read it again.
-    if (router.seen !== null) return () => clearTimeout(timer);
+    if (router.seen !== null) return of.rest;
     const stop = live.onHint((hint) => {
-      if (options.hints?.includes(hint)) refresh();
+      if (options.hints?.includes(hint)) of.refresh();
     });
-    const repeat = options.everyMs ? setInterval(() => refresh(), options.everyMs) : undefined;
+    const repeat = options.everyMs ? setInterval(of.refresh, options.everyMs) : undefined;
     return () => {
       stop();
       clearInterval(repeat);
-      clearTimeout(timer);
+      of.rest();
     };
   });
 
-  return {
-    get data() {
-      return data;
-    },
-    get error() {
-      return error;
-    },
-    get loading() {
-      return loading;
-    },
-    refresh: () => refresh(),
-  };
+  return of;
 }

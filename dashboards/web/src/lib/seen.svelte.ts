@@ -13,33 +13,19 @@ const observer = new IntersectionObserver((entries) => {
 // Paper shows all of it.
 addEventListener("beforeprint", () => watched.forEach((tell) => tell(true)));
 
-export interface Sight {
+/** Whether an element is seen, from when it is told which: `{@attach sight.of}`. */
+export class Sight {
   /** On the screen, or near it. */
-  readonly here: boolean;
+  here = $state(false);
   /** The plant's time; it stands still while nobody looks. */
-  readonly now: number;
-  /** Belongs on the element: `{@attach sight.of}`. */
-  of(element: Element): () => void;
-}
+  now = $derived(this.here ? clock.now : untrack(() => clock.now));
 
-/** Says whether the element of the calling component is seen. */
-export function sight(): Sight {
-  let here = $state(false);
-  const now = $derived(here ? clock.now : untrack(() => clock.now));
-  return {
-    get here() {
-      return here;
-    },
-    get now() {
-      return now;
-    },
-    of(element) {
-      watched.set(element, (is) => (here = is));
-      observer.observe(element);
-      return () => {
-        watched.delete(element);
-        observer.unobserve(element);
-      };
-    },
+  of = (element: Element): (() => void) => {
+    watched.set(element, (is) => (this.here = is));
+    observer.observe(element);
+    return () => {
+      watched.delete(element);
+      observer.unobserve(element);
+    };
   };
 }

@@ -28,7 +28,6 @@ export interface Delivery {
   address: string;
   value: CommandEvent["value"];
   decidedAt: number | null;
-  decidedBy: string;
   /** States passed, in order, with the time of each. */
   steps: { state: CommandState; time: number | null }[];
   state: CommandState;
@@ -50,7 +49,6 @@ export function deliveries(events: readonly CommandEvent[]): Delivery[] {
       address: event.address,
       value: event.value,
       decidedAt: instant(event.decided_at),
-      decidedBy: event.decided_by,
       steps: [],
       state: event.state,
       readBack: null,

@@ -2,6 +2,7 @@
 import { untrack } from "svelte";
 import { explain, get, type Failure } from "./api";
 import { clock } from "./clock.svelte";
+import { settled } from "./hosted";
 import { live, type Cell } from "./live.svelte";
 import { append, columnsOf, trim, type Column, type Pen, type Span } from "./pens";
 
@@ -17,58 +18,47 @@ const LEAST_WIDTH = 300;
 /** A line moves by this part of a pixel before it is drawn anew: a month need not be for each second. */
 const VISIBLE_PX = 0.25;
 
-export interface TrendData {
+class TrendData {
   /** By series; empty before the first answer. */
-  readonly columns: ReadonlyMap<number, Column>;
+  columns = $state.raw<Map<number, Column>>(new Map());
   /** Changes whenever there is something new to draw. */
-  readonly version: number;
-  readonly loading: boolean;
-  readonly error: Failure | null;
-  retry(): void;
+  version = $state(0);
+  loading = $state(true);
+  error = $state.raw<Failure | null>(null);
+  turn = $state(0);
+  retry = (): void => void (this.turn += 1);
+
+  show(columns: Map<number, Column>): void {
+    this.columns = columns;
+    this.version += 1;
+    this.loading = false;
+    this.error = null;
+  }
 }
 
 /** Follows pens over a span for the life of the calling component; `width` is that of the chart in pixels. */
 export function trendData(pens: () => readonly Pen[], span: () => Span, width: () => number): TrendData {
-  let columns = $state.raw(new Map<number, Column>());
-  let version = $state(0);
-  let loading = $state(true);
-  let error = $state.raw<Failure | null>(null);
-  let turn = $state(0);
+  const of = new TrendData();
   // Pens are made anew with every value; what is read changes only with their series.
   const series = $derived(pens().map((pen) => pen.series).join());
 
-  function show(next: Map<number, Column>): void {
-    columns = next;
-    version += 1;
-    loading = false;
-    error = null;
-  }
-
   $effect(() => {
     const [shown, wanted] = [span(), series];
-    void [turn, live.returns];
-    if (wanted === "") return untrack(() => show(new Map()));
-    const abort = new AbortController();
-    const settle = untrack(() => (columns.size > 0 && !shown.live ? SETTLE_MS : 0));
+    void [of.turn, live.returns];
+    if (wanted === "") return untrack(() => of.show(new Map()));
+    const settle = untrack(() => (of.columns.size > 0 && !shown.live ? SETTLE_MS : 0));
     const query = untrack(() => questionOf(shown, clock.shown(), width()));
-    const timer = setTimeout(() => {
-      get<ArrayBuffer>(`/api/trend?series=${wanted}&${query}`, abort.signal).then(
-        (bytes) => show(columnsOf(bytes)),
-        (cause: unknown) => {
-          if (abort.signal.aborted) return;
-          error = explain(cause);
-          loading = false;
-        },
-      );
-    }, settle);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
-    };
+    return settled(settle, async (signal) => {
+      try {
+        of.show(columnsOf(await get<ArrayBuffer>(`/api/trend?series=${wanted}&${query}`, signal)));
+      } catch (cause) {
+        if (!signal.aborted) [of.error, of.loading] = [explain(cause), false];
+      }
+    });
   });
   $effect(() => {
     if (!span().live) return;
-    const repeat = setInterval(() => (turn += 1), REREAD_MS);
+    const repeat = setInterval(() => (of.turn += 1), REREAD_MS);
     return () => clearInterval(repeat);
   });
 
@@ -87,32 +77,18 @@ export function trendData(pens: () => readonly Pen[], span: () => Span, width: (
     if (!shown.live || document.hidden) return;
     untrack(() => {
       for (const [one, { latest }] of cells) {
-        const known = columns.get(one);
+        const known = of.columns.get(one);
         if (!latest || !known) continue;
         append(known, latest.time, latest.value, latest.quality);
-        columns.set(one, trim(now - shown.ms, known));
+        of.columns.set(one, trim(now - shown.ms, known));
       }
       if (now - movedAt < (shown.ms / width()) * VISIBLE_PX) return;
       movedAt = now;
-      version += 1;
+      of.version += 1;
     });
   });
 
-  return {
-    get columns() {
-      return columns;
-    },
-    get version() {
-      return version;
-    },
-    get loading() {
-      return loading;
-    },
-    get error() {
-      return error;
-    },
-    retry: () => (turn += 1),
-  };
+  return of;
 }
 
 /** What of history a chart of so many pixels needs. */

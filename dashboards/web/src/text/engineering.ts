@@ -290,7 +290,7 @@ export const engineering = {
     detectorKind: "detector",
     netFailed: "It could not be drawn; the links above say the same.",
     steps: "Steps",
-    stepsOf: (count: number) => (count === 1 ? "one step" : `${count} steps`),
+    stepsOf: { 1: "one step", 2: "2 steps" },
     netMore: (count: number) => `${count} more are not drawn: follow the links.`,
     tryOwn: "Try the formula",
     tryAny: "Try a formula with it",
