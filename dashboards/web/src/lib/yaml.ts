@@ -2,6 +2,8 @@
 //
 // It reads indentation and braces, not YAML: a file that is being typed is rarely YAML, and the service checks it anyway.
 
+import type { ModelProperty } from "./types";
+
 export interface Key {
   /** Keys from the root. */
   path: string[];
@@ -41,6 +43,9 @@ export function outline(text: string): Key[] {
   for (const { key } of open) key.to = end;
   return found;
 }
+
+/** The keys that lead to a property of a model. */
+export const yamlPath = (model: string, { kind, window, name }: ModelProperty): string[] => ["models", model, `${kind}s`, ...(window ? [window] : []), name];
 
 /** Where a key stands, if it does. Inside of braces it is looked for by name in the text of the last key that is found. */
 export function locate(text: string, path: readonly string[]): { from: number; to: number } | null {
