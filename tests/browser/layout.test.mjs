@@ -12,7 +12,7 @@ const FINGER = 44;
 let demo, names;
 
 before(async () => {
-  demo = await open("--history", "10h", "--calm");
+  demo = await open("--history", "10h", "--calm", "--sql-listen", "127.0.0.1:0");
   names = await named(demo);
 }, { timeout: 600_000 });
 

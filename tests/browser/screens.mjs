@@ -6,7 +6,7 @@
 // `whole` pictures show what lies below the edge of a desk monitor as well.
 import { mkdir } from "node:fs/promises";
 import { chromium } from "playwright-core";
-import { CHROMIUM, QUIET, open, until } from "./demo.mjs";
+import { CHROMIUM, DEADLINE, QUIET, open, until } from "./demo.mjs";
 import { names as named, PAGES, SCREENS, show } from "./everywhere.mjs";
 
 const [folder, ...wanted] = process.argv.slice(2);
@@ -16,7 +16,7 @@ if (!folder || unknown.length > 0) {
   process.exit(2);
 }
 await mkdir(folder, { recursive: true });
-const demo = await (process.env.ANDON_URL ? running(process.env.ANDON_URL) : open("--history", "3d"));
+const demo = await (process.env.ANDON_URL ? running(process.env.ANDON_URL) : open("--history", "3d", "--sql-listen", "127.0.0.1:0"));
 try {
   const names = await named(demo);
   if (!process.env.ANDON_URL) await until(async () => (await demo.get("/api/alarms")).length > 0);
@@ -49,5 +49,14 @@ try {
 /** A plant that somebody else has started. */
 async function running(url) {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
-  return { url, newPage: (options) => browser.newPage(options), get: async (path) => (await fetch(url + path)).json(), close: () => browser.close() };
+  return {
+    url,
+    newPage: async (options) => {
+      const page = await browser.newPage(options);
+      page.setDefaultTimeout(DEADLINE);
+      return page;
+    },
+    get: async (path) => (await fetch(url + path)).json(),
+    close: () => browser.close(),
+  };
 }
