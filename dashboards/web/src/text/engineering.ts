@@ -8,7 +8,7 @@ export const engineering = {
     listNote: "Every state machine that watches a machine, the most urgent first.",
     none: "No detector is defined. Add one under `detectors:` of a model in the plant file.",
     noMatch: "No detector matches the filter.",
-    columns: { asset: "Asset", detector: "Detector", state: "State", since: "Since", alarm: "Alarm", message: "Message" },
+    columns: { asset: "Asset", detector: "Detector", state: "State", since: "Since", alarm: "Alarm" },
     filter: "Filter by asset or detector",
     since: (clock: string, span: string) => `since ${clock} (${span})`,
     timerFires: (span: string) => `fires in ${span}`,
@@ -111,7 +111,7 @@ export const engineering = {
       message: "Message and what to do",
       value: "Now",
       state: "State",
-      count: "24 h",
+      count: "In 24 h",
       acknowledged: "Acknowledged",
       change: "Last change",
       until: "Shelved until",
@@ -224,6 +224,8 @@ export const engineering = {
     done: (samples: string) => `${samples} values were played.`,
     cancelled: "Cancelled; this is what was found so far.",
     sides: { now: "now", edited: "edited" } as Record<string, string>,
+    /** An alarm that only one of both raises. */
+    only: { old: "only as it is now:", new: "only as edited:" } as Record<string, string>,
     counts: { transitions: "Moves", raised: "Alarms raised", cleared: "Alarms cleared", notifications: "Notifications", commands: "Commands", refused: "Commands refused", failures: "Guards that failed" } as Record<string, string>,
   },
   connections: {
