@@ -282,10 +282,10 @@ pub struct Binding {
 /// How a counter starts over (`oee.md`, counter rules).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum CounterRule {
-    /// It falls when it is reset: the new reading counts from zero.
+    /// It falls when it is reset: the new reading counts from zero, unless it is more than half of what was there.
     #[default]
     Reset,
-    /// It rolls over at this value.
+    /// It rolls over at this value; a fall that would be more than half a turn is a reset.
     Rollover(f64),
     /// It never falls; a fall is bad data.
     Monotonic,

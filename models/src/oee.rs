@@ -32,6 +32,7 @@ mod timeline;
 mod totals;
 
 pub use combine::{Combination, OeeOfChildren, combine};
+pub use counter::{Counter, Gain};
 pub use evaluate::evaluate;
 pub use losses::{BigLoss, Waterfall, WaterfallStep};
 pub use reasons::{LossClass, Reason, Reasons};

@@ -209,6 +209,15 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_that_was_set_counts_on_from_there() {
+        let window = Window { start: at(1, 0), end: at(2, 0) };
+        let samples: Vec<_> = [(0, 9e6), (70, 9e6 + 5.0), (80, 8.9e6), (90, 8.9e6 + 2.0)]
+            .map(|(s, value)| (at(0, s), Value::Double(value)))
+            .into();
+        assert_eq!(run(Aggregate::Increase, window, &samples, CounterRule::Reset), 7.0.into());
+    }
+
+    #[test]
     fn a_counter_that_was_lost_is_followed_from_its_last_good_reading() {
         let window = Window { start: at(1, 0), end: at(2, 0) };
         let check = |samples: &[(i64, Value)], expected: Value| {

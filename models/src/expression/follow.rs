@@ -1,7 +1,12 @@
 //! The rules of values that hold and of counters that rise, one sample after the other: nothing is kept but sums, so that a
 //! window of any length costs the same memory. [`super::aggregate`], SQL and down-sampling all follow series by these.
 
-use crate::{Timestamp, definition::CounterRule, window::Window};
+use crate::{
+    Timestamp,
+    definition::CounterRule,
+    oee::{Counter, Gain},
+    window::Window,
+};
 
 /// Follows what a series holds during a window: each known value holds until the next sample.
 #[derive(Clone, Copy, Debug)]
@@ -55,29 +60,30 @@ impl Holding {
 #[derive(Clone, Copy, Debug)]
 pub struct Rising {
     window: Window,
-    counter: CounterRule,
-    before: Option<f64>,
+    counter: Counter,
     gained: Option<f64>,
 }
 
 impl Rising {
     /// Follows through one window.
     pub fn new(window: Window, counter: CounterRule) -> Self {
-        Self { window, counter, before: None, gained: None }
+        Self { window, counter: Counter::new(counter), gained: None }
     }
 
     /// Takes the next reading in time order, those before the window included; none is a Bad one.
     pub fn push(&mut self, time: Timestamp, reading: Option<f64>) {
         if time <= self.window.start {
-            self.before = reading.or(self.before);
-            self.gained = reading.map(|_| 0.0);
+            let read = reading.map(|reading| self.counter.read(reading));
+            self.gained = read.filter(|read| *read != Gain::Bad).map(|_| 0.0);
             return;
         }
         let Some(reading) = reading.filter(|_| time <= self.window.end) else { return };
-        let gain = self.before.map_or(Some(0.0), |before| self.counter.gain(before, reading));
-        if let Some(gain) = gain {
-            self.gained = Some(self.gained.unwrap_or(0.0) + gain);
-            self.before = Some(reading);
+        let gained = self.gained.unwrap_or(0.0);
+        match self.counter.read(reading) {
+            Gain::Made(gain) => self.gained = Some(gained + gain),
+            // What was made before it was set is not known, and nothing is guessed.
+            Gain::Set => self.gained = Some(gained),
+            Gain::Bad => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Pieces: what the counters gained, where in time it was made, and how long it should have taken.
 
 use super::{
-    Lumps, OeeDefinition, OeeInputs,
+    Counter, Gain as Read, Lumps, OeeDefinition, OeeInputs,
     timeline::{Class, Segment, at, in_order},
 };
 use crate::{Timestamp, definition::CounterRule, window::Window};
@@ -119,7 +119,15 @@ fn gains(readings: &[(Timestamp, Option<f64>)], rule: CounterRule, inputs: &OeeI
     let Window { start, end } = inputs.window;
     let begin = readings.partition_point(|(time, _)| *time <= start);
     let carried = &readings[..begin];
-    let mut before = carried.iter().rev().find_map(|(time, reading)| reading.map(|reading| (*time, reading)));
+    let mut counter = Counter::new(rule);
+    let mut before = None;
+    for (time, reading) in carried {
+        if let Some(reading) = reading
+            && counter.read(*reading) != Read::Bad
+        {
+            before = Some(*time);
+        }
+    }
     let mut bad_since = match carried.last() {
         Some((_, Some(_))) => None,
         _ => Some(start),
@@ -130,24 +138,23 @@ fn gains(readings: &[(Timestamp, Option<f64>)], rule: CounterRule, inputs: &OeeI
         if after_end && inputs.lumps == Lumps::Inside {
             break;
         }
-        let gain = match (before, reading) {
-            (_, None) => None,
-            (None, Some(_)) => Some(0.0),
-            (Some((_, before)), Some(reading)) => rule.gain(before, *reading),
-        };
-        let (Some(reading), Some(pieces)) = (reading, gain) else {
-            bad_since = bad_since.or(Some(*time));
-            continue;
-        };
-        match before {
+        let read = reading.map_or(Read::Bad, |reading| counter.read(reading));
+        match (read, before) {
+            (Read::Bad, _) => {
+                bad_since = bad_since.or(Some(*time));
+                continue;
+            }
             // What a counter gained over a gap is known once it reads again.
-            Some((since, _)) => {
-                let since = if inputs.lumps == Lumps::Inside { since.max(start) } else { since };
+            (Read::Made(pieces), Some(since)) => {
+                let since = if inputs.lumps == Lumps::Inside { start.max(since) } else { since };
                 gains.push(Gain { made: Window { start: since, end: *time }, pieces });
             }
-            None => missing.push(Window { start, end: (*time).min(end) }),
+            (Read::Set, _) | (Read::Made(_), None) => {
+                let since = before.map_or(start, |since| start.max(since));
+                missing.push(Window { start: since, end: (*time).min(end) });
+            }
         }
-        before = Some((*time, *reading));
+        before = Some(*time);
         bad_since = None;
         if after_end {
             break;

@@ -246,6 +246,24 @@ fn performance_is_never_capped_and_never_guessed() {
     }
 }
 
+/// A controller that restarts begins at zero, at what it kept last, or is not there for a moment: in no case is what it had counted
+/// in its life made now.
+#[test]
+fn a_counter_that_restarts_makes_no_figure_above_what_is_possible() {
+    let run = |good: &[(i64, f64)]| {
+        let mut inputs = inputs(span(0, 600));
+        inputs.running = track(&[(0, true)]);
+        inputs.good = track(good);
+        let result = evaluate(&definition(), &inputs);
+        (result.totals.good, result.oee, result.coverage)
+    };
+    let made = Some(400.0);
+    assert_eq!(run(&[(0, 9e6), (300, 9e6 + 200.0), (360, 20.0), (600, 200.0)]), (made, Some(400.0 / 600.0), 1.0));
+    let half = Some(200.0);
+    assert_eq!(run(&[(0, 9e6), (300, 9e6 + 100.0), (360, 9e6 - 50.0), (600, 9e6 + 50.0)]), (half, Some(200.0 / 600.0), 0.9));
+    assert_eq!(run(&[(0, 9e6), (300, 0.0), (330, 9e6 + 300.0), (600, 9e6 + 400.0)]), (made, Some(400.0 / 600.0), 1.0));
+}
+
 #[test]
 fn several_products_have_their_own_rates() {
     let mut inputs = inputs(span(0, 600));
