@@ -61,7 +61,7 @@ pub(crate) struct MqttDevice {
     feedback: Feedback,
     routing: Routing,
     /// What was heard for whoever looks at the broker; one listens at a time.
-    heard: tokio::sync::Mutex<Option<browse::Heard>>,
+    heard: tokio::sync::Mutex<Vec<browse::Heard>>,
 }
 
 /// Starts the collector of a broker.

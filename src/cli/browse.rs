@@ -160,9 +160,10 @@ impl Browse {
     }
 }
 
-/// The nodes that may have something below them.
+/// The nodes that may have something below them. What a broker tells about itself is opened for whoever asks for it: it is listened
+/// to by itself.
 fn below(nodes: &[NodeView], depth: usize) -> VecDeque<(Arc<str>, usize)> {
-    let opens = |node: &&NodeView| node.children && node.kind != NodeKind::Register;
+    let opens = |node: &&NodeView| node.children && node.kind != NodeKind::Register && &*node.node != "$SYS";
     nodes.iter().filter(opens).map(|node| (node.node.clone(), depth)).collect()
 }
 

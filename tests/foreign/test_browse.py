@@ -216,7 +216,8 @@ def test_a_brokers_topics_are_a_tree(andon, broker, version, tmp_path):
     broker.publish("plant/line_1/filler_1/energy", json.dumps({"power": {"kw": 12.5}, "state": "run"}), retain=True)
     broker.publish("site/air", "6.25", retain=True)
     root = browse(running, "energy", seconds=3)
-    assert [(node["name"], node["kind"]) for node in root["nodes"]] == [("plant", "folder"), ("site", "folder")]
+    assert [(node["name"], node["kind"]) for node in root["nodes"]] == [("plant", "folder"), ("site", "folder"), ("$SYS", "folder")]
+    assert "broker" in [node["name"] for node in browse(running, "energy", node="$SYS")["nodes"]]
     fields = {node["name"]: node for node in browse(running, "energy", node="plant/line_1/filler_1/energy")["nodes"]}
     power = fields["power.kw"]
     assert (power["value"], power["address"], power["short"]) == (12.5, "plant/line_1/filler_1/energy#power.kw", "power.kw")

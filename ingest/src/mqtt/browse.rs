@@ -30,6 +30,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
+use tree::Place;
 
 /// How long is listened unless another time is asked for: retained messages come within a second, and many devices send every second or two.
 const LISTEN: Duration = Duration::from_secs(3);
@@ -50,8 +51,8 @@ const SUBSCRIBE: Duration = Duration::from_secs(10);
 
 /// What was heard under a filter.
 pub(super) struct Heard {
-    /// The topic it was listened below; empty for all.
-    below: String,
+    /// Where it was listened.
+    below: Place,
     at: Instant,
     topics: BTreeMap<Arc<str>, Last>,
     bytes: usize,
@@ -76,24 +77,26 @@ impl MqttDevice {
         let source_name = || self.shared.source.name.clone();
         let turn = timeout(TURN, self.heard.lock()).await;
         let mut kept = turn.map_err(|_| IngestError::Busy { source_name: source_name(), limit: 1 })?;
-        let below = tree::topic_of(&ask.node);
-        if below.contains(['+', '#']) {
+        let places = if ask.read.is_empty() { vec![Place::of(&ask.node)] } else { Place::of_all(&ask.read) };
+        if places.iter().any(Place::has_wildcards) {
             let reason = "a node is a topic without wildcards; topics are looked for with `find`";
             return Err(IngestError::Unsupported { source_name: source_name(), reason: reason.into() });
         }
-        let good = kept.take().filter(|heard| ask.listen.is_none() && heard.covers(below) && heard.at.elapsed() < GOOD_FOR);
-        let heard = match good {
-            Some(heard) => heard,
-            None => self.hear(below, ask.listen.unwrap_or(LISTEN)).await?,
-        };
-        let browsed = tree::answer(&heard, ask, &self.routing);
-        *kept = Some(heard);
-        Ok(browsed)
+        kept.retain(|heard| ask.listen.is_none() && heard.at.elapsed() < GOOD_FOR);
+        for place in places {
+            if !kept.iter().any(|heard| heard.below.covers(&place)) {
+                let heard = self.hear(place, ask.listen.unwrap_or(LISTEN)).await?;
+                // One of each kind is kept: the topics of a plant, and what the broker tells about itself.
+                kept.retain(|other| other.below.is_of_broker() != heard.below.is_of_broker());
+                kept.push(heard);
+            }
+        }
+        Ok(tree::answer(&kept, ask, &self.routing))
     }
 
     /// Listens below a topic; where all topics are refused, to those of the source's own pattern.
-    async fn hear(&self, below: &str, span: Duration) -> Result<Heard, IngestError> {
-        let filter = if below.is_empty() { "#".to_owned() } else { format!("{below}/#") };
+    async fn hear(&self, below: Place, span: Duration) -> Result<Heard, IngestError> {
+        let (filter, all) = (below.filter(), below.is_root());
         let own = match &self.shared.source.protocol {
             SourceProtocol::Mqtt { topic, .. } => topic.filter(),
             _ => filter.clone(),
@@ -101,7 +104,7 @@ impl MqttDevice {
         let mut heard = Heard::new(below);
         match self.listen(&filter, span, &mut heard).await {
             Ok(()) => Ok(heard),
-            Err(failure) if below.is_empty() && failure.state == ConnectionState::Misconfigured && own != filter => {
+            Err(failure) if all && failure.state == ConnectionState::Misconfigured && own != filter => {
                 let retried = self.listen(&own, span, &mut heard).await;
                 retried.map_err(|_| self.not_connected(failure))?;
                 heard.note = format!("the broker lets nobody listen to all topics; these are those of {own}");
@@ -158,15 +161,8 @@ impl MqttDevice {
 }
 
 impl Heard {
-    fn new(below: &str) -> Self {
-        Self { below: below.into(), at: Instant::now(), topics: BTreeMap::new(), bytes: 0, messages: 0, note: String::new() }
-    }
-
-    /// Whether what is below a topic was listened to.
-    fn covers(&self, topic: &str) -> bool {
-        self.below.is_empty()
-            || topic == self.below
-            || topic.strip_prefix(&self.below).is_some_and(|rest| rest.starts_with('/'))
+    fn new(below: Place) -> Self {
+        Self { below, at: Instant::now(), topics: BTreeMap::new(), bytes: 0, messages: 0, note: String::new() }
     }
 
     /// Keeps a message; false when there is no room for more.
@@ -202,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_was_heard_is_bounded_by_topics_and_says_so() {
-        let mut heard = Heard::new("");
+        let mut heard = Heard::new(Place::of(""));
         for number in 0..MAX_TOPICS {
             assert!(heard.take(message(&format!("t/{number}"), b"1"), Timestamp::EPOCH));
         }
@@ -214,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_was_heard_is_bounded_by_bytes() {
-        let mut heard = Heard::new("");
+        let mut heard = Heard::new(Place::of(""));
         let large = vec![0; 4 << 20];
         let taken = (0..20).take_while(|number| heard.take(message(&format!("t/{number}"), &large), Timestamp::EPOCH)).count();
         assert_eq!(taken, MAX_BYTES / large.len());
@@ -222,9 +218,13 @@ mod tests {
 
     #[test]
     fn a_part_of_what_was_heard_needs_no_listening() {
-        assert!(Heard::new("").covers("plant/line1"));
-        assert!(Heard::new("plant").covers("plant/line1"));
-        assert!(!Heard::new("plant").covers("plant2/line1"));
-        assert!(!Heard::new("plant/line1").covers("plant"));
+        let covers = |listened: &str, asked: &str| Place::of(listened).covers(&Place::of(asked));
+        assert!(covers("", "plant/line1") && covers("", "/plant"));
+        assert!(covers("plant", "plant/line1") && covers("plant", "plant/"));
+        assert!(!covers("plant", "plant2/line1"));
+        assert!(!covers("plant/line1", "plant"));
+        assert!(covers("/", "/plant") && !covers("/", "plant"));
+        // The root hears nothing of what the broker tells about itself.
+        assert!(!covers("", "$SYS") && covers("$SYS", "$SYS/broker"));
     }
 }

@@ -1,4 +1,7 @@
 //! What was heard as a tree: levels of topics, topics with their payload, members of JSON payloads.
+//!
+//! A level may have no name: `/a` and `a//b` are topics as any other (MQTT 5.0 section 4.7.1). Its node ends with the slash behind it,
+//! so `/` is the unnamed level of the root, and `a/` the same as `a`.
 
 use super::{Heard, Last, fields::fields};
 use crate::mqtt::{
@@ -14,57 +17,130 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Longest text of a payload that is shown.
 const MAX_SHOWN: usize = 200;
 
-/// The topic of a node: a member's node is `topic#path`.
-pub(super) fn topic_of(node: &str) -> &str {
-    node.split_once('#').map_or(node, |(topic, _)| topic).trim_end_matches('/')
+/// What a level without a name is called.
+const UNNAMED: &str = "(no name)";
+/// The level of what a broker tells about itself. Whoever listens to all topics does not hear it (MQTT 5.0 section 4.7.2).
+const BROKER: &str = "$SYS";
+
+/// Where in the tree a question is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// What all topics below it begin with: empty for the root, else with the slash.
+    prefix: String,
+}
+
+impl Place {
+    /// The place of a node: a member's node is `topic#path`.
+    pub(super) fn of(node: &str) -> Self {
+        let topic = match node.split_once('#') {
+            Some((topic, _)) => topic,
+            None if node.is_empty() => return Self { prefix: String::new() },
+            None => node.strip_suffix('/').unwrap_or(node),
+        };
+        Self { prefix: format!("{topic}/") }
+    }
+
+    /// Where topics are heard that are read anew.
+    pub(super) fn of_all(addresses: &[Arc<str>]) -> Vec<Self> {
+        let mut places: Vec<Self> = Vec::new();
+        for address in addresses {
+            let of_broker = address.starts_with('$').then(|| address.split(['/', '#']).next().unwrap_or_default());
+            let place = Self::of(of_broker.unwrap_or_default());
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        places
+    }
+
+    /// Whether it is below what a broker tells about itself, which whoever listens to all topics does not hear.
+    pub(super) fn is_of_broker(&self) -> bool {
+        self.prefix.starts_with('$')
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.prefix.is_empty()
+    }
+
+    pub(super) fn has_wildcards(&self) -> bool {
+        self.prefix.contains(['+', '#'])
+    }
+
+    /// What is subscribed to for it: the topic itself and all below.
+    pub(super) fn filter(&self) -> String {
+        format!("{}#", self.prefix)
+    }
+
+    /// Whether who listens here hears what another place is asked for.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        if self.is_root() { !other.is_of_broker() } else { other.prefix.starts_with(&self.prefix) }
+    }
+
+    /// The topic at the place itself; the root is none.
+    fn topic(&self) -> Option<&str> {
+        self.prefix.strip_suffix('/')
+    }
+
+    fn holds(&self, topic: &str) -> bool {
+        topic.starts_with(&self.prefix) || self.topic() == Some(topic)
+    }
 }
 
 /// Answers a question by what was heard.
-pub(super) fn answer(heard: &Heard, ask: &Browse, routing: &Routing) -> Browsed {
-    let nodes = match (ask.read.is_empty(), &*ask.find) {
-        (false, _) => read(heard, &ask.read, routing),
-        (true, "") => level(heard, topic_of(&ask.node), routing),
-        (true, pattern) => find(heard, topic_of(&ask.node), &Pattern::new(pattern), routing),
+pub(super) fn answer(kept: &[Heard], ask: &Browse, routing: &Routing) -> Browsed {
+    if !ask.read.is_empty() {
+        return Browsed { nodes: read(kept, &ask.read, routing), ..Browsed::default() };
+    }
+    let place = Place::of(&ask.node);
+    let Some(heard) = kept.iter().find(|heard| heard.below.covers(&place)) else { return Browsed::default() };
+    let nodes = match &*ask.find {
+        "" => level(heard, &place, routing),
+        pattern => find(heard, &place, &Pattern::new(pattern), routing),
     };
-    let none = nodes.is_empty() && ask.after == 0;
     let end = ask.after.saturating_add(ask.limit);
     let next = (nodes.len() > end).then_some(end);
     let note = match heard.note.as_str() {
-        "" if none => "nothing was heard; listen for longer".to_owned(),
+        "" if !heard.topics.keys().any(|topic| place.holds(topic)) => "nothing was heard; listen for longer".to_owned(),
+        "" if nodes.is_empty() && ask.find.is_empty() => "it was heard, and nothing is below it".to_owned(),
+        "" if nodes.is_empty() => format!("no topic or member that was heard matches {}", ask.find),
         note => note.to_owned(),
     };
     Browsed { nodes: nodes.into_iter().skip(ask.after).take(ask.limit).collect(), next, note }
 }
 
-/// What is right below a topic: the members of its payload, then the levels below it.
-fn level(heard: &Heard, topic: &str, routing: &Routing) -> Vec<SourceNode> {
-    let mut nodes = heard.topics.get(topic).map(|last| members(topic, last, routing)).unwrap_or_default();
-    let prefix = if topic.is_empty() { String::new() } else { format!("{topic}/") };
+/// What is right below a place: the members of its payload, then the levels below it.
+fn level(heard: &Heard, place: &Place, routing: &Routing) -> Vec<SourceNode> {
+    let own = place.topic().and_then(|topic| Some((topic, heard.topics.get(topic)?)));
+    let mut nodes = own.map(|(topic, last)| members(topic, last, routing)).unwrap_or_default();
     let mut levels: BTreeMap<&str, (bool, usize)> = BTreeMap::new();
-    for rest in heard.topics.keys().filter_map(|other| other.strip_prefix(&prefix)) {
+    for rest in heard.topics.keys().filter_map(|other| other.strip_prefix(&place.prefix)) {
         let (name, below) = rest.split_once('/').map_or((rest, false), |(name, _)| (name, true));
         let level = levels.entry(name).or_default();
         if below { level.1 += 1 } else { level.0 = true }
     }
     for (name, (own, below)) in levels {
-        let full = format!("{prefix}{name}");
+        let full = format!("{}{name}", place.prefix);
+        let shown = if name.is_empty() { UNNAMED } else { name };
         let node = match heard.topics.get(full.as_str()).filter(|_| own) {
-            Some(last) => topic_node(&full, name, last, routing),
-            None => SourceNode::new(full.as_str(), name, NodeKind::Folder),
+            Some(last) => topic_node(&full, shown, last, routing),
+            None => SourceNode::new(full.as_str(), shown, NodeKind::Folder),
         };
         let count = if below == 1 { "1 topic".to_owned() } else { format!("{below} topics") };
         let description = if node.kind == NodeKind::Folder { count.into() } else { node.description.clone() };
-        nodes.push(SourceNode { children: node.children || below > 0, description, ..node });
+        let id = if name.is_empty() { format!("{full}/").into() } else { node.node.clone() };
+        nodes.push(SourceNode { node: id, children: node.children || below > 0, description, ..node });
+    }
+    if place.is_root() {
+        let description = "what the broker tells about itself; listened to when it is opened".into();
+        nodes.push(SourceNode { children: true, description, ..SourceNode::new(BROKER, BROKER, NodeKind::Folder) });
     }
     nodes
 }
 
 /// Topics and members whose name or path matches.
-fn find(heard: &Heard, below: &str, pattern: &Pattern, routing: &Routing) -> Vec<SourceNode> {
-    let within =
-        |topic: &str| below.is_empty() || topic == below || topic.strip_prefix(below).is_some_and(|rest| rest.starts_with('/'));
+fn find(heard: &Heard, below: &Place, pattern: &Pattern, routing: &Routing) -> Vec<SourceNode> {
     let mut found = Vec::new();
-    for (topic, last) in heard.topics.iter().filter(|(topic, _)| within(topic)) {
+    for (topic, last) in heard.topics.iter().filter(|(topic, _)| below.holds(topic)) {
         let name = topic.rsplit('/').next().unwrap_or(topic);
         if pattern.takes(name, topic) {
             found.push(SourceNode { path: topic.clone(), ..topic_node(topic, name, last, routing) });
@@ -79,11 +155,11 @@ fn find(heard: &Heard, below: &str, pattern: &Pattern, routing: &Routing) -> Vec
     found
 }
 
-fn read(heard: &Heard, addresses: &[Arc<str>], routing: &Routing) -> Vec<SourceNode> {
+fn read(kept: &[Heard], addresses: &[Arc<str>], routing: &Routing) -> Vec<SourceNode> {
     let one = |address: &Arc<str>| {
         let (topic, path) = address.split_once('#').unwrap_or((address, ""));
         let unheard = || SourceNode::new(address.clone(), path, NodeKind::Field).bad("nothing was heard of it");
-        let Some(last) = heard.topics.get(topic) else { return unheard() };
+        let Some(last) = kept.iter().find_map(|heard| heard.topics.get(topic)) else { return unheard() };
         if path.is_empty() || path == "." {
             return SourceNode { node: address.clone(), ..topic_node(topic, topic, last, routing) };
         }
@@ -165,12 +241,15 @@ mod tests {
     };
 
     fn heard() -> Heard {
-        let mut heard = Heard::new("");
+        let mut heard = Heard::new(Place::of(""));
         for (topic, payload) in [
             ("plant/line1/filler1/energy", r#"{"power": {"kw": 4.5}, "state": "run"}"#),
             ("plant/line1/filler1/energy/raw", "7"),
             ("plant/site/air", "ON"),
             ("other", ""),
+            ("/a/b", "1"),
+            ("c//d", "2"),
+            ("c/", "3"),
         ] {
             let message = Message {
                 topic: topic.into(),
@@ -183,6 +262,15 @@ mod tests {
         heard
     }
 
+    /// The topics of the plant, and of the broker.
+    fn kept() -> Vec<Heard> {
+        let mut broker = Heard::new(Place::of("$SYS"));
+        let payload = bytes::Bytes::from_static(b"9");
+        let message = Message { topic: "$SYS/broker/uptime".into(), payload, retained: true, acknowledge: None };
+        assert!(broker.take(message, Timestamp::EPOCH));
+        vec![heard(), broker]
+    }
+
     fn routing() -> Routing {
         let address = MqttAddress { topic: None, path: "power.kw".into() };
         let tag = testing::tag(4, Address::Mqtt(address), ValueType::Double, true);
@@ -191,7 +279,7 @@ mod tests {
     }
 
     fn check(ask: Browse, expected: &str) {
-        let browsed = answer(&heard(), &ask, &routing());
+        let browsed = answer(&kept(), &ask, &routing());
         let lines = browsed.nodes.iter().map(|node| {
             let open = if node.children { "+" } else { "-" };
             let address = node.address.as_deref().unwrap_or("");
@@ -203,8 +291,13 @@ mod tests {
 
     #[test]
     fn levels_topics_and_members() {
-        check(Browse::default(), "- other = null empty [] None\n+ plant = null  [] None");
+        check(
+            Browse::default(),
+            "+ (no name) = null  [] None\n+ c = null  [] None\n- other = null empty [] None\n+ plant = null  [] None\n\
+             + $SYS = null  [] None",
+        );
         check(Browse::children_of("plant"), "+ line1 = null  [] None\n+ site = null  [] None");
+        check(Browse::children_of("plant/"), "+ line1 = null  [] None\n+ site = null  [] None");
         check(
             Browse::children_of("plant/line1/filler1/energy"),
             "- power.kw = 4.5 number [plant/line1/filler1/energy#power.kw] Some(\"power.kw\")\n\
@@ -213,16 +306,45 @@ mod tests {
         );
         check(Browse::children_of("plant/site"), "- air = true boolean [plant/site/air#.] None");
         check(Browse::children_of("nowhere"), "nothing was heard; listen for longer");
+        check(Browse::children_of("$SYS/broker"), "- uptime = 9 number [$SYS/broker/uptime#.] None");
+        check(Browse::children_of("plant/site/air"), "it was heard, and nothing is below it");
+        check(Browse { find: "xyz".into(), ..Browse::default() }, "no topic or member that was heard matches xyz");
+    }
+
+    /// Goes down from the root by the nodes that come back, as whoever opens a tree does.
+    #[test]
+    fn every_topic_is_reached_from_the_root() {
+        let (mut reached, mut places) = (Vec::new(), vec![Arc::from("")]);
+        while let Some(place) = places.pop() {
+            let browsed = answer(&kept(), &Browse::children_of(&place), &routing());
+            for node in browsed.nodes {
+                if node.kind == NodeKind::Topic {
+                    let address = node.address.as_deref().unwrap_or(&node.node);
+                    reached.push(address.trim_end_matches("#.").to_owned());
+                }
+                if node.children {
+                    assert!(places.len() < 100, "it goes round in circles at {}", node.node);
+                    places.push(node.node);
+                }
+            }
+        }
+        reached.sort();
+        let mut topics: Vec<String> =
+            kept().iter().flat_map(|heard| heard.topics.keys().map(|topic| topic.to_string())).collect();
+        topics.sort();
+        assert_eq!(reached, topics);
     }
 
     #[test]
     fn pages_names_and_values_again() {
-        check(Browse { limit: 1, ..Browse::default() }, "- other = null empty [] None");
-        check(Browse { limit: 1, after: 1, ..Browse::default() }, "+ plant = null  [] None");
+        check(Browse { limit: 1, after: 2, ..Browse::default() }, "- other = null empty [] None");
+        check(Browse { limit: 1, after: 3, ..Browse::default() }, "+ plant = null  [] None");
         let find = Browse { find: "kw".into(), ..Browse::default() };
         check(find, "- power.kw = 4.5 number [plant/line1/filler1/energy#power.kw] Some(\"power.kw\")");
-        let read = vec!["plant/line1/filler1/energy#power.kw".into()];
-        let browsed = answer(&heard(), &Browse { read, ..Browse::default() }, &routing());
+        let read = vec!["plant/line1/filler1/energy#power.kw".into(), "$SYS/broker/uptime#.".into()];
+        assert_eq!(Place::of_all(&read), [Place::of(""), Place::of("$SYS")]);
+        let browsed = answer(&kept(), &Browse { read, ..Browse::default() }, &routing());
         assert_eq!((browsed.nodes[0].value.clone(), &browsed.nodes[0].tags), (4.5.into(), &vec![TagId(4)]));
+        assert_eq!(browsed.nodes[1].value, 9_i64.into());
     }
 }
