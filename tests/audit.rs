@@ -167,6 +167,18 @@ async fn a_definition_that_is_applied_and_a_backup_have_their_records() {
     whole(&restored);
     let records = records(&restored);
     assert_eq!((records.len(), &records[5]["verb"]), (6, &json!("restore")));
+    // A copy of a chain that is not as it was written is found by verifying the backup.
+    run(&["backup", "verify", "b.tar.zst"]);
+    let mut month = fs::read_dir(restored.join("audit")).unwrap().map(|entry| entry.unwrap().path());
+    let month = month.find(|path| !path.ends_with("head")).expect("a file of records");
+    fs::write(&month, fs::read_to_string(&month).unwrap().replace("hotter", "cooler")).unwrap();
+    run(&["backup", "--data", "restored", "-o", "changed"]);
+    let verify =
+        Command::new(env!("CARGO_BIN_EXE_andon")).current_dir(folder.path()).args(["backup", "verify", "changed"]).output();
+    let verify = verify.unwrap();
+    let told = String::from_utf8_lossy(&verify.stderr);
+    assert!(!verify.status.success() && told.contains("its audit is not whole"), "{told}");
+    assert!(told.contains("BROKEN at record 3") && told.contains("changed after it was written"), "{told}");
     // Beside the running plant.
     run(&["sql-user", "add", "grafana", "--generate", "--data", data.to_str().unwrap()]);
     note(&andon, "behind it").await;

@@ -102,6 +102,21 @@ impl Verify {
     }
 }
 
+/// Reads the chain of an unpacked backup, if it has one, and says what was found.
+///
+/// # Errors
+/// When it cannot be read, or is not as it was written.
+pub fn of_backup(unpacked: &Path) -> anyhow::Result<Option<String>> {
+    let folder = unpacked.join(FOLDER);
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let mut check = Check::new(&folder);
+    let outcome = check.go_on(&mut |_, _| {}).with_context(|| format!("cannot read {}", folder.display()))?;
+    outcome.map_err(|bad| anyhow::anyhow!("{}", broken(Path::new(FOLDER), &bad)))?;
+    Ok(Some(format!("its audit is whole: {} records, head {}", grouped(check.head().record), check.head().hash)))
+}
+
 fn broken(folder: &Path, bad: &BadRecord) -> String {
     let BadRecord { record, file, line, time, wrong, advice } = bad;
     let place = if *line > 0 {

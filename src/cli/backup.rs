@@ -47,7 +47,7 @@ pub struct Backup {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Checks every byte of a backup, opens it and counts what is in it.
+    /// Checks every byte of a backup, opens it, counts what is in it and verifies its audit.
     Verify(Verify),
 }
 
@@ -148,7 +148,14 @@ impl Verify {
         };
         let folder = unpacked.as_ref().map_or(&*self.backup, |folder| folder.path());
         block_on(manifest.check_counts(folder))??;
-        super::print(&format!("{}: whole. {manifest}", self.backup.display()))?;
+        let said = match super::audit::of_backup(folder) {
+            Ok(audit) => audit.map_or_else(String::new, |audit| format!("\n{audit}")),
+            Err(error) => {
+                let backup = self.backup.display();
+                return Err(error.context(format!("{backup}: every byte is as it was copied, but its audit is not whole")));
+            }
+        };
+        super::print(&format!("{}: whole. {manifest}{said}", self.backup.display()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -62,7 +62,8 @@ impl Head {
 
     /// Adds the next record to some lines, and is its head then.
     pub fn append(&mut self, entry: &Entry, lines: &mut Vec<u8>) {
-        let record = Record { record: self.record + 1, entry: entry.clone(), previous: self.hash };
+        // The last number there is belongs to no chain that we wrote; it is found as broken.
+        let record = Record { record: self.record.saturating_add(1), entry: entry.clone(), previous: self.hash };
         let content = serde_json::to_string(&record).expect("a record is plain data");
         *self = Self { record: record.record, hash: Hash::of(content.as_bytes()) };
         let open = content.strip_suffix('}').expect("a record is an object");

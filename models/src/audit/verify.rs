@@ -48,6 +48,9 @@ pub enum Wrong {
     /// It names another one as the one before it.
     #[error("it does not continue the record before it: one of the two was replaced")]
     NotContinued,
+    /// The head names the record before it as the last one.
+    #[error("it stands behind the end that the head names and is no record: it was put there")]
+    Behind,
     /// The head says that there are more.
     #[error("the chain ends here, but the head says that it has {0} records: the last ones are missing")]
     EndMissing(u64),
@@ -106,7 +109,7 @@ impl Verifier {
                 self.torn += 1;
                 record
             }
-            (_, Some((fault, _))) => return Err(Fault { line_before: true, ..fault }),
+            (_, Some((fault, _))) => return Err(Fault { line_before: true, ..self.placed(fault) }),
             (Err(fault), None) => {
                 // A record cut off by a crash is a line of its own; the next one must say so.
                 self.suspect = Some((fault, owned(line)));
@@ -130,7 +133,7 @@ impl Verifier {
     /// What is wrong.
     pub fn end(&self) -> Result<(), Fault> {
         if let Some((fault, _)) = &self.suspect {
-            return Err(fault.clone());
+            return Err(self.placed(fault.clone()));
         }
         match self.told {
             None if self.head == Head::START => Ok(()),
@@ -151,7 +154,7 @@ impl Verifier {
             return fault(Wrong::Changed);
         }
         match record.record {
-            number if number > self.head.record + 1 => fault(Wrong::Missing(number)),
+            number if number > self.head.record.saturating_add(1) => fault(Wrong::Missing(number)),
             number if number <= self.head.record => fault(Wrong::Again(number)),
             _ if record.previous != self.head.hash => fault(Wrong::NotContinued),
             _ => Ok(record),
@@ -159,7 +162,13 @@ impl Verifier {
     }
 
     fn fault(&self, time: Option<Timestamp>, wrong: Wrong) -> Fault {
-        Fault { record: self.head.record + 1, line_before: false, time, wrong }
+        Fault { record: self.head.record.saturating_add(1), line_before: false, time, wrong }
+    }
+
+    /// What is no record behind the record that the head names was never one.
+    fn placed(&self, fault: Fault) -> Fault {
+        let behind = fault.wrong == Wrong::NoRecord && self.told == Some(self.head);
+        if behind { Fault { wrong: Wrong::Behind, ..fault } } else { fault }
     }
 
     /// What is wrong with the last record that was read.

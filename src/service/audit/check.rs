@@ -76,6 +76,11 @@ impl Check {
     /// # Errors
     /// When the files cannot be read; the inner one is the first thing that is wrong.
     pub fn go_on(&mut self, record: &mut dyn FnMut(&Head, u64)) -> Outcome {
+        if !self.passed.is_empty() && !self.folder.is_dir() {
+            // A disk that is away comes back as it was; nothing of it was changed.
+            let gone = format!("{} is not there; is its disk away?", self.folder.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, gone));
+        }
         // Before the files: it must not speak of records that come while they are read.
         let told = pointer::read(&self.folder)?;
         let pointer = match &told {
@@ -125,11 +130,16 @@ impl Check {
                     }
                     self.place.line += 1;
                     self.place.bytes += length;
+                    let before = self.verifier.head();
                     if let Err(fault) = self.verifier.line(bytes) {
                         let place = if fault.line_before { &self.before } else { &self.place };
                         return Ok(Err(self.bad(&fault, place)));
                     }
                     let head = self.verifier.head();
+                    if head == before {
+                        // No record: the next line, or the end, says what it is.
+                        continue;
+                    }
                     record(&head, length);
                     if pointer.is_some_and(|pointer| pointer.head() == head && !here(&self.place, pointer)) {
                         let fault = Fault { record: head.record, line_before: false, time: None, wrong: Wrong::NoHead };

@@ -2,7 +2,7 @@
 
 use super::{
     FOLDER,
-    lines::files,
+    lines::{files, open},
     pointer::{self, Told},
 };
 use std::{
@@ -29,7 +29,7 @@ pub fn copy(data: &Path, into: &Path) -> io::Result<()> {
             // Without a head, all there is: it is for whoever looks into it.
             _ => u64::MAX,
         };
-        io::copy(&mut File::open(from.join(&name))?.take(most), &mut File::create(to.join(&name))?)?;
+        io::copy(&mut open(&from.join(&name))?.take(most), &mut File::create(to.join(&name))?)?;
     }
     match told {
         Told::Head(pointer) => pointer::write(&mut File::create(to.join(pointer::FILE))?, &pointer),

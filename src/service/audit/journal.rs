@@ -120,6 +120,7 @@ impl Journal {
     fn write(&self, name: &str, start: u64, text: &[u8]) -> anyhow::Result<()> {
         let path = self.folder.join(name);
         let writing = || format!("cannot write {}", path.display());
+        lines::must_be_a_file(&path)?;
         let mut file = OpenOptions::new().create(true).append(true).open(&path).with_context(writing)?;
         let written = file.write_all(text).and_then(|()| file.sync_data());
         if let Err(error) = written {

@@ -10,6 +10,44 @@ use std::{
 /// What the name of a file of records ends with.
 const EXTENSION: &str = ".jsonl";
 
+/// Whether a name is that of a file of records: `2026-11.jsonl`. What else lies in the folder is no part of the chain.
+pub fn is_of_a_month(name: &str) -> bool {
+    let month = name.strip_suffix(EXTENSION).map(str::as_bytes);
+    month.is_some_and(|month| {
+        month.len() == 7
+            && month.iter().enumerate().all(|(at, byte)| if at == 4 { *byte == b'-' } else { byte.is_ascii_digit() })
+    })
+}
+
+/// Opens a file of the audit to be read. Anything else under its name is refused: a pipe would be waited for, and nothing in a folder
+/// could be read or written.
+///
+/// # Errors
+/// When it cannot be opened, or is no file.
+pub fn open(path: &Path) -> io::Result<File> {
+    must_be_a_file(path)?;
+    File::open(path)
+}
+
+/// Refuses what stands under a name and is no file. Nothing may stand there.
+///
+/// # Errors
+/// When something else does.
+pub fn must_be_a_file(path: &Path) -> io::Result<()> {
+    let kind = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if kind.is_file() {
+        return Ok(());
+    }
+    let what = if kind.is_dir() { "a folder" } else { "a pipe or a device" };
+    let message =
+        format!("{} is {what} where a file of the audit belongs; move it away, and put the file back", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
 /// The names of all files of records, in the order of the chain.
 ///
 /// # Errors
@@ -23,7 +61,7 @@ pub fn files(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(EXTENSION) {
+        if is_of_a_month(&name) {
             names.push(name);
         }
     }
@@ -65,7 +103,7 @@ impl Lines {
     /// # Errors
     /// When it cannot be opened.
     pub fn from(path: &Path, place: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = open(path)?;
         file.seek(SeekFrom::Start(place))?;
         Ok(Self { reader: BufReader::with_capacity(1 << 16, file), line: Vec::new() })
     }

@@ -2,6 +2,7 @@
 //! chain after a loss of power, and is never before it. It tells that records are missing at the end, and lets an append begin
 //! without reading what was. Whoever appends holds its lock.
 
+use super::lines;
 use andon_models::audit::{Hash, Head};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ use std::{
 pub const FILE: &str = "head";
 /// Its bytes, always the same number: a write replaces all of it at once.
 const BYTES: usize = 256;
+
+/// More records or bytes than any disk holds.
+const MOST: u64 = 1 << 62;
 
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,11 @@ impl Pointer {
         Head { record: self.record, hash: self.hash }
     }
 
+    /// Whether an audit may have come so far. The name is joined to the folder, and the numbers are counted on from.
+    fn is_possible(&self) -> bool {
+        self.record < MOST && self.bytes < MOST && lines::is_of_a_month(&self.file)
+    }
+
     /// All bytes of the file.
     fn text(&self) -> Vec<u8> {
         let mut text = serde_json::to_vec(self).expect("a pointer is plain data");
@@ -58,6 +67,7 @@ impl Pointer {
 /// Opens the file to append under its lock, which lasts as long as the file is open.
 pub fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join(FILE);
+    lines::must_be_a_file(&path)?;
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
@@ -69,7 +79,7 @@ pub fn lock(folder: &Path) -> anyhow::Result<File> {
 /// # Errors
 /// When it is there and cannot be read.
 pub fn read(folder: &Path) -> std::io::Result<Told> {
-    let mut file = match File::open(folder.join(FILE)) {
+    let mut file = match lines::open(&folder.join(FILE)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Told::Nothing),
         Err(error) => return Err(error),
@@ -86,7 +96,8 @@ pub fn told(file: &mut File) -> std::io::Result<Told> {
     if text.is_empty() {
         return Ok(Told::Nothing);
     }
-    let pointer = serde_json::from_slice::<Pointer>(&text).ok().filter(|pointer| pointer.text() == text);
+    let pointer = serde_json::from_slice::<Pointer>(&text).ok();
+    let pointer = pointer.filter(|pointer| pointer.is_possible() && pointer.text() == text);
     Ok(pointer.map_or(Told::Damaged, Told::Head))
 }
 

@@ -3,7 +3,7 @@
 use super::{check::Check, copy::copy, journal::Journal, *};
 use andon_models::{
     EventId, Timestamp,
-    audit::{BadRecord, HEAD_MISSING, TORN_LINE},
+    audit::{BadRecord, HEAD_MISSING, Hash, Head, TORN_LINE},
     event::{Deed, Event, EventBody},
 };
 use std::{fs, path::PathBuf};
@@ -314,4 +314,97 @@ fn a_file_cut_at_any_byte_goes_on_and_is_told() {
         assert_eq!(folder.check().is_ok(), cut + 1 == bytes.len(), "cut at {cut}");
         assert!(folder.read().starts_with(&bytes[..cut]));
     }
+}
+
+#[test]
+fn what_stands_behind_the_end_is_named_and_the_head_is_not_blamed() {
+    let folder = Folder::of(3);
+    let whole = folder.read();
+    let last: Vec<u8> = whole.split_inclusive(|byte| *byte == b'\n').next_back().unwrap().to_vec();
+    for (line, expected) in
+        [(&b"nonsense\n"[..], "stands behind the end that the head names"), (&last[..], "record 3 once more")]
+    {
+        folder.write(&[&whole[..], line].concat());
+        let bad = folder.check().unwrap_err();
+        assert_eq!((bad.record, bad.line), (4, 4), "{bad:?}");
+        assert!(bad.wrong.contains(expected), "{bad:?}");
+    }
+}
+
+#[test]
+fn only_files_named_by_a_month_are_of_the_chain() {
+    let folder = Folder::of(2);
+    for name in ["notes.jsonl", "2026-11 copy.jsonl", "2026-1.jsonl", "9999-99-99.jsonl"] {
+        fs::write(folder.path(name), "anything\n").unwrap();
+    }
+    folder.journal().append(&[entry(2)], november(2)).unwrap();
+    assert_eq!(folder.check().unwrap().head().record, 3);
+    assert_eq!(folder.verbs().len(), 3);
+}
+
+#[test]
+fn a_folder_that_is_away_for_a_while_is_not_broken() {
+    let folder = Folder::of(2);
+    let mut check = folder.check().unwrap();
+    let (here, away) = (folder.folder.path().join(FOLDER), folder.folder.path().join("away"));
+    fs::rename(&here, &away).unwrap();
+    let error = check.go_on(&mut |_, _| {}).unwrap_err();
+    assert!(error.to_string().contains("is not there; is its disk away?"), "{error}");
+    fs::rename(&away, &here).unwrap();
+    check.go_on(&mut |_, _| {}).unwrap().unwrap();
+    // A file of it that is gone is something else.
+    fs::remove_file(folder.path("2026-11.jsonl")).unwrap();
+    assert!(check.go_on(&mut |_, _| {}).unwrap().unwrap_err().wrong.contains("has 0 now"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_named_and_waited_for_by_nobody() {
+    for name in ["2026-11.jsonl", "head"] {
+        for pipe in [true, false] {
+            let folder = Folder::of(0);
+            drop(folder.journal());
+            match pipe {
+                true => assert!(std::process::Command::new("mkfifo").arg(folder.path(name)).status().unwrap().success()),
+                false => fs::create_dir(folder.path(name)).unwrap(),
+            }
+            let refused = folder.journal().append(&[entry(0)], november(0)).unwrap_err();
+            let checked = Check::new(&folder.folder.path().join(FOLDER)).go_on(&mut |_, _| {}).unwrap_err();
+            let backup = copy(folder.folder.path(), Folder::new().folder.path()).unwrap_err();
+            for told in [format!("{refused:#}"), checked.to_string(), backup.to_string()] {
+                assert!(told.contains(name) && told.contains("move it away"), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_head_that_was_made_up_leads_nowhere() {
+    let good = pointer::Pointer { record: 2, hash: Hash::of(b"made up"), file: "2026-11.jsonl".into(), bytes: 10 };
+    let made_up = [
+        pointer::Pointer { record: u64::MAX, ..good.clone() },
+        pointer::Pointer { bytes: u64::MAX, ..good.clone() },
+        pointer::Pointer { bytes: u64::MAX, file: "2031-01.jsonl".into(), ..good.clone() },
+        pointer::Pointer { file: "../../outside.jsonl".into(), ..good.clone() },
+        pointer::Pointer { file: "/tmp/outside.jsonl".into(), ..good },
+    ];
+    for made_up in made_up {
+        let folder = Folder::of(2);
+        let mut head = fs::File::create(folder.path("head")).unwrap();
+        pointer::write(&mut head, &made_up).unwrap();
+        assert!(folder.check().unwrap_err().wrong.contains("`head`"), "{made_up:?}");
+        folder.journal().append(&[entry(2)], november(2)).unwrap();
+        assert_eq!(folder.verbs()[2..], [HEAD_MISSING, "acknowledge"], "{made_up:?}");
+    }
+}
+
+#[test]
+fn a_line_with_the_last_number_there_is_stops_nobody() {
+    let folder = Folder::of(0);
+    let mut lines = Vec::new();
+    Head { record: u64::MAX - 1, hash: Hash::NONE }.append(&entry(0), &mut lines);
+    folder.journal();
+    folder.write(&lines);
+    folder.journal().append(&[entry(1)], november(1)).unwrap();
+    assert!(folder.check().unwrap_err().wrong.contains("it is record 18446744073709551615"));
 }
