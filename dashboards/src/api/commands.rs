@@ -135,9 +135,19 @@ fn hand_role(principal: &Principal) -> HandRole {
     if principal.role >= Role::Engineer { HandRole::Engineer } else { HandRole::Operator }
 }
 
+/// Whether a character is none that is read, but moves what is: ends a line, writes over it, or turns its direction. A name stands in the
+/// log and the audit, where it must not look like another one.
+fn hides(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The person, beside the log-in they work under.
 pub(crate) fn named(principal: &Principal, name: &str) -> Result<Arc<str>, ApiError> {
     let name = name.trim();
+    if let Some(hidden) = name.chars().find(|letter| hides(*letter)) {
+        let message = format!("the name has the character U+{:04X}, which nobody sees", u32::from(hidden));
+        return Err(ApiError::bad_request(message, "write it in letters, in one line"));
+    }
     if name.chars().count() > MAX_NAME {
         return Err(ApiError::bad_request("the name is too long", format!("{MAX_NAME} characters are the most")));
     }

@@ -12,7 +12,7 @@ pub use shapes::{
 
 use super::{
     commands::named,
-    request::{Body, Place},
+    request::{Body, Place, no_parameters},
 };
 use crate::{
     error::{ApiError, ErrorBody},
@@ -22,6 +22,7 @@ use axum::{
     Json, Router,
     extract::State,
     http::{HeaderValue, header},
+    middleware,
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,7 @@ pub(crate) fn router() -> Router<Definitions> {
         .route("/definition/plan", post(plan))
         .route("/definition/apply", post(apply))
         .route("/definition/revert", post(revert))
+        .route_layer(middleware::from_fn(no_parameters))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
 }
 

@@ -6,6 +6,8 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, request::Parts},
+    middleware::Next,
+    response::Response,
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 
@@ -20,6 +22,18 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Paramet
         query
             .map(|Query(parameters)| Self(parameters))
             .map_err(|error| ApiError::bad_request(error.body_text(), "GET /api/openapi.json names the parameters"))
+    }
+}
+
+/// Refuses parameters where there are none: one that is written wrong must not be taken for one that holds.
+pub(crate) async fn no_parameters(request: Request, next: Next) -> Result<Response, ApiError> {
+    let first = request.uri().query().unwrap_or_default().split(['&', '=']).find(|name| !name.is_empty());
+    match first {
+        Some(name) => {
+            let message = format!("unknown field `{name}`: {} takes no parameters", request.uri().path());
+            Err(ApiError::bad_request(message, "GET /api/openapi.json names the parameters"))
+        }
+        None => Ok(next.run(request).await),
     }
 }
 

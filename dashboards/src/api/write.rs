@@ -1,6 +1,7 @@
 //! Writes of values: InfluxDB's line protocol on our own address and on InfluxDB's, and Arrow.
 
 use crate::{
+    api::request::{Parameters, no_parameters},
     app::App,
     error::ApiError,
     security::{Principal, Role},
@@ -11,6 +12,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Query, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -23,7 +25,7 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/write", post(lines))
         .route("/v2/write", post(influx2))
-        .route("/write/arrow", post(arrow))
+        .merge(Router::new().route("/write/arrow", post(arrow)).route_layer(middleware::from_fn(no_parameters)))
         .layer(DefaultBodyLimit::max(MAX_WRITE_BYTES))
 }
 
@@ -54,10 +56,18 @@ pub(crate) struct WriteParameters {
 pub(crate) async fn lines(
     State(app): State<Arc<App>>,
     principal: Principal,
-    Query(parameters): Query<WriteParameters>,
+    Parameters(OwnWriteParameters { precision }): Parameters<OwnWriteParameters>,
     request: Request,
 ) -> Response {
-    Dialect::Andon.answer(write(&app, &principal, &parameters, request).await)
+    Dialect::Andon.answer(write(&app, &principal, &WriteParameters { precision }, request).await)
+}
+
+/// The same parameters where no client of InfluxDB sends others.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnWriteParameters {
+    #[serde(default)]
+    precision: String,
 }
 
 /// The same for clients of InfluxDB 1.x. `db` and `rp` mean nothing here.

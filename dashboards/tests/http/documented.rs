@@ -75,6 +75,31 @@ async fn every_operation_answers_its_documented_shape() {
     service.stop().await;
 }
 
+/// A parameter that is written wrong is not taken for one that holds, wherever it is. Only clients of InfluxDB send others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_refuses_a_parameter_that_it_does_not_know() {
+    let service = Service::start().await;
+    let document = service.get("/api/openapi.json").await;
+    let ours = |path: &&String| path.starts_with("/api/") && *path != "/api/v2/write";
+    let mut asked = 0;
+    for path in document["paths"].as_object().unwrap().keys().filter(ours) {
+        for method in document["paths"][path].as_object().unwrap().keys() {
+            let address =
+                path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/");
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let request = service.request(method.clone(), &format!("{address}?nonsense=1"));
+            let (status, body) = service.answer(request).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{method} {path}: {body}");
+            let told = body["error"]["message"].as_str().unwrap_or_default();
+            assert!(told.contains("unknown field `nonsense`"), "{method} {path}: {body}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 60, "{asked}");
+    assert_eq!(service.answer(service.request(Method::GET, "/api/plant?")).await.0, StatusCode::OK, "none is none");
+    service.stop().await;
+}
+
 fn body_of(path: &str) -> Json {
     match path {
         "/api/expressions/preview" => json!({"asset": "Line 1/Filler 1", "expression": "fill_temp + presure"}),

@@ -118,6 +118,9 @@ async fn what_makes_no_sense_never_reaches_the_plant() {
         (SHELVE, json!({"minutes": 15}), StatusCode::BAD_REQUEST),
         (ACKNOWLEDGE, json!({"note": "n".repeat(1_001)}), StatusCode::BAD_REQUEST),
         (ACKNOWLEDGE, json!({"not": "known"}), StatusCode::BAD_REQUEST),
+        (ACKNOWLEDGE, json!({"name": "Kim\nand Ada"}), StatusCode::BAD_REQUEST),
+        (ACKNOWLEDGE, json!({"name": "Kim\u{1b}[2K"}), StatusCode::BAD_REQUEST),
+        (ACKNOWLEDGE, json!({"name": "\u{202e}miK"}), StatusCode::BAD_REQUEST),
         ("/api/alarms/Line%201%2FFiller%201/none/acknowledge", json!({}), StatusCode::NOT_FOUND),
         ("/api/alarms/nowhere/overheat/acknowledge", json!({}), StatusCode::NOT_FOUND),
     ];
@@ -125,6 +128,8 @@ async fn what_makes_no_sense_never_reaches_the_plant() {
         let (status, told) = service.post(path, &body).await;
         assert_eq!(status, expected, "{path} {body}: {told}");
     }
+    let (_, told) = service.post(ACKNOWLEDGE, &json!({"name": "Kim\tAda"})).await;
+    assert_eq!(told["error"]["message"], "the name has the character U+0009, which nobody sees");
     assert!(service.requests.try_recv().is_err());
     service.requests.close();
     assert_eq!(service.post(ACKNOWLEDGE, &json!({})).await.0, StatusCode::SERVICE_UNAVAILABLE, "nobody is there to ask");
