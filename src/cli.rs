@@ -17,6 +17,7 @@ mod demo;
 mod explain;
 mod export;
 mod import;
+mod moment;
 mod notify;
 mod plan;
 mod progress;

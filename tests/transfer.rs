@@ -181,6 +181,47 @@ async fn a_running_andon_is_left_alone_and_can_be_backed_up() {
     .await;
     let before = running.sql("SELECT time, asset, property, quality FROM samples ORDER BY 1, 2, 3").await;
     fine(&folder, &["backup", "-o", "live.tar.zst"]);
+    // Plant time is that of the plant, whoever is asked.
+    for of in [["--url", &running.url], ["--data", "data"]] {
+        let ask = |from: &str| {
+            andon(
+                &folder,
+                &[
+                    &["query", "-o", "csv", "--from", from, "--to", "2026-01-06T00:00:00+01:00"],
+                    &of[..],
+                    &["SELECT $from, $to"],
+                ]
+                .concat(),
+            )
+        };
+        let told = ask("2026-01-05 07:00");
+        let told = (String::from_utf8_lossy(&told.stdout).into_owned(), String::from_utf8_lossy(&told.stderr).into_owned());
+        assert_eq!(told, ("$from,$to\n2026-01-05T06:00:00Z,2026-01-05T23:00:00Z\n".to_owned(), String::new()), "{of:?}");
+        let wrong = ask("yesterday");
+        assert!(
+            String::from_utf8_lossy(&wrong.stderr).contains("`yesterday` is no time: write 2026-11-01 06:00 in plant time"),
+            "{wrong:?}"
+        );
+    }
+    let one = fine(
+        &folder,
+        &[
+            "export",
+            "--asset",
+            "Press A",
+            "--property",
+            "temp",
+            "--from",
+            "2026-01-05 07:00:01",
+            "--to",
+            "2026-01-05 08:00",
+            "--format",
+            "csv",
+            "-o",
+            "-",
+        ],
+    );
+    assert_eq!(one.lines().count(), 2, "{one}");
     running.kill();
     fine(&folder, &["restore", "live.tar.zst", "--data", "restored"]);
     let all =

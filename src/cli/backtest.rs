@@ -5,7 +5,7 @@ use crate::service::{
     backtest::{self, Happening, Heard, Job, Note, Played, difference, words},
     clock, telemetry,
 };
-use andon_models::{Timestamp, definition::Plant, window::Window};
+use andon_models::{definition::Plant, window::Window};
 use andon_query::Historian;
 use anyhow::{Context, bail, ensure};
 use std::{num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -25,12 +25,12 @@ pub struct Backtest {
     /// The data folder with the history.
     #[arg(long, default_value = "data")]
     data: PathBuf,
-    /// From this instant on, such as 2026-01-01T00:00:00Z.
-    #[arg(long, required_unless_present = "last")]
-    from: Option<Timestamp>,
+    /// From this instant on: "2026-01-01 06:00" in plant time, or 2026-01-01T05:00:00Z.
+    #[arg(long, required_unless_present = "last", value_name = "TIME")]
+    from: Option<String>,
     /// Up to this instant; now if left out.
-    #[arg(long)]
-    to: Option<Timestamp>,
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
     /// The last so many days or hours, instead of --from: 30d, 12h.
     #[arg(long, conflicts_with_all = ["from", "to"], value_parser = span)]
     last: Option<Duration>,
@@ -69,9 +69,12 @@ impl Backtest {
 
     async fn play(&self, plant: Plant, other: Option<Plant>) -> anyhow::Result<()> {
         let now = clock::system()();
-        let window = match (self.last, self.from) {
+        let instant = |text: &String| plant.calendar.parse_instant(text).map_err(anyhow::Error::msg);
+        let window = match (self.last, &self.from) {
             (Some(last), _) => Window { start: now - last, end: now },
-            (None, Some(from)) => Window { start: from, end: self.to.unwrap_or(now) },
+            (None, Some(from)) => {
+                Window { start: instant(from)?, end: self.to.as_ref().map(instant).transpose()?.unwrap_or(now) }
+            }
             (None, None) => bail!("say how much history: --last 30d, or --from"),
         };
         ensure!(window.start < window.end, "--from lies after --to");

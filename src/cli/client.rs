@@ -1,6 +1,5 @@
 //! How subcommands ask a running Andon: over its HTTP interface, and never without a limit of time.
 
-use andon_models::window::Window;
 use andon_query::SqlAnswer;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -80,13 +79,13 @@ impl Client {
         self.sql_over(sql, None).await
     }
 
-    /// The same over a span of time: `$from` and `$to` in the statement are its start and its end.
+    /// The same over a span of time: `$from` and `$to` in the statement are its start and its end, in plant time or with an offset.
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub async fn sql_over(&self, sql: &str, span: Option<Window>) -> anyhow::Result<SqlAnswer> {
+    pub async fn sql_over(&self, sql: &str, span: Option<(&str, &str)>) -> anyhow::Result<SqlAnswer> {
         let asked = match span {
-            Some(span) => json!({ "sql": sql, "from": span.start.to_string(), "to": span.end.to_string() }),
+            Some((from, to)) => json!({ "sql": sql, "from": from, "to": to }),
             None => json!({ "sql": sql }),
         };
         let answer = self.post(&["api", "sql"], &asked).await?;

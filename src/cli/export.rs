@@ -2,12 +2,13 @@
 
 mod definitions;
 
+pub(super) use definitions::last_run;
+
 use super::{
-    block_on,
+    block_on, moment,
     progress::{Progress, grouped, rate},
 };
 use crate::service::telemetry;
-use andon_models::Timestamp;
 use andon_query::{
     Historian, SqlLimits,
     transfer::{ExportFilter, FileWriter, Format},
@@ -46,12 +47,12 @@ pub struct Export {
     /// Only properties whose key is like this.
     #[arg(long)]
     property: Option<String>,
-    /// Only from this instant on, such as 2026-01-01T00:00:00Z.
-    #[arg(long)]
-    from: Option<Timestamp>,
+    /// Only from this instant on: "2026-01-01 06:00" in plant time, or 2026-01-01T05:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
     /// Only before this instant.
-    #[arg(long)]
-    to: Option<Timestamp>,
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
     /// The answer to this statement instead of points.
     #[arg(long, conflicts_with_all = ["asset", "property", "from", "to"])]
     sql: Option<String>,
@@ -122,13 +123,13 @@ impl Export {
                 historian.sql_stream(sql, limits).await?
             }
             None => {
-                let Self { asset, property, from, to, .. } = self;
-                historian.export_stream(&ExportFilter {
-                    asset: asset.clone(),
-                    property: property.clone(),
-                    from: *from,
-                    to: *to,
-                })?
+                let Self { asset, property, .. } = self;
+                let [from, to] = [&self.from, &self.to].map(|text| {
+                    let text = text.as_deref();
+                    text.map(|text| moment::of_folder(text, &self.data)).transpose()
+                });
+                let filter = ExportFilter { asset: asset.clone(), property: property.clone(), from: from?, to: to? };
+                historian.export_stream(&filter)?
             }
         };
         let (batches, mut queue) = mpsc::channel(MAX_BATCHES);

@@ -1,7 +1,7 @@
 //! `andon query`: SQL from the command line, of a running Andon or of a data folder.
 
-use super::{block_on, client::Client, data::Data};
-use andon_models::{Timestamp, window::Window};
+use super::{block_on, client::Client, data::Data, moment};
+use andon_models::window::Window;
 use andon_query::{Historian, SqlAnswer, SqlLimits};
 use anyhow::Context;
 use serde_json::Value;
@@ -11,18 +11,18 @@ use std::{io::Write, process::ExitCode};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  andon query \"SELECT * FROM asset\"\n  \
                   andon query \"SELECT time, asset, fill_temp FROM filler ORDER BY time DESC LIMIT 10\"\n  \
-                  andon query --from 2026-03-02T05:00:00Z --to 2026-03-02T13:00:00Z \\\n    \
+                  andon query --from \"2026-03-02 06:00\" --to 2026-03-02T13:00:00Z \\\n    \
                   'SELECT asset, avg(fill_temp) FROM filler WHERE time > $from AND time <= $to GROUP BY asset'\n  \
                   andon query --data ./data -o csv \"SELECT * FROM alarms\" > alarms.csv")]
 pub struct Query {
     /// The statement; it can only read.
     sql: String,
-    /// What `$from` in the statement stands for: `2026-03-02T05:00:00Z`.
+    /// What `$from` in the statement stands for: "2026-03-02 06:00" in plant time, or 2026-03-02T05:00:00Z or with another offset.
     #[arg(long, requires = "to", value_name = "TIME")]
-    from: Option<Timestamp>,
+    from: Option<String>,
     /// What `$to` in the statement stands for.
     #[arg(long, requires = "from", value_name = "TIME")]
-    to: Option<Timestamp>,
+    to: Option<String>,
     /// A running Andon.
     #[arg(long, default_value = "http://127.0.0.1:8080", env = "ANDON_URL")]
     url: String,
@@ -44,15 +44,11 @@ enum Output {
 impl Query {
     /// Asks and prints.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let span = self.from.zip(self.to).map(|(start, end)| Window { start, end });
-        if let Some(Window { start, end }) = span
-            && start >= end
-        {
-            anyhow::bail!("--from {start} must lie before --to {end}");
-        }
+        let span = self.from.as_deref().zip(self.to.as_deref());
         let answer = block_on(async {
             match &self.data {
-                Some(data) => ask_data(data, &self.sql, span).await,
+                Some(data) => ask_data(data, &self.sql, span.map(|span| span_of(data, span)).transpose()?).await,
+                // It knows the time of its plant.
                 None => Client::new(&self.url)?.sql_over(&self.sql, span).await,
             }
         })??;
@@ -72,6 +68,17 @@ impl Query {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The span that is meant in a data folder or a bucket.
+fn span_of(data: &Data, (from, to): (&str, &str)) -> anyhow::Result<Window> {
+    let read = |text: &str| match data {
+        Data::Folder(folder) => moment::of_folder(text, folder),
+        Data::Bucket(_) => moment::absolute(text),
+    };
+    let (start, end) = (read(from)?, read(to)?);
+    anyhow::ensure!(start < end, "--from {start} must lie before --to {end}");
+    Ok(Window { start, end })
 }
 
 async fn ask_data(data: &Data, sql: &str, span: Option<Window>) -> anyhow::Result<SqlAnswer> {

@@ -1,13 +1,13 @@
 //! SQL, read-only.
 
-use super::request::{Body, Instant as Named};
+use super::{corrections::instant, request::Body};
 use crate::{
     app::App,
     error::ApiError,
     security::{Principal, Role},
     view::span_ms,
 };
-use andon_models::window::Window;
+use andon_models::{Timestamp, window::Window};
 use andon_query::SqlLimits;
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -21,14 +21,13 @@ use utoipa::ToSchema;
 pub(crate) struct Statement {
     /// One SELECT.
     sql: String,
-    /// What `$from` in it stands for: RFC 3339, or milliseconds since the epoch as a text. With `to`, or not at all.
+    /// What `$from` in it stands for: RFC 3339, `2026-03-02 06:00` in plant time, or milliseconds since the epoch as a text. With `to`,
+    /// or not at all.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    from: Option<Named>,
+    from: Option<String>,
     /// What `$to` in it stands for.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    to: Option<Named>,
+    to: Option<String>,
 }
 
 /// A table.
@@ -65,9 +64,14 @@ pub(crate) async fn run(
 ) -> Result<Json<Answer>, ApiError> {
     principal.require(Role::Viewer)?;
     let span = match (from, to) {
-        (Some(from), Some(to)) if from.0 < to.0 => Some(Window { start: from.0, end: to.0 }),
+        (Some(from), Some(to)) => {
+            let span = Window { start: named(&app, &from)?, end: named(&app, &to)? };
+            if span.start >= span.end {
+                return Err(ApiError::bad_request("`from` must lie before `to`", "swap them"));
+            }
+            Some(span)
+        }
         (None, None) => None,
-        (Some(_), Some(_)) => return Err(ApiError::bad_request("`from` must lie before `to`", "swap them")),
         _ => return Err(ApiError::bad_request("a span has a start and an end", "send `from` and `to`, or neither")),
     };
     let start = Instant::now();
@@ -78,4 +82,9 @@ pub(crate) async fn run(
         truncated: answer.truncated,
         elapsed_ms: span_ms(start.elapsed()),
     }))
+}
+
+/// An instant as a person or a page writes it.
+fn named(app: &App, text: &str) -> Result<Timestamp, ApiError> {
+    text.parse().map_or_else(|_| instant(app, text), |millis| Ok(Timestamp::from_millis(millis)))
 }

@@ -96,7 +96,12 @@ async fn a_statement_over_a_span_gets_its_instants_as_parameters() {
     assert_eq!(before["rows"], json!([]));
     let (status, told) = ask("SELECT $to - $from AS span, $to - INTERVAL '1 hour' AS earlier", Some("0"), Some(SEEN)).await;
     assert_eq!((status, &told["rows"][0][1]), (reqwest::StatusCode::OK, &json!("2026-03-02T07:25:00Z")));
+    // Plant time, which is an hour ahead in March, and an offset.
+    let (_, told) = ask("SELECT $from, $to", Some("2026-03-02 06:00"), Some("2026-03-02T09:30:00+02:00")).await;
+    assert_eq!(told["rows"], json!([["2026-03-02T05:00:00Z", "2026-03-02T07:30:00Z"]]), "{told}");
+    assert_eq!((&told["columns"][0]["name"], &told["columns"][1]["name"]), (&json!("$from"), &json!("$to")));
     for (sql, from, to, expected) in [
+        (sql, Some("yesterday"), Some(SEEN), "write 2026-11-01 06:00 in plant time"),
         (sql, None, None, "no span is given"),
         ("SELECT $since", Some("0"), Some(SEEN), "there is no parameter $since"),
         (sql, Some(SEEN), Some("0"), "must lie before"),

@@ -14,7 +14,9 @@ use datafusion::{
     prelude::SessionContext,
     sql::{
         parser::Statement,
-        sqlparser::ast::{Expr, Value, visit_expressions_mut},
+        sqlparser::ast::{
+            Expr, Ident, SelectItem, SetExpr, Statement as SqlStatement, Value, visit_expressions, visit_expressions_mut,
+        },
     },
 };
 use std::ops::ControlFlow;
@@ -44,6 +46,9 @@ fn parsed(state: &SessionState, sql: &str) -> datafusion::error::Result<Statemen
 fn bind(mut statement: Statement, span: Option<Window>) -> Result<Statement, QueryError> {
     match &mut statement {
         Statement::Statement(query) => {
+            if let SqlStatement::Query(query) = query.as_mut() {
+                name(&mut query.body);
+            }
             let found = visit_expressions_mut(query.as_mut(), |expression| match bound(expression, span) {
                 Ok(None) => ControlFlow::Continue(()),
                 Ok(Some(value)) => {
@@ -63,6 +68,29 @@ fn bind(mut statement: Statement, span: Option<Window>) -> Result<Statement, Que
         _ => {}
     }
     Ok(statement)
+}
+
+/// Names the columns that are made of parameters as they are written: what is bound in their place is no name for a table.
+fn name(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(expr) = item
+                    && visit_expressions(&*expr, |part| match part {
+                        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
+                        _ => ControlFlow::Continue(()),
+                    })
+                    .is_break()
+                {
+                    let alias = Ident::with_quote('"', expr.to_string());
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                }
+            }
+        }
+        SetExpr::SetOperation { left, .. } => name(left),
+        SetExpr::Query(query) => name(&mut query.body),
+        _ => {}
+    }
 }
 
 /// What stands in the place of an expression, if it is a parameter.
@@ -107,10 +135,22 @@ mod tests {
         check("SELECT a FROM t WHERE time > $from AND time <= $to");
         check("SELECT * FROM history('a', 'b', $from, $to)");
         check("SELECT x FROM (SELECT $to - INTERVAL '1 hour' AS x) AS t");
-        check("EXPLAIN SELECT $from");
         check("SELECT 1");
         // In a text it is a text.
         assert_eq!(told("SELECT '$from'", span()), "SELECT '$from'");
+    }
+
+    #[test]
+    fn a_column_of_parameters_is_named_as_it_is_written() {
+        let from = r#"arrow_cast('1970-01-01T00:00:00Z', 'Timestamp(Microsecond, Some("UTC"))')"#;
+        assert_eq!(told("EXPLAIN SELECT $from", span()), format!("EXPLAIN SELECT {from} AS \"$from\""));
+        let said =
+            told("SELECT a, $from - INTERVAL '1 hour', $from AS start FROM t UNION ALL SELECT $from, b, c FROM u", span());
+        let expected = format!(
+            "SELECT a, {from} - INTERVAL '1 hour' AS \"$from - INTERVAL '1 hour'\", {from} AS start FROM t \
+             UNION ALL SELECT {from}, b, c FROM u"
+        );
+        assert_eq!(said, expected);
     }
 
     #[test]

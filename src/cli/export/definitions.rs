@@ -39,7 +39,7 @@ impl Export {
 }
 
 /// The plant that a data folder was last run with, also while it runs.
-fn last_run(data: &Path) -> anyhow::Result<Plant> {
+pub(in crate::cli) fn last_run(data: &Path) -> anyhow::Result<Plant> {
     let files = Store::last_definition(data)?;
     let missing = || format!("{} knows no plant yet: name a plant file with --plant", data.display());
     let loaded = plant_file::load(&files.with_context(missing)?, &|name| std::env::var(name).ok());

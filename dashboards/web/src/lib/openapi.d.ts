@@ -3390,7 +3390,10 @@ export interface components {
         };
         /** @description A statement. */
         Statement: {
-            /** @description What `$from` in it stands for: RFC 3339, or milliseconds since the epoch as a text. With `to`, or not at all. */
+            /**
+             * @description What `$from` in it stands for: RFC 3339, `2026-03-02 06:00` in plant time, or milliseconds since the epoch as a text. With `to`,
+             *     or not at all.
+             */
             from?: string | null;
             /** @description One SELECT. */
             sql: string;
