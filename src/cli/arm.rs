@@ -63,7 +63,13 @@ pub struct Whom {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    parse_duration(text).filter(|span| !span.is_zero()).ok_or_else(|| format!("`{text}` is no span; write 30m, 8h or 7d"))
+    let span = parse_duration(text).filter(|span| !span.is_zero());
+    let span = span.ok_or_else(|| format!("`{text}` is no span; write 30m, 8h or 7d"))?;
+    // The switch is told in seconds: what would be dropped must not look as if it counted.
+    if span.subsec_nanos() > 0 {
+        return Err(format!("`{text}` is no whole number of seconds; write 30s, 30m, 8h or 7d"));
+    }
+    Ok(span)
 }
 
 /// Turns the switch.
@@ -165,6 +171,15 @@ mod tests {
             would_have_written("overheat", "Filler 1", &many)
                 .ends_with("and more: SELECT * FROM commands WHERE state = 'dry_run'")
         );
+    }
+
+    #[test]
+    fn an_arming_lasts_whole_seconds() {
+        assert_eq!(span("8h"), Ok(Duration::from_secs(28_800)));
+        for text in ["1ms", "1500ms"] {
+            assert_eq!(span(text), Err(format!("`{text}` is no whole number of seconds; write 30s, 30m, 8h or 7d")));
+        }
+        assert!(span("0s").unwrap_err().contains("is no span"));
     }
 
     #[test]

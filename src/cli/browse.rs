@@ -24,7 +24,7 @@ const DEFAULT_NODES: usize = 300;
                   andon browse line2_plc \"ns=2;s=Filler\" --depth 3\n  \
                   andon browse line2_plc --find \"*Temp*\"              names; with a / whole paths: --find \"Filler/*\"\n  \
                   andon browse line2_drives                           what the plant file reads of a Modbus device\n  \
-                  andon browse line2_drives holding/0 --count 20      a range, in every common type and byte order\n  \
+                  andon browse line2_drives holding/0..19             a range, in every common type and byte order\n  \
                   andon browse energy bottling/line1 --seconds 10     the topics of a broker\n  \
                   andon browse plc --plant plant.yaml                 without a running Andon\n\n\
                   The lines printed last belong below `measurements:` of a model; @slot is the slot by which its assets name the source.\n\

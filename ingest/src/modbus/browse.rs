@@ -52,20 +52,31 @@ impl ModbusDevice {
         if !ask.read.is_empty() {
             return self.read_again(ask).await;
         }
+        let other_unit = ask.unit.filter(|unit| *unit != self.unit());
         if ask.node.is_empty() {
-            return self.points(ask).await;
+            return match other_unit {
+                None => self.points(ask).await,
+                Some(unit) => {
+                    let reason =
+                        format!("the plant file reads nothing of unit {unit}; ask for a range of it, such as holding/0");
+                    Err(IngestError::Unsupported { source_name: source_name(), reason: reason.into() })
+                }
+            };
         }
-        let first = self.address(&ask.node)?;
+        let (first, wanted) = self.wanted(ask)?;
         let mut budget = Budget::new();
         // Behind the last register there is what its longest number needs.
         let more = if first.table.is_bits() { 0 } else { ModbusType::F64.registers() - 1 };
-        let count = (ask.count + more).min(MAX_REGISTERS);
+        let count = (wanted + more).min(MAX_REGISTERS);
         let range = self.range(ask.unit, first.table, first.register, count, &mut budget).await?;
-        let wanted =
-            (u32::from(first.register)..u32::from(first.register) + u32::from(ask.count)).take_while(|at| *at <= 0xFFFF);
+        let wanted = (u32::from(first.register)..u32::from(first.register) + u32::from(wanted)).take_while(|at| *at <= 0xFFFF);
         let mut nodes: Vec<_> = wanted.filter_map(|at| self.register(first.table, at, &range)).collect();
         nodes.iter_mut().for_each(|node| self.mark(node, ask.unit));
-        let note = match (ask.unit.filter(|unit| *unit != self.unit()), budget.requests) {
+        if other_unit.is_some() {
+            // What an address of this source names is in its own unit.
+            nodes.iter_mut().for_each(unaddressed);
+        }
+        let note = match (other_unit, budget.requests) {
             (Some(unit), _) => {
                 format!("unit {unit} is another source: `{}_{unit}: {{ modbus: …, unit: {unit} }}`", source_name())
             }
@@ -95,6 +106,13 @@ impl ModbusDevice {
                 Err(error) => node.bad(error.to_string()),
             });
         }
+        if tags.is_empty() {
+            // Nothing was asked of the device yet: a device that is not there must not look like one without points.
+            match self.connection.look(None, ModbusTable::Holding, 0, 1).await {
+                Ok(_) | Err(CallError::Exception(_)) => {}
+                Err(error) => return Err(self.connection.error(error, TagName("holding/0".into()))),
+            }
+        }
         let end = ask.after + nodes.len();
         let note =
             "Modbus has no list of its registers: these are the ones of the plant file. Ask for a range, such as holding/0.";
@@ -113,6 +131,21 @@ impl ModbusDevice {
             nodes.push(SourceNode { node: text.clone(), ..node });
         }
         Ok(Browsed { nodes, ..Browsed::default() })
+    }
+
+    /// Where a range begins and how many it has: `holding/0` with a count of its own, `holding/0..19`, or `holding/0..`.
+    fn wanted(&self, ask: &Browse) -> Result<(ModbusAddress, u16), IngestError> {
+        let Some((first, last)) = ask.node.split_once("..") else { return Ok((self.address(&ask.node)?, ask.count)) };
+        let first = self.address(first)?;
+        if last.is_empty() {
+            return Ok((first, ask.count));
+        }
+        let count = last.parse().ok().and_then(|last: u16| last.checked_sub(first.register)?.checked_add(1));
+        let count = count.filter(|count| *count <= MAX_REGISTERS).ok_or_else(|| {
+            let reason = format!("`{}` is no range of 1 to {MAX_REGISTERS}; write holding/0..19", ask.node);
+            IngestError::Unsupported { source_name: self.shared.source.name.clone(), reason: reason.into() }
+        })?;
+        Ok((first, count))
     }
 
     fn address(&self, text: &str) -> Result<ModbusAddress, IngestError> {
@@ -203,7 +236,10 @@ impl ModbusDevice {
         let node = reading(address.to_string(), type_of(address.data_type));
         let node = SourceNode { data_type: address.data_type.to_string().into(), ..node };
         if let Some(Err(reason)) = words.iter().find(|word| word.is_err()) {
-            return Some(node.bad(reason.as_str()));
+            // No line of the plant file reads what the device refuses.
+            let mut refused = node.bad(reason.as_str());
+            unaddressed(&mut refused);
+            return Some(refused);
         }
         let registers: Vec<u16> = words.into_iter().filter_map(|word| word.as_ref().ok().copied()).collect();
         Some(match decode(&registers, address) {
@@ -247,6 +283,12 @@ impl Budget {
 fn same(tag: &ModbusAddress, node: &ModbusAddress, kind: NodeKind) -> bool {
     let here = tag.table == node.table && tag.register == node.register;
     here && (kind == NodeKind::Register || (tag.data_type, tag.order, tag.bit) == (node.data_type, node.order, node.bit))
+}
+
+/// Takes away how the plant file would name a node.
+fn unaddressed(node: &mut SourceNode) {
+    (node.address, node.value_type) = (None, None);
+    node.readings.iter_mut().for_each(unaddressed);
 }
 
 fn reading(address: String, value_type: ValueType) -> SourceNode {

@@ -48,8 +48,54 @@ async fn a_refused_register_does_not_hide_its_neighbours() {
     let browsed = handle.browse(&Browse { count: 4, ..Browse::children_of("holding/8") }).await.unwrap();
     let shown: Vec<_> =
         browsed.nodes.iter().map(|node| (node.value.clone(), node.problem.contains("no such register"))).collect();
+    let named: Vec<_> = browsed.nodes.iter().map(|node| node.address.is_some()).collect();
+    assert_eq!(named, [true, true, false, true], "what is refused cannot be read by a plant file");
     assert_eq!(shown, [(0.into(), false), (1.into(), false), (Value::Null, true), (3.into(), false)]);
     assert_eq!(collected.latest(0).quality, Quality::Good);
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn another_unit_is_shown_without_an_address_of_this_source() {
+    let (_server, handle, _collected) = device(&words(82.5), &[]).await;
+    let ask = |node: &str| Browse { unit: Some(7), count: 3, ..Browse::children_of(node) };
+    let browsed = handle.browse(&ask("holding/20")).await.unwrap();
+    assert!(browsed.note.contains("unit 7 is another source"), "{}", browsed.note);
+    let nodes = browsed.nodes.iter().chain(browsed.nodes.iter().flat_map(|node| &node.readings));
+    assert!(nodes.clone().count() > 10 && nodes.clone().all(|node| node.address.is_none()), "{browsed:?}");
+    let points = handle.browse(&ask("")).await.unwrap_err();
+    assert!(points.message.contains("reads nothing of unit 7; ask for a range"), "{points}");
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_range_is_written_with_its_end_as_well() {
+    let (_server, handle, _collected) = device(&[], &[]).await;
+    let names = async |node: &str| {
+        let browsed = handle.browse(&Browse { count: 4, ..Browse::children_of(node) }).await?;
+        Ok::<_, andon_models::browse::BrowseRefusal>(browsed.nodes.iter().map(|node| node.node.to_string()).collect::<Vec<_>>())
+    };
+    assert_eq!(names("holding/20..21").await.unwrap(), ["holding/20", "holding/21"]);
+    assert_eq!(names("holding/20..").await.unwrap(), names("holding/20").await.unwrap());
+    for wrong in ["holding/20..19", "holding/0..125", "holding/0..x"] {
+        let refused = names(wrong).await.unwrap_err();
+        assert!(refused.message.contains("is no range of 1 to 125; write holding/0..19"), "{refused}");
+    }
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_is_gone_is_not_one_without_points() {
+    let server = Server::start(None, registers(&[(0, 7)])).await;
+    let (handle, _collected) = source(&server, Vec::new());
+    let mut status = handle.status();
+    let connected = status.wait_for(|status| status.state == ConnectionState::Connected);
+    tokio::time::timeout(Duration::from_secs(30), connected).await.expect("it connects").unwrap();
+    let browsed = handle.browse(&Browse::default()).await.unwrap();
+    assert!(browsed.nodes.is_empty() && browsed.note.contains("Ask for a range"), "{browsed:?}");
+    server.stop().await;
+    let gone = handle.browse(&Browse::default()).await.unwrap_err();
+    assert_eq!(gone.trouble, BrowseTrouble::Unreachable);
     handle.stop().await;
 }
 
