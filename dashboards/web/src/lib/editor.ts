@@ -18,11 +18,12 @@ export interface EditorOptions {
 }
 
 const theme = EditorView.theme({
-  "&": { height: "100%", fontSize: "1rem", color: "var(--ink)", backgroundColor: "var(--raised)" },
+  "&": { height: "100%", fontSize: "1rem", color: "var(--ink)", backgroundColor: "var(--raised)", border: "2px solid transparent" },
   ".cm-content": { fontFamily: "var(--mono)", caretColor: "var(--ink)", padding: "0.5rem 0" },
   ".cm-gutters": { backgroundColor: "var(--raised)", color: "var(--ink2)", border: "0" },
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
-  "&.cm-focused": { outline: "2px solid var(--focus)", outlineOffset: "-1px" },
+  // No outline: the numbers of the lines would cover a part of it.
+  "&.cm-focused": { outline: "none", borderColor: "var(--focus)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "var(--band)" },
   ".cm-tooltip": { backgroundColor: "var(--panel)", color: "var(--ink)", border: "1px solid var(--line)" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--band)", color: "var(--ink)" },

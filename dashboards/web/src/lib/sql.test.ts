@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asksForSpan, chartable, COPY_AS, explained, placed, shell } from "./sql";
+import { asksForSpan, chartable, COPY_AS, explained, linesOf, placed, shell } from "./sql";
 
 const sql = `SELECT "time" FROM filler WHERE asset = 'Line 2/Filler 2'`;
 
@@ -48,4 +48,20 @@ test("a chart needs time and numbers", () => {
   expect(chartable(columns, [["a", "2026-01-01T00:00:00Z", null], ["a", "2026-01-01T00:01:00Z", 5]])).toEqual({ time: 1, values: [2] });
   expect(chartable(columns, [["a", "2026-01-01T00:00:00Z", 1]])).toBeNull();
   expect(chartable([{ name: "n", type: "Int64" }], [[1], [2]])).toBeNull();
+});
+
+test("machines of one answer are lines of their own, whatever their rows leave out", () => {
+  const columns = [{ name: "time", type: "Timestamp" }, { name: "asset", type: "Utf8" }, { name: "temp", type: "Float64" }, { name: "speed", type: "Float64" }];
+  const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
+  const rows = [[at(4), "B", 7, null], [at(1), "A", 1, null], [at(2), "A", null, 90], [at(3), "B", 5, null]];
+  expect(linesOf(columns, rows)).toEqual({
+    times: [1, 2, 3, 4].map((second) => Date.parse(at(second))),
+    lines: [
+      { name: "A temp", values: [1, null, null, null] },
+      { name: "A speed", values: [null, 90, null, null] },
+      { name: "B temp", values: [null, null, 5, 7] },
+    ],
+  });
+  const noted = [{ name: "time", type: "Timestamp" }, { name: "note", type: "Utf8" }, { name: "n", type: "Int64" }];
+  expect(linesOf(noted, [[at(1), "one", 1], [at(2), "two", 2]])?.lines).toEqual([{ name: "n", values: [1, 2] }]);
 });

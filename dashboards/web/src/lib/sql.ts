@@ -1,4 +1,6 @@
-// The same query elsewhere: on the command line, over HTTP, in Python. Pure.
+// The same query elsewhere: on the command line, over HTTP, in Python; its answer as lines. Pure.
+import { instant } from "./format";
+import { MOST_PENS } from "./pens";
 
 /** Wraps a text for a POSIX shell. */
 export function shell(text: string): string {
@@ -107,4 +109,28 @@ export function chartable(
   if (time < 0 || rows.length < 2) return null;
   const values = columns.flatMap((_, index) => (index !== time && typeof sample(index) === "number" ? [index] : [])).slice(0, 8);
   return values.length > 0 ? { time, values } : null;
+}
+
+/** The lines of a quick chart over its instants: for each column of numbers one per machine, or whatever else the texts of a row tell apart. */
+export function linesOf(
+  columns: readonly { name: string; type: string }[],
+  rows: readonly (readonly unknown[])[],
+): { times: number[]; lines: { name: string; values: (number | null)[] }[] } | null {
+  const plan = chartable(columns, rows);
+  if (!plan) return null;
+  const placed = rows.flatMap((row) => {
+    const at = instant(row[plan.time] as string | number);
+    return at === null ? [] : [{ at, row, of: row.filter((cell, index) => index !== plan.time && typeof cell === "string").join(" ") }];
+  });
+  placed.sort((a, b) => a.at - b.at);
+  // Texts of which nearly every row has its own say something; they tell nothing apart.
+  const found = new Set(placed.map(({ of }) => of));
+  const kinds = found.size * 2 > placed.length ? [null] : [...found].sort();
+  const lines = kinds.flatMap((kind) =>
+    plan.values.map((index) => ({
+      name: [kind, columns[index]?.name].filter(Boolean).join(" "),
+      values: placed.map(({ row, of }) => (typeof row[index] === "number" && (kind === null || kind === of) ? row[index] : null)),
+    })),
+  );
+  return { times: placed.map(({ at }) => at), lines: lines.filter((line) => line.values.some((value) => value !== null)).slice(0, MOST_PENS) };
 }

@@ -177,9 +177,9 @@ export const engineering = {
     schema: "Tables",
     schemaFilter: "Filter tables and columns",
     insert: (name: string) => `Insert ${name}`,
-    result: (rows: number, ms: number) => `${rows === 1 ? "1 row" : `${rows} rows`} in ${ms} ms`,
+    result: (rows: number, ms: number) => `${rows === 1 ? "1 row" : `${rows} rows`} in ${ms < 10_000 ? `${ms} ms` : `${Math.round(ms / 1_000)} s`}`,
     truncated: "There are more rows than are shown; add LIMIT or a narrower WHERE.",
-    shown: (shown: number, all: number) => `The first ${shown} of ${all} rows are shown; the CSV has all of them.`,
+    shown: (shown: number, all: number) => `The first ${shown} are shown, the CSV has all ${all}.`,
     empty: "The query is right and found no rows.",
     start: "Write a query and press Ctrl+Enter. Queries only read; nothing here can change data.",
     chart: "Chart",
@@ -362,8 +362,8 @@ export const engineering = {
   browse: {
     title: (source: string) => `What ${source} offers`,
     open: (source: string) => `Browse ${source}`,
-    close: "Close",
-    find: "Find names, such as temp, *.Speed or Filler/*",
+    close: "All sources",
+    find: "Find names: temp, *.Speed, Filler/*",
     found: (pattern: string) => `Names like ${pattern}`,
     more: (next: number) => `Show more after the first ${next}`,
     loading: "asking…",
@@ -425,9 +425,6 @@ export const engineering = {
       backlog: "Backlog",
       tags: "Tags",
       received: "Received",
-      dropped: "Dropped",
-      connects: "Connections",
-      error: "Last error and what to do",
     },
     states: {
       connecting: "connecting",
@@ -435,6 +432,10 @@ export const engineering = {
       lost: "lost, trying again",
       misconfigured: "needs you",
     } as Record<string, string>,
+    connects: (count: number) => `connected ${count} times`,
+    dropped: (count: string) => `${count} dropped`,
+    /** Before the last error of a source that is connected again. */
+    before: "Before:",
     never: "never",
     ago: (span: string) => `${span} ago`,
     /** What a lag is, for whoever points at it. */

@@ -262,6 +262,7 @@ export const machines = {
     unfreeze: "Back to live",
     frozen: (from: string, to: string) => `${from} – ${to}`,
     none: "There is no data in this span.",
+    normal: (name: string, band: string) => `normal of ${name}: ${band}`,
     table: "Show as a table",
     hideTable: "Hide the table",
     time: "Time",
