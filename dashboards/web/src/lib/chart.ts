@@ -93,7 +93,8 @@ const scaleName = (index: number) => `u${index}`;
 
 /** The values a scale spans. The normal band belongs to the picture as long as it does not squeeze the line. */
 function reach(pens: readonly Pen[], unit: string, low: number | null, high: number | null): [number, number] {
-  let [min, max] = [low ?? 0, high ?? 1];
+  // Before there are values their normal band says more than from 0 to 1.
+  let [min, max] = low === null ? (pens.find((pen) => pen.unit === unit && pen.normal)?.normal ?? [0, 1]) : [low, high ?? 1];
   for (const { unit: own, normal } of pens) {
     if (own !== unit || !normal) continue;
     const size = Math.max(max - min, normal[1] - normal[0]);
