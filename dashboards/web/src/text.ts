@@ -23,7 +23,7 @@ export const text = {
   shell: {
     shiftLeft: (name: string, hours: string, left: string) => `${name} ${hours} · ${left} left`,
     noShift: "No shift now",
-    rate: (rate: string, goal: number) => `${rate} alarms/h (goal ≤ ${goal})`,
+    rate: (rate: string, goal: number) => `${rate}/h (goal ≤ ${goal})`,
     rateHelp: "New alarms per operator hour; ISA-18.2 calls up to 6 manageable.",
     alarmCount: (count: number, priority: string) => `${count} active ${priority}`,
     live: (age: string) => `live ${age}`,

@@ -3,6 +3,7 @@ import { text as common } from "../text";
 
 export const machines = {
   line: {
+    losses: "Losses and stops",
     flow: "Machines in flow order",
     lanes: "This shift, all machines on one axis",
     cursor: "Instant; ← → move it, Esc back to now",
@@ -213,7 +214,7 @@ export const machines = {
     },
     constant: "constant",
     pending: "not yet",
-    window: (name: string) => `per ${name}`,
+    window: (name: string) => `per ${name.replace(/(?<=\d)(?=[a-z])/, "\u202f")}`,
     filter: "Filter properties",
     noMatch: "No property has that in its name.",
     children: "Machines",
