@@ -16,9 +16,12 @@ use andon_models::{
 };
 use andon_query::QueryError;
 use axum::http::StatusCode;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{Mutex, watch},
     time::{Instant, timeout},
@@ -31,8 +34,6 @@ const FRESH: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Older ones are not shown any more, however long the new ones take.
 const USABLE: Duration = Duration::from_secs(60);
-/// Queries at once: two keep the cores of a small machine busy and leave room for others.
-const PARALLEL: usize = 2;
 /// Points of a machine's histories in a shift: far more changes of state than a shift has.
 const STRIP_POINTS: usize = 1_000;
 /// Points of a sparkline: one per two pixels.
@@ -185,36 +186,17 @@ impl Figures {
         let window = shift.so_far(now);
         let with_oee: Vec<AssetIndex> =
             (0..app.plant().assets.len()).map(AssetIndex).filter(|asset| app.model(*asset).has_oee()).collect();
-        let oee: HashMap<AssetIndex, OeeRecord> = oee_records(app, with_oee, window).await?.into_iter().collect();
+        let oee: HashMap<AssetIndex, OeeRecord> =
+            app.state.historian.oee_records(&with_oee, &[window]).await?.into_iter().collect();
         let paced: Vec<(AssetIndex, AssetIndex)> =
             app.lines.iter().filter_map(|line| Some((line.asset, pace(app, line, &oee)?))).collect();
-        let strips = stream::iter(paced)
-            .map(|(line, machine)| async move { Ok::<_, QueryError>((line, strip(app, machine, window).await?)) })
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await?;
-        let spark_window = Window { start: now - SPARK_SPAN, end: now };
-        let sparks = stream::iter(main_series(app))
-            .map(|series| async move { Ok::<_, QueryError>((series, spark(app, series, spark_window).await?)) })
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await?;
+        let (lines, machines): (Vec<AssetIndex>, Vec<AssetIndex>) = paced.into_iter().unzip();
+        let strips = lines.into_iter().zip(strips(app, &machines, window).await?).collect();
+        let main = main_series(app);
+        let sparks = app.state.historian.histories(&main, Window { start: now - SPARK_SPAN, end: now }, SPARK_POINTS).await?;
+        let sparks = main.into_iter().zip(sparks.into_iter().map(|points| thin(points, SPARK_POINTS))).collect();
         Ok(Self { shift, as_of: now, oee, strips, sparks })
     }
-}
-
-/// OEE of several assets in any span, in their order. One without figures is left out.
-pub(crate) async fn oee_records(
-    app: &App,
-    assets: Vec<AssetIndex>,
-    window: Window,
-) -> Result<Vec<(AssetIndex, OeeRecord)>, QueryError> {
-    stream::iter(assets)
-        .map(|asset| async move { Ok::<_, QueryError>((asset, app.state.historian.oee_record(asset, window).await?)) })
-        .buffered(PARALLEL)
-        .try_filter_map(async |(asset, record)| Ok(record.map(|record| (asset, record))))
-        .try_collect()
-        .await
 }
 
 /// The machine whose figures stand for a line: the line itself if it has an OEE block, else the one that held it back most.
@@ -229,43 +211,33 @@ pub(crate) fn pace(app: &App, line: &Line, oee: &HashMap<AssetIndex, OeeRecord>)
     slowest.or_else(|| with_oee().next())
 }
 
-/// What a machine did in a window.
-pub(crate) async fn strip(app: &App, machine: AssetIndex, window: Window) -> Result<Vec<ActivitySpan>, QueryError> {
-    let roles = app.roles_of(machine);
-    let histories = Histories {
-        running: history(app, machine, roles.running, window).await?,
-        planned: history(app, machine, roles.planned, window).await?,
-        state: history(app, machine, roles.state, window).await?,
-        reason: history(app, machine, roles.reason, window).await?,
+/// What machines did in a window, in their order.
+pub(crate) async fn strips(app: &App, machines: &[AssetIndex], window: Window) -> Result<Vec<Vec<ActivitySpan>>, QueryError> {
+    let series_of = |machine: &AssetIndex| {
+        let roles = app.roles_of(*machine);
+        let of = |property: Option<PropertyIndex>| app.state.catalog.series_of(*machine, property?);
+        [roles.running, roles.planned, roles.state, roles.reason].map(of)
     };
-    Ok(activities(&histories, window))
-}
-
-/// The values of a property in a window, and the one that held at its start.
-async fn history(
-    app: &App,
-    asset: AssetIndex,
-    property: Option<PropertyIndex>,
-    window: Window,
-) -> Result<Vec<Tqv>, QueryError> {
-    let Some(series) = property.and_then(|property| app.state.catalog.series_of(asset, property)) else {
-        return Ok(Vec::new());
-    };
+    let wanted: Vec<[Option<SeriesId>; 4]> = machines.iter().map(series_of).collect();
+    // A machine may be asked for twice, or one property have two roles.
+    let series: Vec<SeriesId> = wanted.iter().flatten().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let historian = &app.state.historian;
-    let before = historian.value_before(series, window.start).await?;
-    let mut values: Vec<Tqv> = before.into_iter().collect();
-    values.extend(historian.history(series, window, STRIP_POINTS).await?);
-    Ok(values)
+    let before = historian.values_before(&series, window.start).await?;
+    let within = historian.histories(&series, window, STRIP_POINTS).await?;
+    let of =
+        |(series, within): (&SeriesId, Vec<Tqv>)| (*series, before.get(series).cloned().into_iter().chain(within).collect());
+    let histories: HashMap<SeriesId, Vec<Tqv>> = series.iter().zip(within).map(of).collect();
+    let strip = |series: &[Option<SeriesId>; 4]| {
+        let [running, planned, state, reason] =
+            series.map(|series| series.and_then(|series| histories.get(&series)).map_or(&[][..], Vec::as_slice));
+        activities(&Histories { running, planned, state, reason }, window)
+    };
+    Ok(wanted.iter().map(strip).collect())
 }
 
 fn main_series(app: &App) -> Vec<SeriesId> {
     let machines = app.lines.iter().flat_map(|line| &line.machines).copied();
     machines.filter_map(|machine| app.state.catalog.series_of(machine, app.roles_of(machine).main?)).collect()
-}
-
-async fn spark(app: &App, series: SeriesId, window: Window) -> Result<Vec<Tqv>, QueryError> {
-    let points = app.state.historian.history(series, window, SPARK_POINTS).await?;
-    Ok(thin(points, SPARK_POINTS))
 }
 
 /// At most so many of the values, evenly, the newest always among them.

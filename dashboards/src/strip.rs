@@ -10,12 +10,12 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Histories of what tells a machine's activity; each in time order, the first value possibly from before the window.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Histories {
-    pub(crate) running: Vec<Tqv>,
-    pub(crate) planned: Vec<Tqv>,
-    pub(crate) state: Vec<Tqv>,
-    pub(crate) reason: Vec<Tqv>,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Histories<'a> {
+    pub(crate) running: &'a [Tqv],
+    pub(crate) planned: &'a [Tqv],
+    pub(crate) state: &'a [Tqv],
+    pub(crate) reason: &'a [Tqv],
 }
 
 /// A span in which a machine did one thing.
@@ -45,8 +45,8 @@ pub(crate) struct StateSpan {
 }
 
 /// What a machine did in a window, without gaps, equal neighbours joined.
-pub(crate) fn activities(histories: &Histories, window: Window) -> Vec<ActivitySpan> {
-    let lists = [&histories.running, &histories.planned, &histories.state, &histories.reason];
+pub(crate) fn activities(histories: &Histories<'_>, window: Window) -> Vec<ActivitySpan> {
+    let lists = [histories.running, histories.planned, histories.state, histories.reason];
     let mut times: Vec<Timestamp> = lists.iter().flat_map(|list| list.iter().map(|tqv| tqv.time)).collect();
     times.retain(|time| *time > window.start && *time < window.end);
     times.push(window.start);
@@ -132,14 +132,13 @@ mod tests {
 
     #[test]
     fn a_strip_covers_the_window_and_joins_equal_neighbours() {
-        let mut histories = Histories {
-            running: list(&[(0, true), (40, false), (60, true), (70, true)]),
-            reason: list(&[(40, "Cap jam"), (50, "Cap jam"), (65, "")]),
-            ..Histories::default()
-        };
+        let running = list(&[(0, true), (40, false), (60, true), (70, true)]);
+        let reason = list(&[(40, "Cap jam"), (50, "Cap jam"), (65, "")]);
+        let histories = Histories { running: &running, reason: &reason, ..Histories::default() };
         let strip = activities(&histories, window(10, 100));
         assert_eq!(shown(&strip), ["10-40 Running", "40-60 Stopped Cap jam", "60-100 Running"]);
-        histories.running.push(Tqv::bad(Timestamp::from_seconds(90), StatusCode::NOT_CONNECTED));
+        let lost = [running.clone(), vec![Tqv::bad(Timestamp::from_seconds(90), StatusCode::NOT_CONNECTED)]].concat();
+        let histories = Histories { running: &lost, ..histories };
         assert_eq!(shown(&activities(&histories, window(10, 100))).last().unwrap(), "90-100 Unknown");
         assert_eq!(shown(&activities(&Histories::default(), window(10, 100))), ["10-100 Unknown"]);
     }

@@ -331,6 +331,15 @@ impl Historian {
         history::history(&self.inner.session, self.points(), series, window, max_points).await
     }
 
+    /// The histories of some series after the start of a window, in one reading and in the order of the series; each thinned as
+    /// [`Self::history`] does.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn histories(&self, series: &[SeriesId], window: Window, max_points: usize) -> Result<Vec<Vec<Tqv>>, QueryError> {
+        trend::histories(&self.inner.session, &self.inner.store, series, window, max_points).await
+    }
+
     /// The last stored points of a series before an instant, newest first: `count` of them, and those of the same time as the oldest.
     ///
     /// # Errors
@@ -435,20 +444,26 @@ impl Historian {
         metric::explain(&self.inner.session, self.points(), self.catalog()?, asset, property, at, now).await
     }
 
-    /// The OEE of an asset in any span, with its stops and losses. None when its model has no `oee:` block.
+    /// The OEE of an asset in any span, with its stops and losses. None when its model has no `oee:` block of its own.
     ///
     /// # Errors
     /// When history cannot be read, or the historian was opened for questions only.
     pub async fn oee(&self, asset: AssetIndex, window: Window) -> Result<Option<OeeResult>, QueryError> {
-        metric::oee(&self.inner.session, self.points(), self.catalog()?, asset, window).await
+        let results = metric::results(&self.inner.session, self.points(), self.catalog()?, &[asset], &[window]).await?;
+        Ok(results.into_iter().flatten().next())
     }
 
-    /// The OEE record of an asset in any span: its own with its stops, or made of its children's. None without an `oee:` block.
+    /// The OEE records of assets in windows that are in time order and do not overlap: their own with stops, or made of those of their
+    /// children. In the order of the assets, then of the windows; an asset without an `oee:` block has none.
     ///
     /// # Errors
     /// When history cannot be read, or the historian was opened for questions only.
-    pub async fn oee_record(&self, asset: AssetIndex, window: Window) -> Result<Option<OeeRecord>, QueryError> {
-        metric::record(&self.inner.session, self.points(), self.catalog()?, asset, window).await
+    pub async fn oee_records(
+        &self,
+        assets: &[AssetIndex],
+        windows: &[Window],
+    ) -> Result<Vec<(AssetIndex, OeeRecord)>, QueryError> {
+        metric::records(&self.inner.session, self.points(), self.catalog()?, assets, windows).await
     }
 
     /// Turns the buffer into Parquet files and waits for it.

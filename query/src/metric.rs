@@ -27,7 +27,7 @@ mod windowed;
 
 pub use explain::explain;
 pub use next::{next_time, next_times};
-pub use oee::{oee, record};
+pub use oee::{records, results};
 pub use revise::{Revised, revise};
 
 use crate::error::QueryError;

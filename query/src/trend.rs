@@ -96,7 +96,26 @@ pub async fn trend(
         Some(grid) => reader.rolled(grid, span, &mut lines).await?,
         None => reader.points((span.from, span.to), &mut lines).await?,
     }
-    Ok(series.iter().map(|id| lines.drawn.remove(&series_code(*id)).map(Thinner::finish).unwrap_or_default()).collect())
+    Ok(lines.finish(series))
+}
+
+/// The points of some series in a window, in the order of the series, thinned as [`crate::Historian::history`] does; the start of the window is not a
+/// part of it.
+///
+/// # Errors
+/// When history cannot be read.
+pub async fn histories(
+    session: &SessionContext,
+    store: &Arc<Store>,
+    series: &[SeriesId],
+    window: Window,
+    most: usize,
+) -> Result<Vec<Vec<Tqv>>, QueryError> {
+    let drawn = series.iter().map(|id| (series_code(*id), Thinner::new(window, most))).collect();
+    let mut lines = Lines { window, drawn };
+    let reader = Reader { session, store, series };
+    reader.points((window.start.as_nanos().saturating_add(1), window.end.as_nanos()), &mut lines).await?;
+    Ok(lines.finish(series))
 }
 
 /// What is drawn, by series.
@@ -106,6 +125,10 @@ struct Lines {
 }
 
 impl Lines {
+    fn finish(mut self, series: &[SeriesId]) -> Vec<Vec<Tqv>> {
+        series.iter().map(|id| self.drawn.remove(&series_code(*id)).map(Thinner::finish).unwrap_or_default()).collect()
+    }
+
     fn add(&mut self, series: i32, tqv: Tqv) {
         // Windows at the edges reach beyond what is asked for.
         if let Some(thinner) = self.drawn.get_mut(&series).filter(|_| self.window.contains(tqv.time)) {

@@ -149,8 +149,8 @@ pub(crate) async fn one(
     let now = as_of(&app, parameters.as_of);
     let oee = if app.model(index).has_oee() {
         let window = BoardShift::at(&app, now).so_far(now);
-        let record = app.state.historian.oee_record(index, window).await?;
-        record.map(|record| OeeView::new(&record, app.model(index), app.asset(index)))
+        let records = app.state.historian.oee_records(&[index], &[window]).await?;
+        records.first().map(|(_, record)| OeeView::new(record, app.model(index), app.asset(index)))
     } else {
         None
     };

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     app::{App, Line},
-    board::{Board, BoardShift, oee_records, pace, strip},
+    board::{Board, BoardShift, pace, strips},
     error::ApiError,
     strip::ActivitySpan,
     view::Time,
@@ -18,7 +18,6 @@ use andon_models::{
     window::Window,
 };
 use axum::{Json, extract::State};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use utoipa::{IntoParams, ToSchema};
@@ -27,8 +26,6 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 /// Most rows: a day of 25 hours when the clocks change.
 const MAX_HOURS: usize = 25;
-/// Queries at once: they share the machine with the plant.
-const PARALLEL: usize = 2;
 
 /// Which shift.
 #[derive(Deserialize, IntoParams)]
@@ -118,27 +115,26 @@ async fn report(app: Arc<App>, line: Line, shift: BoardShift, until: Option<Time
     let now = until.map_or_else(|| app.now(), |until| until.min(app.now()));
     let window = shift.so_far(now);
     let own = app.model(line.asset).has_oee().then_some(line.asset);
-    let lanes = stream::iter(line.machines.clone()).map(|machine| {
-        let view = machine_view(app, machine, &figures);
-        async move { Ok::<_, ApiError>(Lane { machine: view, strip: strip(app, machine, window).await? }) }
-    });
-    let machines: Vec<Lane> = lanes.buffered(PARALLEL).try_collect().await?;
+    let of_machines = strips(app, &line.machines, window).await?;
+    let lane =
+        |(machine, strip): (&AssetIndex, Vec<ActivitySpan>)| Lane { machine: machine_view(app, *machine, &figures), strip };
+    let machines: Vec<Lane> = line.machines.iter().zip(of_machines).map(lane).collect();
     let (mut oee, mut hours, mut doings) = (None, Vec::new(), Vec::new());
     // Which machine held the line back is a matter of the time that is shown.
     let of_board = own.is_some() || (until.is_none() && figures.shift.start == shift.start);
     let past: HashMap<AssetIndex, OeeRecord> = match of_board {
         true => HashMap::new(),
-        false => oee_records(app, line.machines.clone(), window).await?.into_iter().collect(),
+        false => app.state.historian.oee_records(&line.machines, &[window]).await?.into_iter().collect(),
     };
     if let Some(paced) = own.or_else(|| pace(app, &line, if of_board { &figures.oee } else { &past })) {
-        let record = app.state.historian.oee_record(paced, window).await?;
-        oee = record.map(|record| OeeView::new(&record, app.model(paced), app.asset(paced)));
-        let made = stream::iter(hours_of(window)).map(|hour| hour_of(app, paced, hour)).buffered(PARALLEL);
-        hours = made.try_filter_map(|hour| async move { Ok(hour) }).try_collect().await?;
+        let records = app.state.historian.oee_records(&[paced], &[window]).await?;
+        oee = records.first().map(|(_, record)| OeeView::new(record, app.model(paced), app.asset(paced)));
+        let records = app.state.historian.oee_records(&[paced], &hours_of(window)).await?;
+        hours = records.iter().map(|(_, record)| hour_of(app, paced, record)).collect();
         // It mostly is one of the machines. A line with a block of its own is not.
         doings = match line.machines.iter().position(|machine| *machine == paced) {
             Some(place) => machines[place].strip.clone(),
-            None => strip(app, paced, window).await?,
+            None => strips(app, &[paced], window).await?.pop().unwrap_or_default(),
         };
     }
     let asset = app.asset(line.asset);
@@ -155,16 +151,15 @@ async fn report(app: Arc<App>, line: Line, shift: BoardShift, until: Option<Time
     })
 }
 
-async fn hour_of(app: &App, machine: AssetIndex, hour: Window) -> Result<Option<LineHour>, ApiError> {
-    let record = app.state.historian.oee_record(machine, hour).await?;
-    Ok(record.map(|record: OeeRecord| LineHour {
-        from: Time(hour.start),
-        to: Time(hour.end),
+fn hour_of(app: &App, machine: AssetIndex, record: &OeeRecord) -> LineHour {
+    LineHour {
+        from: Time(record.window.start),
+        to: Time(record.window.end),
         target: target(&record.totals, app.model(machine).oee_target()),
         made: record.totals.good,
         coverage: record.coverage(),
         loss: record.losses.iter().max_by_key(|loss| loss.span).map(|loss| loss_view(app, machine, loss)),
-    }))
+    }
 }
 
 /// The hours of a window, the last one cut at its end.

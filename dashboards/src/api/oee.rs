@@ -7,7 +7,7 @@ use super::{
     openapi::{OeeFiguresDocument, OeeLossesDocument},
     request::{Instant, Parameters, as_of},
 };
-use crate::{app::App, board, error::ApiError, view::Time};
+use crate::{app::App, error::ApiError, view::Time};
 use andon_models::{
     Point, Quality, SeriesId, Value,
     definition::AssetIndex,
@@ -134,7 +134,7 @@ pub(crate) async fn figures(
     if let Some(so_far) =
         open.map(|open| Window { start: open.start, end: now.whole_second() }).filter(|open| open.start < open.end)
     {
-        for (asset, record) in board::oee_records(&app, assets, so_far).await? {
+        for (asset, record) in app.state.historian.oee_records(&assets, &[so_far]).await? {
             rows.push(row(asset, &record, true));
         }
     }

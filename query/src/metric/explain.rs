@@ -117,10 +117,10 @@ impl Question<'_> {
                 expression.references.clone()
             }
             MetricFormula::Oee(_) | MetricFormula::OeeRecord => {
-                let record = oee::record(self.session, self.points.clone(), self.catalog, self.asset, window).await?;
-                if let Some(record) = record {
+                let records = oee::records(self.session, self.points.clone(), self.catalog, &[self.asset], &[window]).await?;
+                if let Some((_, record)) = records.first() {
                     // A line's stored figures need those of its machines, which an open window does not have yet.
-                    self.figures(formula, &record, &mut explained);
+                    self.figures(formula, record, &mut explained);
                 }
                 oee::references(self.catalog, model, spec).into_iter().map(|(_, reference)| reference).collect()
             }

@@ -1,7 +1,11 @@
 //! Metrics over points in memory, against figures worked out by hand.
 
 use super::*;
-use andon_models::{catalog::SeriesDirectory, plant_file};
+use andon_models::{
+    catalog::SeriesDirectory,
+    oee::{OeeRecord, OeeResult},
+    plant_file,
+};
 use arrow::{
     array::{
         BooleanArray, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
@@ -119,6 +123,16 @@ impl Bench {
         Arc::new(MemTable::try_new(schema, vec![vec![batch]]).unwrap())
     }
 
+    async fn result(&self, asset: &str, window: Window) -> OeeResult {
+        let found = results(&SessionContext::new(), self.table(), &self.catalog, &[self.asset(asset)], &[window]).await;
+        found.unwrap().remove(0).remove(0)
+    }
+
+    async fn records(&self, assets: &[&str], windows: &[Window]) -> Vec<(AssetIndex, OeeRecord)> {
+        let assets: Vec<AssetIndex> = assets.iter().map(|asset| self.asset(asset)).collect();
+        records(&SessionContext::new(), self.table(), &self.catalog, &assets, windows).await.unwrap()
+    }
+
     async fn compute(&self, model: &str, every: u64, windows: &[Window]) -> Vec<(String, String, i64, Value)> {
         let model = ModelIndex(self.catalog.plant.models.iter().position(|known| &*known.name == model).unwrap());
         let spec = WindowSpec::Tumbling { every: std::time::Duration::from_secs(every), offset: std::time::Duration::ZERO };
@@ -231,7 +245,7 @@ async fn oee_through_the_plan_is_the_rule_itself() {
         bench.put(a, "bad", minute * 60, i64::from(bad));
     }
     let shift = window(0, 4 * 3_600);
-    let expected = oee(&SessionContext::new(), bench.table(), &bench.catalog, bench.asset(a), shift).await.unwrap().unwrap();
+    let expected = bench.result(a, shift).await;
     let run = std::time::Duration::from_secs(3 * 3_600);
     assert_eq!(expected.totals.actual_production_time, run);
     assert_eq!(expected.availability, Some(0.75));
@@ -240,7 +254,7 @@ async fn oee_through_the_plan_is_the_rule_itself() {
     let hours: Vec<Window> = (0..4).map(|hour| window(hour * 3_600, (hour + 1) * 3_600)).collect();
     let all = bench.compute("press", 3_600, &hours).await;
     for (hour, window) in hours.iter().enumerate() {
-        let own = oee(&SessionContext::new(), bench.table(), &bench.catalog, bench.asset(a), *window).await.unwrap().unwrap();
+        let own = bench.result(a, *window).await;
         let stored = |key: &str| {
             of(&all, "Press A", key)
                 .into_iter()
@@ -274,6 +288,37 @@ async fn a_line_is_made_of_its_machines() {
     // Two machines were planned for an hour each; one stood half of it; ten pieces take 30 s each.
     let figures = ["availability_1h", "performance_1h", "oee_1h"].map(|key| of(&line, "Line", key)[0].1.as_f64().unwrap());
     assert_eq!(figures, [0.75, 300.0 / 5_400.0, 300.0 / 7_200.0]);
-    let live = record(&SessionContext::new(), bench.table(), &bench.catalog, bench.asset("Line"), hour).await.unwrap().unwrap();
+    let live = &bench.records(&["Line"], &[hour]).await[0].1;
     assert_eq!((live.totals.oee(), live.totals.machines), (Some(300.0 / 7_200.0), 2));
+}
+
+/// Many machines and hours asked for at once have the figures of each by itself, whichever plan they came into.
+#[tokio::test]
+async fn records_asked_for_together_are_those_of_each() {
+    let names: Vec<String> = (0..19).map(|number| format!("Line/Press {number}")).collect();
+    let machines: String = names.iter().map(|name| format!("      {}: {{ model: press, plc: plc }}\n", &name[5..])).collect();
+    let (head, _) = PLANT.split_once("      Press A").unwrap();
+    let mut bench = Bench::of(&format!("{head}{machines}"));
+    for (number, name) in (0..).zip(&names) {
+        bench.put(name, "running", -10, true);
+        bench.put(name, "running", 1_000 + number * 300, false);
+        // Some have said nothing for hours, some say something in each.
+        for part in (0..number + 2).map(|part| part * 700) {
+            bench.put(name, "good", part, part / 10);
+            bench.put(name, "bad", part, part / 500);
+        }
+    }
+    let hours: Vec<Window> = (0..4).map(|hour| window(hour * 3_600, (hour + 1) * 3_600)).collect();
+    let asked: Vec<&str> = std::iter::once("Line").chain(names.iter().rev().map(String::as_str)).collect();
+    let together = bench.records(&asked, &hours).await;
+    let mut each = Vec::new();
+    for asset in &asked {
+        for hour in &hours {
+            each.extend(bench.records(&[asset], &[*hour]).await);
+        }
+    }
+    assert_eq!(together, each);
+    assert_eq!(together.len(), 20 * 4);
+    assert_eq!(together[0].1.totals.machines, 19);
+    assert_ne!(together[4].1.totals, together[5].1.totals);
 }
