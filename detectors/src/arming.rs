@@ -70,7 +70,11 @@ impl Arming {
         if !self.armed {
             return None;
         }
-        if !self.controls.is_empty() && *self.controls != *controls {
+        // It was given for this very start.
+        if self.controls.is_empty() {
+            return None;
+        }
+        if *self.controls != *controls {
             return Some("the definition of what may be written has changed; look at it, then arm again".into());
         }
         (!self.attended)

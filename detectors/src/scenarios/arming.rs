@@ -87,6 +87,9 @@ fn an_arming_survives_a_restart_but_not_another_definition_of_what_may_be_writte
 fn a_first_run_that_nobody_attended_does_not_write_after_a_restart() {
     let mut stage = Stage::new(STOP);
     stage.engine.set_arming(Arming::on("the first start".into(), Timestamp::EPOCH, None, false));
+    let told = words(&stage.restart(Timestamp::from_seconds(2), None));
+    assert!(stage.engine.armed(), "the start that it was given for: {told}");
+    assert!(stage.play("3 running true\n3 count 1").ends_with("> write stop_request = true"));
     let told = words(&stage.restart(Timestamp::from_seconds(4), None));
     assert!(told.contains("armed by its start and not by a person"), "{told}");
     assert!(!stage.engine.armed());
