@@ -283,7 +283,10 @@ async fn record_notices(historian: &Historian, notices: &[SystemNotice], now: Ti
 }
 
 /// Starts everything; pages and programs come in with [`Running::let_in`].
-pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Running> {
+pub async fn start(mut opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Running> {
+    let unfinished = opened.core.unfinished_commands();
+    // A start may forbid writes: the record of it says what holds from then on.
+    let first = opened.core.start(now(), &|series| opened.historian.latest(series));
     opened.record_start().await;
     let Opened { catalog, historian, audit, core, schedule, notices, leases, data, programs, variables, .. } = opened;
     let live = LiveHub::new();
@@ -296,7 +299,7 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
     let carrier = Arc::new(Carrier::new(sources.clone(), Places { data, programs }, now.clone())?);
     sources.watch(&live, &messages);
     let world = World::new(sources.clone(), Notifier::new(&catalog.plant.notify), messages.clone(), now.clone());
-    core.unfinished_commands().into_iter().for_each(|command| world.resume(command));
+    unfinished.into_iter().for_each(|command| world.resume(command));
     notices.into_iter().for_each(|notice| world.perform(Effect::Notify(notice)));
     world.start_notifications(&carrier);
     let workers = historian.workers();
@@ -330,7 +333,6 @@ pub async fn start(opened: Opened, info: AppInfo, now: Now) -> anyhow::Result<Ru
         unrecorded: Default::default(),
         marked: Timestamp::MIN,
     };
-    let first = pipeline.core.start(now(), &|series| historian.latest(series));
     pipeline.finish(first).await;
     let (stop_pipeline, stopped) = oneshot::channel();
     let pipeline = tokio::spawn(pipeline.run(stopped));
