@@ -2,7 +2,7 @@
 
 mod plant;
 
-use self::plant::DemoPlant;
+use self::plant::{DemoPlant, last_values};
 use super::{
     serve,
     sql_listen::{self, SqlListen},
@@ -21,7 +21,7 @@ use andon_models::{
     Timestamp, plant_file,
     time::{format_duration, parse_duration},
 };
-use andon_query::HistorianOptions;
+use andon_query::{HistorianOptions, QueryError};
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -117,7 +117,8 @@ impl Demo {
         let files = vec![("bottling.yaml".to_owned(), BOTTLING.to_owned())];
         let loaded = plant_file::load(&files, &|name| servers.variable(name));
         let plant = loaded.plant.with_context(|| plant_file::render(&loaded.diagnostics, &files, false))?;
-        let mut opened = service::open(plant, Edition::found(&files), storage.clone(), from, &now).await?;
+        let opened = service::open(plant, Edition::found(&files), storage.clone(), from, &now).await;
+        let mut opened = opened.map_err(|error| held(error, &data))?;
         // Simulated machines: whoever starts them wants to see them stopped.
         opened.core.arm_first("the demo", from, true);
         // A folder that was kept has its past; only what is missing since then is made.
@@ -128,8 +129,11 @@ impl Demo {
                 data.display()
             );
             from = from.max(stored);
-            *simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))? =
-                Simulation::new(self.seed, from, self.calm);
+            let mut simulation = simulation.lock().map_err(|_| anyhow::anyhow!("the simulation has panicked"))?;
+            *simulation = Simulation::new(self.seed, from, self.calm);
+            // Its machines were not exchanged meanwhile: their counters go on.
+            let last = last_values(&opened, &simulation);
+            simulation.carry_on(&last);
         }
         if !span.is_zero() {
             tokio::select! {
@@ -212,6 +216,19 @@ const INCIDENTS: [(u64, &str, &str); 6] = [
 
 const FILLER_2: &str = "/detectors/Line%202%2FFiller%202/overheat";
 
+/// That another Andon has the folder, in the words of the demo: it takes no `--data`.
+fn held(error: anyhow::Error, data: &Path) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(QueryError::Locked(_)) => {
+            anyhow::anyhow!(
+                "{} is in use by another Andon; stop that one, or choose another folder with --keep",
+                data.display()
+            )
+        }
+        _ => error,
+    }
+}
+
 /// Binds the address asked for; if it is taken, one of the next ports, else any.
 async fn listen(asked: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let next = (1..=NEXT_PORTS).filter_map(|step| asked.port().checked_add(step).filter(|_| asked.port() != 0));
@@ -241,6 +258,14 @@ mod tests {
         let (_other, other) = listen(address).await.unwrap();
         assert_ne!(other.port(), address.port());
         assert_eq!(other.ip(), address.ip());
+    }
+
+    #[test]
+    fn a_folder_that_is_taken_gives_way_to_another_keep() {
+        let taken = anyhow::Error::from(QueryError::Locked("demo".into())).context("cannot open the history");
+        let told = format!("{:#}", held(taken, Path::new("demo")));
+        assert_eq!(told, "demo is in use by another Andon; stop that one, or choose another folder with --keep");
+        assert_eq!(held(anyhow::anyhow!("else"), Path::new("demo")).to_string(), "else");
     }
 
     #[tokio::test]

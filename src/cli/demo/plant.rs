@@ -1,7 +1,10 @@
 //! The simulated plant as the fast production of history sees it: by tag.
 
-use crate::service::history::{FastPlant, sample};
-use andon_fixtures::Simulation;
+use crate::service::{
+    Opened,
+    history::{FastPlant, sample},
+};
+use andon_fixtures::{SimulatedPoint, Simulation};
 use andon_models::{
     Sample, TagId, Timestamp, Value,
     catalog::{Catalog, Tag},
@@ -39,6 +42,16 @@ impl DemoPlant {
         }
         Self { simulation, tag_of_point, point_of_tag, changes: Vec::new() }
     }
+}
+
+/// What each point of the simulation had last in a history that was kept.
+pub fn last_values(opened: &Opened, simulation: &Simulation) -> Vec<(usize, f64)> {
+    let last = |(index, point): (usize, &SimulatedPoint)| {
+        let asset = opened.catalog.plant.asset_at(&point.asset)?;
+        let series = opened.catalog.series_named(asset, point.property)?;
+        Some((index, opened.historian.latest(series)?.value.as_f64()?))
+    };
+    simulation.points().iter().enumerate().filter_map(last).collect()
 }
 
 /// The tag of a property or a control.
