@@ -71,6 +71,7 @@ mod tests {
                 Ok(Browsed { note: source.to_string(), ..Browsed::default() })
             }
         }));
+        #[expect(clippy::async_yields_async, reason = "one place waits for the answer, another lets it come later")]
         let ask = async |source: &str| {
             let (reply, answer) = oneshot::channel();
             asks.send(AskBrowse { source: source.into(), ask: Browse::default(), reply }).await.unwrap();
