@@ -175,16 +175,16 @@ export function zoneOffset(ms: number, zone: string): number {
 
 const HALF_DAY_MS = 43_200_000;
 
-/** An instant as a field of plant time has it: `2026-11-01T06:00`. */
-export function field(ms: number, zone: string): string {
-  return new Date(ms + zoneOffset(ms, zone)).toISOString().slice(0, 16);
+/** An instant as a field of plant time has it: `2026-11-01T06:00`, or with its seconds. */
+export function field(ms: number, zone: string, seconds = false): string {
+  return new Date(ms + zoneOffset(ms, zone)).toISOString().slice(0, seconds ? 19 : 16);
 }
 
 /** The instant that such a field means; when clocks go back, the first of both. */
 export function fromField(text: string, zone: string): number {
   const wall = Date.parse(`${text}Z`);
   const [before, after] = [wall - HALF_DAY_MS, wall + HALF_DAY_MS].map((around) => wall - zoneOffset(around, zone)) as [number, number];
-  return field(before, zone) === text ? before : after;
+  return field(before, zone, text.length > 16) === text ? before : after;
 }
 
 /** A day of plant time: `Sat 21 Nov`. */

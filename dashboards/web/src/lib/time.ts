@@ -14,7 +14,7 @@ export const hours = written(format.hours);
 export const precise = written(format.precise);
 export const day = written(format.day);
 export const zoneName = written(format.zoneName);
-export const field = written(format.field);
+export const field = (time: Time, seconds = false): string => written((ms, zone) => format.field(ms, zone, seconds))(time);
 
 /** Beside what the page shows: the clock today, day and clock otherwise. */
 export const when = written((ms, zone) => format.when(ms, clock.now, zone));

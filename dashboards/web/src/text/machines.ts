@@ -261,7 +261,6 @@ export const machines = {
     ranges: { "15m": "15 min", "1h": "1 h", "8h": "8 h", "1d": "24 h", "7d": "7 days", "30d": "30 days" } as Record<string, string>,
     freeze: "Freeze as seen now",
     unfreeze: "Back to live",
-    frozen: (from: string, to: string) => `${from} – ${to}`,
     none: "There is no data in this span.",
     normal: (name: string, band: string) => `normal of ${name}: ${band}`,
     table: "Show as a table",
