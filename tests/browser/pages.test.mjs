@@ -79,6 +79,11 @@ test("a trend takes pens of several machines, zooms by key, goes back to live an
   await page.keyboard.press("ArrowLeft");
   await page.waitForFunction((start) => Number(new URLSearchParams(location.search).get("from")) < start, start);
   assert.equal(width(), wide, "moving does not zoom");
+  // Both ends can be typed, in plant time.
+  const typed = await page.inputValue("[data-testid=span-from]");
+  const before = Number(parameter("from"));
+  await page.fill("[data-testid=span-from]", new Date(Date.parse(`${typed}Z`) - 3_600_000).toISOString().slice(0, typed.length));
+  await page.waitForFunction((before) => Number(new URLSearchParams(location.search).get("from")) < before - 3_000_000, before);
   const saved = page.waitForEvent("download");
   await page.click("[data-testid=trend-csv]");
   const file = await readFile(await (await saved).path(), "utf8");
