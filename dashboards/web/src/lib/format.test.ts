@@ -40,7 +40,7 @@ describe("numbers", () => {
     expect(plain(band(13000, 16000, "1/h"))).toBe("13 000 – 16 000/h");
   });
 
-  test("names read as words", () => expect(label("fill_temp")).toBe("fill temp"));
+  test("names read as words", () => expect(["fill_temp", "oee_shift", "floee"].map(label)).toEqual(["fill temp", "OEE shift", "floee"]));
 
   test("percent", () => {
     expect(plain(percent(0.634))).toBe("63 %");

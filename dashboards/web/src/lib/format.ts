@@ -77,9 +77,11 @@ export function band(low: number, high: number, unitName?: string | null): strin
   return `${grouped(low.toFixed(needed))} – ${grouped(high.toFixed(needed))}${unit(unitName)}`;
 }
 
-/** A name of the plant file for reading: `fill_temp` reads "fill temp". SQL and addresses keep the name itself. */
+const ACRONYM = /\b(?:oee|teep|mtbf|mttr)\b/g;
+
+/** A name of the plant file for reading: `fill_temp` reads "fill temp", `oee_shift` "OEE shift". SQL and addresses keep the name itself. */
 export function label(name: string): string {
-  return name.replaceAll("_", " ");
+  return name.replaceAll("_", " ").replace(ACRONYM, (word) => word.toUpperCase());
 }
 
 /** Bytes in the unit that keeps the number small: `1.4 GB`. */
