@@ -156,15 +156,18 @@ async fn only_a_take_over_that_the_loop_agrees_to_takes_the_lease() {
     assert!(answer.is_err() && matches!(then, Some(Message::Foreign(_))));
 }
 
-/// What nobody armed in person is disarmed by a start; the record of that start says so, and the notice why follows.
+/// What nobody armed in person is armed at the start it was given for, and disarmed by the next one; the record of each start says which, and the
+/// notice why follows.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_of_a_start_says_whether_writes_are_armed_behind_it() {
     let site = Site::new();
-    let mut opened = site.open(HELD).await;
-    opened.core.arm_first("an option", (site.now)(), false);
-    assert!(opened.core.armed());
-    let running = start(opened, AppInfo::default(), site.now.clone()).await.unwrap();
-    soon("the stop", stop(running)).await.unwrap();
+    for _ in 0..2 {
+        let mut opened = site.open(HELD).await;
+        opened.core.arm_first("an option", (site.now)(), false);
+        assert!(opened.core.armed(), "until it starts");
+        let running = start(opened, AppInfo::default(), site.now.clone()).await.unwrap();
+        soon("the stop", stop(running)).await.unwrap();
+    }
     let folder = site.folder.path().join(audit::FOLDER);
     let mut month = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     let month = month.find(|path| path.extension().is_some()).expect("a file of records");
@@ -173,9 +176,10 @@ async fn the_record_of_a_start_says_whether_writes_are_armed_behind_it() {
     let told: Vec<_> =
         records.map(|record| [&record["verb"], &record["detail"]].map(|text| text.as_str().unwrap().to_owned())).collect();
     let verbs: Vec<_> = told.iter().map(|[verb, _]| &**verb).collect();
-    assert_eq!(verbs, ["start", "notice"]);
-    assert!(told[0][1].ends_with("writes disarmed"), "{told:?}");
-    assert!(told[1][1].starts_with("writes to machines are disarmed"), "{told:?}");
+    assert_eq!(verbs, ["start", "start", "notice"]);
+    assert!(told[0][1].ends_with("writes armed"), "{told:?}");
+    assert!(told[1][1].ends_with("writes disarmed"), "{told:?}");
+    assert!(told[2][1].starts_with("writes to machines are disarmed"), "{told:?}");
 }
 
 /// A press without a device: its values are written by programs.
