@@ -18,6 +18,8 @@ export const text = {
     connections: "Connect",
     log: "Log",
     report: "Shift report",
+    /** The same where there is little room. */
+    reportShort: "Report",
     skip: "Skip to the page",
   },
   shell: {
@@ -148,7 +150,7 @@ export const text = {
     /** Whose minutes count for a line: those of the machine that holds it back; an empty name is the line itself. */
     lossOf: (machine: string, bottleneck: boolean, machines: number) =>
       [
-        machine === "" ? "minutes of the line itself" : bottleneck ? `minutes of ${machine}, which paces the line` : `minutes of ${machine}; the machine that paces the line gave other reasons`,
+        machine === "" ? "the whole line" : bottleneck ? `minutes of ${machine}, which paces the line` : `minutes of ${machine}; the machine that paces the line gave other reasons`,
         machines > 1 ? `${machines} machines stood` : "",
       ].filter(Boolean).join(" · "),
     noLosses: "No losses recorded in this shift.",

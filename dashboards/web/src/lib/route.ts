@@ -81,6 +81,8 @@ export const href = {
     if (priority) query.set("priority", String(priority));
     return `/alarms${query.size ? `?${query}` : ""}`;
   },
+  /** What alarmed on a machine before. */
+  alarmsOf: (path: string) => `/alarms${withParameters("", { view: "history", find: path })}`,
   oee: (asset?: string, at?: number) => `/oee${withParameters("", { asset: asset ?? null, at: at === undefined ? null : String(at) })}`,
   trend: (pens?: string) => `/trend${pens ? `?pens=${part(pens)}` : ""}`,
   sql: (statement?: string) => `/sql${statement ? `?q=${part(statement)}` : ""}`,
