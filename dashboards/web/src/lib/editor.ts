@@ -40,7 +40,7 @@ const theme = EditorView.theme({
 });
 const colours = HighlightStyle.define([
   { tag: [tags.keyword, tags.definition(tags.propertyName)], color: "var(--pv)", fontWeight: "600" },
-  { tag: [tags.string, tags.special(tags.string)], color: "var(--pen2)" },
+  { tag: [tags.string, tags.special(tags.string)], color: "color-mix(in srgb, var(--pen2) 75%, var(--ink))" },
   { tag: [tags.number, tags.bool, tags.null], color: "var(--pen3)" },
   { tag: tags.comment, color: "var(--ink2)", fontStyle: "italic" },
 ]);
@@ -63,7 +63,7 @@ export function createView(parent: HTMLElement, options: EditorOptions): EditorV
         syntaxHighlighting(colours),
         theme,
         placeholder(options.hint),
-        EditorView.contentAttributes.of({ "aria-label": options.label, "data-testid": options.testid }),
+        EditorView.contentAttributes.of({ "aria-label": options.label, "data-testid": options.testid, tabindex: "0" }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) options.onchange(update.state.doc.toString());
         }),
