@@ -69,7 +69,7 @@ test("a trend takes pens of several machines, zooms by key, goes back to live an
   await seen(".u-over");
   await page.selectOption("[data-testid=trend-asset]", "Line 2/Filler 2");
   await page.getByLabel("bowl pressure").check();
-  await page.waitForFunction(() => document.querySelectorAll(".legend .pen").length === 2);
+  await page.waitForFunction(() => document.querySelectorAll(".legend .pen button").length === 2);
   assert.equal(parameter("pens"), "Line 1/Filler 1:fill_temp|Line 2/Filler 2:bowl_pressure");
   await page.focus(".plot[role=application]");
   await page.keyboard.press("+");
