@@ -22,7 +22,7 @@ pub enum Gain {
 pub struct Counter {
     rule: CounterRule,
     before: Option<f64>,
-    /// What it had before it started over.
+    /// What it had before it fell, until it counts again.
     fell_from: Option<f64>,
 }
 
@@ -38,8 +38,8 @@ impl Counter {
     ///   from zero, but a value that was kept or typed: nothing of it was made now.
     /// - `rollover(n)`: after a fall the counter went through n, if that is at most half of n; else it was reset.
     /// - `monotonic`: a fall is bad data.
-    /// - A counter that fell and is back in one step was only not there, as while a controller or its gateway starts: what is above
-    ///   the reading before the fall was made.
+    /// - A counter that fell, stood, and is back in one step was only not there, as while a controller or its gateway starts: what is above
+    ///   the reading before the fall was made. One that has counted since was reset.
     /// - A reading that is negative or not finite is bad data under every rule.
     pub fn read(&mut self, reading: f64) -> Gain {
         let gain = match self.before {
@@ -55,13 +55,11 @@ impl Counter {
     }
 
     fn rise(&mut self, before: f64, reading: f64) -> Gain {
-        match self.fell_from {
-            Some(high) if reading >= high && before <= high * HALF => {
-                self.fell_from = None;
-                Gain::Made(reading - high)
-            }
-            _ => Gain::Made(reading - before),
+        if reading == before {
+            return Gain::Made(0.0);
         }
+        let stood = self.fell_from.take().filter(|high| reading >= *high);
+        Gain::Made(reading - stood.unwrap_or(before))
     }
 
     fn fall(&mut self, before: f64, reading: f64) -> Gain {
@@ -72,6 +70,7 @@ impl Counter {
             }
             CounterRule::Reset | CounterRule::Rollover(_) => {}
         }
+        self.fell_from = None;
         if reading > before * HALF {
             return Gain::Set;
         }
@@ -101,6 +100,8 @@ mod tests {
         check(CounterRule::Reset, &[40_050e3, 40e6, 40_000_007.0], &[START, Set, Made(7.0)]);
         // A controller that shows zero until it is up.
         check(CounterRule::Reset, &[40e6, 0.0, 0.0, 40_000_002.0, 40_000_005.0], &[START, START, START, Made(2.0), Made(3.0)]);
+        // A new order, whose next reading but one comes after an outage: it had begun to count.
+        check(CounterRule::Reset, &[1_000.0, 0.0, 5.0, 1_200.0], &[START, START, Made(5.0), Made(1_195.0)]);
         // A new order, which later becomes larger than the one before, in steps.
         check(CounterRule::Reset, &[100.0, 0.0, 60.0, 120.0], &[START, START, Made(60.0), Made(60.0)]);
     }
